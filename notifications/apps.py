@@ -1,0 +1,17 @@
+"""The Django app: finds what the shop declares, once the registry of apps is ready."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class NotificationsConfig(AppConfig):
+    name = "notifications"
+    verbose_name = "Events and notifications"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Import every app's `events.py` and `consumers.py`, then our own system checks."""
+        autodiscover_modules("events", "consumers")
+        from notifications import checks  # noqa: F401 - registers itself

@@ -1,0 +1,61 @@
+"""What every adapter is: takes a Message, hands it to its provider, gives back what the provider said.
+
+For whoever writes the next one: translate every answer of the provider into the tree
+of `notifications.exceptions` (nobody else looks at provider codes); send once, with a
+connect and a read timeout and no retry of the library's own, so that the attempt log
+tells the truth; put no address and no credential into an error's text.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+CONNECT_TIMEOUT = 3.0
+READ_TIMEOUT = 10.0
+"""Seconds; adapters take both as options. Their sum must stay below the consumer's max_seconds."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a template renders to. A channel uses the fields it knows: an SMS only `text`."""
+
+    text: str
+    subject: str = ""
+    html: str = ""
+    template_version: str = ""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One attempt, ready to be handed to a provider.
+
+    tag: "<delivery id>.<generation>.<attempt>", attached so that receipts find their way back.
+    idempotency_key: "<delivery id>.<generation>", for providers that take one.
+    event_type, subject: attached where the provider has room for them.
+    """
+
+    address: str = field(repr=False)
+    content: Content = field(repr=False)
+    tag: str
+    idempotency_key: str
+    event_type: str
+    subject: str
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The provider took it. `provider_message_id` is its own name for the message."""
+
+    provider_message_id: str
+    detail: str = ""
+
+
+class ChannelAdapter(ABC):
+    """One provider of one channel. Made once per process, used from many threads."""
+
+    provider: str
+
+    @abstractmethod
+    def send(self, message: Message) -> Accepted:
+        """Hand over once. Raises TransientError, PermanentError, ProviderPaused or OutcomeUnknown."""

@@ -1,0 +1,86 @@
+"""Consumers: one queue, one Celery task, the event types it wants and its limits.
+
+A new consumer is one registration, in a `consumers.py` of any installed app:
+
+    register(Consumer("analytics", task="analytics.record", wants=None, max_seconds=30))
+
+The publisher does not change: queue, dead-letter queue, subscription and filter
+follow from this row (`notifications.topology`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from django.core.exceptions import ImproperlyConfigured
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}\Z")
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """One row of the registry.
+
+    name: the queue's name without the environment's prefix, and what `-Q` takes.
+    task: the Celery task's name.
+    wants: the event types it is sent; None means every one.
+    max_seconds: maximum processing time of one message, in seconds.
+    bulk: whether it has a `-bulk` queue beside the first (channel consumers do).
+    channel: the channel it serves, for channel consumers; empty for service consumers.
+    """
+
+    name: str
+    task: str
+    wants: frozenset[str] | None
+    max_seconds: int = 30
+    bulk: bool = False
+    channel: str = ""
+
+    def takes(self, event_type: str) -> bool:
+        return self.wants is None or event_type in self.wants
+
+
+_registry: dict[str, Consumer] = {}
+
+
+def register(consumer: Consumer) -> Consumer:
+    """Add a consumer. The same name twice, with other content, is a configuration error."""
+    if not _NAME.match(consumer.name) or consumer.name.endswith(("-bulk", "-dlq")):
+        raise ImproperlyConfigured(
+            f"Consumer name {consumer.name!r}: use 1 to 40 of a-z, 0-9 and -, "
+            "starting with a letter and not ending in -bulk or -dlq."
+        )
+    known = _registry.get(consumer.name)
+    if known is not None and known.task != consumer.task:
+        raise ImproperlyConfigured(
+            f"Consumer {consumer.name!r} is registered for two tasks: "
+            f"{known.task} and {consumer.task}."
+        )
+    _registry[consumer.name] = consumer
+    return consumer
+
+
+def unregister(name: str) -> None:
+    """Forget a consumer (tests, and a shop that removes one of ours). Its queue is left as it is."""
+    _registry.pop(name, None)
+
+
+def get(name: str) -> Consumer:
+    """The consumer of that name, or ImproperlyConfigured listing those there are."""
+    try:
+        return _registry[name]
+    except KeyError:
+        raise ImproperlyConfigured(
+            f"No consumer is named {name!r}; there are: {', '.join(sorted(_registry)) or 'none'}."
+        ) from None
+
+
+def all_consumers() -> tuple[Consumer, ...]:
+    """Every consumer, in order of name."""
+    return tuple(_registry[name] for name in sorted(_registry))
+
+
+def expected_for(event_type: str) -> list[str]:
+    """The names of the consumers that an event of this type is meant to reach, now."""
+    return [consumer.name for consumer in all_consumers() if consumer.takes(event_type)]

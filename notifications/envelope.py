@@ -1,0 +1,181 @@
+"""An event on the wire: CloudEvents 1.0, structured JSON (https://cloudevents.io), plus `generation`.
+
+`read()` takes what any queue may hold and gives an Envelope, or says that it is not
+an event. Three shapes are understood: our CloudEvents, the SNS envelope around
+either (a subscription without raw delivery), and the flat shape of other publishers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from notifications import events
+from notifications.exceptions import EventRefused, NotAnEvent
+from notifications.identifiers import foreign_event_id
+
+SPEC_VERSION = "1.0"
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+MAX_NESTING = 1  # an SNS envelope holds an event, never another envelope
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """One event as a consumer sees it. `data` is plain JSON; `payload()` is the validated model."""
+
+    id: UUID
+    type: str
+    version: int
+    source: str
+    subject: str
+    time: datetime
+    data: dict[str, Any]
+    generation: int = 0
+    traceparent: str = ""
+    foreign: bool = False
+
+    @property
+    def event_type(self) -> events.EventType:
+        return events.event_type(self.type, self.version)
+
+    def payload(self) -> events.EventData:
+        return self.event_type.parse(self.data)
+
+
+def write(envelope: Envelope) -> str:
+    """The CloudEvents JSON that travels through SNS and SQS."""
+    return json.dumps(
+        {
+            "specversion": SPEC_VERSION,
+            "id": str(envelope.id),
+            "source": envelope.source,
+            "type": envelope.type,
+            "subject": envelope.subject,
+            "time": envelope.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "datacontenttype": "application/json",
+            "dataversion": envelope.version,
+            "generation": envelope.generation,
+            "traceparent": envelope.traceparent,
+            "data": envelope.data,
+        },
+        separators=(",", ":"),
+    )
+
+
+def read(text: str) -> Envelope:
+    """The event in `text`. Raises NotAnEvent (quarantine it) or UnknownEvent (hold it a while)."""
+    return _read(_object(text), nested=0)
+
+
+def _read(body: dict[str, Any], nested: int) -> Envelope:
+    if "specversion" in body:
+        return _read_cloudevent(body)
+    if body.get("Type") == "Notification" and isinstance(body.get("Message"), str):
+        if nested >= MAX_NESTING:
+            raise NotAnEvent("an SNS envelope inside an SNS envelope")
+        return _read(_object(body["Message"]), nested + 1)
+    if isinstance(body.get("event_type"), str):
+        return _read_flat(body)
+    raise NotAnEvent("neither a CloudEvent, nor an SNS notification, nor a flat event")
+
+
+def _read_cloudevent(body: dict[str, Any]) -> Envelope:
+    if body["specversion"] != SPEC_VERSION:
+        raise NotAnEvent(
+            f"CloudEvents {str(body['specversion'])[:20]!r}, expected {SPEC_VERSION!r}"
+        )
+    name, version = _text(body, "type"), _whole(body, "dataversion", 1)
+    data = body.get("data")
+    if not isinstance(data, dict):
+        raise NotAnEvent("data: must be a JSON object")
+    kind = events.event_type(name, version)
+    _validate(kind, data)
+    return Envelope(
+        id=_uuid(body),
+        type=name,
+        version=version,
+        source=_text(body, "source"),
+        subject=_text(body, "subject"),
+        time=_moment(_text(body, "time")),
+        data=data,
+        generation=_whole(body, "generation", 0),
+        traceparent=_traceparent(body),
+    )
+
+
+def _read_flat(body: dict[str, Any]) -> Envelope:
+    """`{"event_type": …, "timestamp": …, <facts>}`; facts our model does not know are left out."""
+    timestamp = body.get("timestamp")
+    if not isinstance(timestamp, str):
+        raise NotAnEvent("timestamp: must be a text in ISO 8601")
+    time = _moment(timestamp)
+    kind = events.newest(body["event_type"])
+    known = {name: body[name] for name in kind.data.model_fields if name in body}
+    payload = _validate(kind, known)
+    subject = kind.subject_of(payload)
+    return Envelope(
+        id=_uuid(body) if "id" in body else foreign_event_id(kind.name, subject, timestamp),
+        type=kind.name,
+        version=kind.version,
+        source=body["source"] if isinstance(body.get("source"), str) else "foreign",
+        subject=subject,
+        time=time,
+        data=payload.model_dump(mode="json"),
+        foreign=True,
+    )
+
+
+def _validate(kind: events.EventType, data: dict[str, Any]) -> events.EventData:
+    try:
+        return kind.parse(data)
+    except EventRefused as error:
+        raise NotAnEvent(error.message) from None
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NotAnEvent(f"not JSON: {type(error).__name__}") from None
+    if not isinstance(body, dict):
+        raise NotAnEvent(f"a JSON {type(body).__name__}, expected an object")
+    return body
+
+
+def _text(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not value or len(value) > 255 or "\0" in value:
+        raise NotAnEvent(f"{name}: must be a text of 1 to 255 characters")
+    return value
+
+
+def _whole(body: dict[str, Any], name: str, default: int) -> int:
+    value = body.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+        raise NotAnEvent(f"{name}: must be a whole number")
+    return value
+
+
+def _traceparent(body: dict[str, Any]) -> str:
+    """The W3C trace context, or nothing: a wrong one must not cost the event."""
+    value = body.get("traceparent")
+    return value if isinstance(value, str) and _TRACEPARENT.match(value) else ""
+
+
+def _uuid(body: dict[str, Any]) -> UUID:
+    try:
+        return UUID(_text(body, "id"))
+    except ValueError:
+        raise NotAnEvent("id: must be a UUID") from None
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise NotAnEvent("time: must be ISO 8601") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

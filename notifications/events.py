@@ -1,0 +1,129 @@
+"""What a shop declares: its event types, each a frozen model of ids and facts.
+
+    @event("order.created", version=1, subject="order/{order_id}")
+    class OrderCreated(EventData):
+        order_id: int
+
+An event is a fact in the past tense. Its data holds ids and facts only, never an
+address or a name: queues and dead letters are no place for personal data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from notifications.exceptions import EventRefused, UnknownEvent
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\Z")
+
+
+class EventData(BaseModel):
+    """Base of every payload: immutable, and strict about fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class EventType:
+    """One registered type and version.
+
+    `subject` is a format string over the data's fields ("order/{order_id}").
+    `topic` is the event domain's SNS topic, without the environment's prefix.
+    `worth_sending_for`: after this long a notification about it is skipped as expired.
+    """
+
+    name: str
+    version: int
+    data: type[EventData]
+    subject: str
+    topic: str
+    worth_sending_for: timedelta
+
+    def subject_of(self, data: EventData) -> str:
+        return self.subject.format(**data.model_dump())
+
+    def parse(self, data: dict[str, Any]) -> EventData:
+        """The validated data, or `EventRefused` naming each wrong field."""
+        try:
+            return self.data.model_validate(data)
+        except ValidationError as error:
+            raise EventRefused(f"{self.name} v{self.version}: {_fields(error)}") from None
+
+
+_registry: dict[tuple[str, int], EventType] = {}
+_by_model: dict[type[EventData], EventType] = {}
+_Model = TypeVar("_Model", bound=type[EventData])
+
+
+def event(
+    name: str,
+    *,
+    subject: str,
+    version: int = 1,
+    topic: str = "order-events",
+    worth_sending_for: timedelta = timedelta(days=3),
+) -> Callable[[_Model], _Model]:
+    """Register the decorated `EventData` class as the payload of `name` at `version`."""
+
+    def register(model: _Model) -> _Model:
+        if not _NAME.match(name):
+            raise ImproperlyConfigured(
+                f"Event type {name!r}: use lower-case words joined by dots, like 'order.created'."
+            )
+        known = _registry.get((name, version))
+        if known is not None and known.data.__qualname__ != model.__qualname__:
+            raise ImproperlyConfigured(
+                f"Event {name!r} version {version} is registered twice: "
+                f"{known.data.__module__}.{known.data.__qualname__} and "
+                f"{model.__module__}.{model.__qualname__}. Raise the version of one."
+            )
+        entry = EventType(name, version, model, subject, topic, worth_sending_for)
+        _registry[name, version] = entry
+        _by_model[model] = entry
+        return model
+
+    return register
+
+
+def event_type(name: str, version: int) -> EventType:
+    """The registered type, or `UnknownEvent`."""
+    try:
+        return _registry[name, version]
+    except KeyError:
+        raise UnknownEvent(f"{name} version {version} is not registered here") from None
+
+
+def type_of(data: EventData) -> EventType:
+    """The type that this payload's class was registered for."""
+    try:
+        return _by_model[type(data)]
+    except KeyError:
+        raise UnknownEvent(
+            f"{type(data).__qualname__} is not a registered event: decorate it with @event(...)"
+        ) from None
+
+
+def newest(name: str) -> EventType:
+    """The highest registered version of `name` (what an unversioned foreign message means)."""
+    versions = [version for known, version in _registry if known == name]
+    if not versions:
+        raise UnknownEvent(f"{name} is not registered here")
+    return _registry[name, max(versions)]
+
+
+def all_event_types() -> tuple[EventType, ...]:
+    return tuple(_registry[key] for key in sorted(_registry))
+
+
+def _fields(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'data'}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False)
+    )

@@ -1,0 +1,97 @@
+"""The one tree of errors.
+
+Adapters and domain code raise these; the worker decides by class alone, and
+nobody but an adapter looks at a provider's codes. Configuration errors stand
+apart (`django.core.exceptions.ImproperlyConfigured` and the system checks).
+"""
+
+from __future__ import annotations
+
+
+class NotificationError(Exception):
+    """The root. `code` is short, stable and safe to show: it lands in Attempt.code and fingerprints.
+
+    `message` may be shown to operators: it must hold no address and no credential.
+    Positional arguments only reach `Exception`, so that every error survives
+    the pickling between a prefork child and its parent.
+    """
+
+    default_code = "error"
+
+    def __init__(self, message: str = "", code: str = "") -> None:
+        super().__init__(message, code)
+        self.message = message
+        self.code = code or self.default_code
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}" if self.message else self.code
+
+
+class TransientError(NotificationError):
+    """Worth trying again. `retry_after` (seconds), where the provider named it, wins over our backoff."""
+
+    default_code = "transient"
+
+    def __init__(self, message: str = "", code: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, code)
+        self.args = (message, code, retry_after)
+        self.retry_after = retry_after
+
+
+class PermanentError(NotificationError):
+    """Trying again can never help (an invalid address, a refused payload)."""
+
+    default_code = "permanent"
+
+
+class AttemptsExhausted(PermanentError):
+    """A transient error that came once more than the consumer's `max_retries` allows."""
+
+    default_code = "attempts_exhausted"
+
+
+class ProviderPaused(TransientError):
+    """The whole account is refused (suspended, quota used up): nothing else on it should be tried now."""
+
+    default_code = "provider_paused"
+
+
+class OutcomeUnknown(NotificationError):
+    """The request was written and the answer never came: neither sent nor failed."""
+
+    default_code = "outcome_unknown"
+
+
+class Busy(NotificationError):
+    """Somebody else holds the lease: look again in `seconds`. Costs no attempt."""
+
+    default_code = "busy"
+
+    def __init__(self, message: str = "", code: str = "", seconds: float = 1.0) -> None:
+        super().__init__(message, code)
+        self.args = (message, code, seconds)
+        self.seconds = seconds
+
+
+class EventRefused(NotificationError, ValueError):
+    """Data that does not validate, refused where it is raised, with the field named."""
+
+    default_code = "event_refused"
+
+
+class OutsideTransaction(NotificationError, RuntimeError):
+    """`record()` was called outside a transaction: the event could be kept while the order is lost."""
+
+    default_code = "outside_transaction"
+
+
+class NotAnEvent(NotificationError, ValueError):
+    """A body that is no event we know how to read: it is quarantined, never dropped."""
+
+    default_code = "not_an_event"
+
+
+class UnknownEvent(NotificationError, LookupError):
+    """A well-formed event of a type or version not registered here (a rolling deploy): held, then quarantined."""
+
+    default_code = "unknown_event"

@@ -1,0 +1,57 @@
+"""Attempt: one try to hand a delivery to a provider."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+from notifications.models.delivery import Delivery
+
+
+class Attempt(models.Model):
+    """Inserted with the claim, finished with the outcome. One without outcome died while sending."""
+
+    class Outcome(models.TextChoices):
+        STARTED = "started", "started"
+        SENT = "sent", "sent"
+        TRANSIENT = "transient", "failed for now"
+        PERMANENT = "permanent", "failed for good"
+        PAUSED = "paused", "account paused"
+        UNKNOWN = "unknown", "unknown"
+        SKIPPED = "skipped", "skipped before sending"
+
+    id = models.BigAutoField(primary_key=True)
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempt_log")
+    subject = models.CharField(max_length=255)
+    generation = models.PositiveIntegerField(default=0)
+    number = models.PositiveIntegerField()
+    token = models.UUIDField(editable=False)
+    outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.STARTED)
+    provider = models.CharField(max_length=40, blank=True)
+    code = models.CharField(max_length=100, blank=True)
+    detail = models.TextField(blank=True, help_text="What the provider said, redacted.")
+    provider_message_id = models.CharField(max_length=255, blank=True)
+    task_id = models.UUIDField(null=True, blank=True)
+    worker = models.CharField(max_length=255, blank=True)
+    started_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True, blank=True)
+    duration_ms = models.PositiveIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["delivery", "generation", "number"], name="attempt_numbered_once"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["subject", "started_at"], name="attempt_by_subject"),
+            models.Index(fields=["task_id"], name="attempt_by_task"),
+        ]
+
+    def __str__(self) -> str:
+        return self.tag
+
+    @property
+    def tag(self) -> str:
+        """What the provider is given, so that receipts find their way back."""
+        return f"{self.delivery_id}.{self.generation}.{self.number}"

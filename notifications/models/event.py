@@ -1,0 +1,55 @@
+"""Event: a fact in the past tense, immutable."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+
+from notifications.envelope import Envelope
+from notifications.identifiers import uuid7
+
+
+class Event(models.Model):
+    """One fact: written by `outbox.record()`, or by the first consumer of a foreign message."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    type = models.CharField(max_length=100)
+    version = models.PositiveSmallIntegerField(default=1)
+    source = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255, help_text='What it is about: "order/123".')
+    time = models.DateTimeField(help_text="When it happened, as its publisher says.")
+    data = models.JSONField(default=dict)
+    traceparent = models.CharField(max_length=55, blank=True)
+    foreign = models.BooleanField(default=False, help_text="Recorded by a consumer, not by us.")
+    expected = ArrayField(
+        models.CharField(max_length=40),
+        default=list,
+        help_text="The consumers it was meant to reach when it was recorded.",
+    )
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["subject", "time"], name="event_by_subject"),
+            models.Index(fields=["type", "recorded_at"], name="event_by_type"),
+            models.Index(fields=["recorded_at"], name="event_by_recorded_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.subject}"
+
+    def envelope(self, *, generation: int = 0) -> Envelope:
+        """This event as it travels."""
+        return Envelope(
+            id=self.id,
+            type=self.type,
+            version=self.version,
+            source=self.source,
+            subject=self.subject,
+            time=self.time,
+            data=self.data,
+            generation=generation,
+            traceparent=self.traceparent,
+            foreign=self.foreign,
+        )

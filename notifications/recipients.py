@@ -1,0 +1,84 @@
+"""Who is told, as the shop answers it: the resolver's vocabulary and how addresses are shown."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from notifications.conf import Route, conf
+from notifications.envelope import Envelope
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """One person at one address over one channel.
+
+    reference: stable and no address ("customer/42", "customer/42/device/7"): it is part
+        of the delivery's unique key.
+    address: where to send; empty when the shop has none (skipped as `no_address`).
+    opted_out: the person said no to this channel (skipped as `opted_out`).
+    locale: language tag for templates, such as "de"; time_zone: IANA name.
+    """
+
+    reference: str
+    address: str = field(default="", repr=False)
+    opted_out: bool = False
+    locale: str = ""
+    time_zone: str = ""
+
+
+def resolve(envelope: Envelope, route: Route) -> list[Recipient]:
+    """Ask the shop who is to be told about this event on this route."""
+    resolver = cast(Callable[[Envelope, Route], Iterable[Recipient]], _hook("recipients"))
+    return list(resolver(envelope, route))
+
+
+def context(envelope: Envelope, recipient: Recipient) -> dict[str, Any]:
+    """Ask the shop what the templates of this event may use."""
+    if not conf().context:
+        return {}
+    return cast(Callable[[Envelope, Recipient], dict[str, Any]], _hook("context"))(
+        envelope, recipient
+    )
+
+
+def no_longer_true(envelope: Envelope) -> str | None:
+    """Ask the shop whether the event still holds: the reason why not, or None."""
+    if not conf().still_true:
+        return None
+    return cast(Callable[[Envelope], str | None], _hook("still_true"))(envelope)
+
+
+def mask(address: str) -> str:
+    """An address as lists and logs may show it: `a…@example.org`, `…4567`, `…9f3c`."""
+    if not address:
+        return ""
+    name, at, domain = address.partition("@")
+    if at:
+        return f"{name[:1]}…@{domain}"
+    return f"…{address[-4:]}" if len(address) > 8 else "…"
+
+
+def address_hash(address: str) -> str:
+    """`<key version>:<HMAC-SHA256>` of the normalised address: searchable, and no address."""
+    keys = conf().address_hash_keys
+    if not address or not keys:
+        return ""
+    version = max(keys)
+    digest = hmac.new(keys[version].encode(), address.strip().lower().encode(), hashlib.sha256)
+    return f"{version}:{digest.hexdigest()}"
+
+
+def _hook(name: str) -> Callable[..., Any]:
+    path: str = getattr(conf(), name)
+    if not path:
+        raise ImproperlyConfigured(
+            f'NOTIFICATIONS["{name.upper()}"] is not set: give the dotted path of your function.'
+        )
+    return cast(Callable[..., Any], import_string(path))

@@ -1,0 +1,1 @@
+"""The seam between the shop's domain and `notifications`: a signal becomes an event."""

@@ -1,0 +1,117 @@
+"""Settings of the shop. Everything that differs between machines comes from the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from notifications.conf import ChannelConf, Route
+from orders_site import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+environment.load(BASE_DIR / ".local" / "env")
+
+DEBUG = os.environ.get("DJANGO_DEBUG") == "1"
+SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "")
+ALLOWED_HOSTS = os.environ.get("DJANGO_ALLOWED_HOSTS", "127.0.0.1 localhost").split()
+CSRF_TRUSTED_ORIGINS = os.environ.get("DJANGO_CSRF_TRUSTED_ORIGINS", "").split()
+
+DATABASE_URL = os.environ.get("DATABASE_URL") or "postgresql://127.0.0.1/not-configured"
+DATABASES = {
+    "default": environment.database(
+        DATABASE_URL, pool_size=int(os.environ.get("DATABASE_POOL_SIZE", "20"))
+    )
+}
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_celery_results",
+    "notifications",
+    "orders_site",
+    "orders_site.customers",
+    "orders_site.orders",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "orders_site.urls"
+WSGI_APPLICATION = "orders_site.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "orders_site" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / ".local" / "static"
+WHITENOISE_USE_FINDERS = True  # the admin's files are served from their packages, no collectstatic
+
+CELERY_RESULT_BACKEND = "django-db"  # failed tasks, for the admin; success costs no row
+
+NOTIFICATIONS = {
+    "PREFIX": os.environ.get("NOTIFICATIONS_PREFIX", "dev"),
+    "SOURCE": "urn:orders-site",
+    "CHANNELS": {
+        "email": ChannelConf(
+            "notifications.channels.email.SesEmail",
+            {"from_address": os.environ.get("EMAIL_FROM", "Orders <orders@shop.example>")},
+        ),
+        "sms": ChannelConf(
+            "notifications.channels.sms.EndUserMessagingSms",
+            {"origination_identity": os.environ.get("SMS_ORIGINATION_IDENTITY", "")},
+        ),
+        "whatsapp": ChannelConf(
+            "notifications.channels.whatsapp.EndUserMessagingWhatsApp",
+            {"phone_number_id": os.environ.get("WHATSAPP_PHONE_NUMBER_ID", "")},
+        ),
+        "push": ChannelConf(
+            "notifications.channels.push.FcmPush",
+            {
+                "project_id": os.environ.get("FCM_PROJECT_ID", ""),
+                "endpoint": os.environ.get("FCM_ENDPOINT", "https://fcm.googleapis.com"),
+            },
+        ),
+    },
+    # Which event is told over which channels: this table and nothing else.
+    "ROUTES": {
+        "order.created": [Route("email"), Route("push")],
+        "order.shipped": [Route("email"), Route("sms"), Route("whatsapp"), Route("push")],
+        "order.cancelled": [Route("email"), Route("sms")],
+    },
+    "RECIPIENTS": "orders_site.recipients.resolve",
+    "CONTEXT": "orders_site.recipients.context",
+    "STILL_TRUE": "orders_site.recipients.no_longer_true",
+    # version: secret. Raise the version to rotate; the highest one writes.
+    "ADDRESS_HASH_KEYS": {1: os.environ.get("ADDRESS_HASH_KEY", "")},
+}

@@ -1,0 +1,6 @@
+"""The shop's pages: for now, the operators' admin."""
+
+from django.contrib import admin
+from django.urls import path
+
+urlpatterns = [path("admin/", admin.site.urls)]
