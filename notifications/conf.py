@@ -44,6 +44,8 @@ class Conf:
     context: dotted path to `(envelope, recipient) -> dict`, what templates may use.
     still_true: dotted path to `(envelope) -> str | None`, the reason why it no longer is.
     address_hash_keys: version → secret, for searching by address; the highest version writes.
+    fifo_topics: event domains whose events keep their order per subject ("order/1"); the
+        queues that only they feed are FIFO too.
     """
 
     prefix: str = "dev"
@@ -54,6 +56,7 @@ class Conf:
     context: str = ""
     still_true: str = ""
     address_hash_keys: Mapping[int, str] = field(default_factory=dict)
+    fifo_topics: frozenset[str] = frozenset()
 
 
 @cache
@@ -67,6 +70,7 @@ def conf() -> Conf:
         )
     values = {name.lower(): value for name, value in given.items()}
     values["routes"] = {name: tuple(routes) for name, routes in values.get("routes", {}).items()}
+    values["fifo_topics"] = frozenset(values.get("fifo_topics", ()))
     return Conf(**values)
 
 

@@ -26,6 +26,7 @@ class Consumer:
     task: the Celery task's name.
     wants: the event types it is sent; None means every one.
     max_seconds: maximum processing time of one message, in seconds.
+    max_retries: the task's own `max_retries`; its queue allows some more receives than that.
     bulk: whether it has a `-bulk` queue beside the first (channel consumers do).
     channel: the channel it serves, for channel consumers; empty for service consumers.
     """
@@ -34,6 +35,7 @@ class Consumer:
     task: str
     wants: frozenset[str] | None
     max_seconds: int = 30
+    max_retries: int = 8
     bulk: bool = False
     channel: str = ""
 

@@ -56,6 +56,12 @@ class ProviderPaused(TransientError):
     default_code = "provider_paused"
 
 
+class NotProvisioned(TransientError):
+    """A topic or queue that the topology declares is not there (yet)."""
+
+    default_code = "not_provisioned"
+
+
 class OutcomeUnknown(NotificationError):
     """The request was written and the answer never came: neither sent nor failed."""
 
