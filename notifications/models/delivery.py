@@ -41,7 +41,11 @@ class Delivery(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     event = models.ForeignKey(  # outcomes outlive events: no constraint, no cascade
-        Event, on_delete=models.DO_NOTHING, db_constraint=False, related_name="deliveries"
+        Event,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,  # the unique key below starts with it
+        related_name="deliveries",
     )
     event_type = models.CharField(max_length=100)
     event_time = models.DateTimeField(help_text="When the event happened; lag counts from here.")
@@ -86,9 +90,13 @@ class Delivery(models.Model):
             models.Index(fields=["subject", "created_at"], name="delivery_by_subject"),
             models.Index(fields=["address_hash"], name="delivery_by_address_hash"),
             models.Index(fields=["provider_message_id"], name="delivery_by_provider_id"),
-            models.Index(fields=["created_at"], name="delivery_by_created_at"),
+            models.Index(fields=["recipient", "created_at"], name="delivery_by_recipient"),
+            # The operators' list: newest first, what is filtered is checked in the index itself.
             models.Index(
-                fields=["state", "channel", "created_at"],
+                fields=["created_at", "channel", "event_type", "state"], name="delivery_recent"
+            ),
+            models.Index(
+                fields=["state", "created_at", "channel", "event_type"],
                 condition=~models.Q(state__in=["sent", "delivered", "skipped"]),
                 name="delivery_needs_a_look",
             ),

@@ -39,6 +39,11 @@ class Handled(models.Model):
         indexes = [
             models.Index(fields=["subject", "received_at"], name="handled_by_subject"),
             models.Index(fields=["event_id"], name="handled_by_event"),
+            models.Index(
+                fields=["outcome", "id"],
+                condition=~models.Q(outcome="done"),
+                name="handled_needs_a_look",
+            ),
         ]
 
     def __str__(self) -> str:
