@@ -1,0 +1,42 @@
+"""Where the embedded parts keep what they keep: everything under one `.local/`."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Directories:
+    """The directories of one stack.
+
+    home: this stack's own data, state and logs; two stacks never share one.
+    shared: what every stack of a checkout may use at the same time (installed tools).
+    """
+
+    home: Path
+    shared: Path
+
+    @classmethod
+    def of(cls, home: Path, shared: Path | None = None) -> Directories:
+        """Made on the spot, readable by their owner only inside."""
+        home = home.absolute()
+        shared = (shared or home).absolute()
+        for directory in (home, shared, home / "logs"):
+            directory.mkdir(parents=True, exist_ok=True)
+        return cls(home, shared)
+
+    def log(self, name: str) -> Path:
+        return self.home / "logs" / f"{name}.log"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on `path` among processes; waits for whoever holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,113 @@
+"""The default embedded SNS and SQS: ministack, in a virtual environment of its own.
+
+Its own because it pins a botocore that does not fit beside a newer boto3.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from notifications.local.directories import locked
+from notifications.local.parts import Part, PartFailed, http_status
+from notifications.local.ports import HOST
+
+REQUIREMENTS = Path(__file__).parent / "ministack.txt"
+"""Compiled by `uv pip compile --universal --python-version 3.11 --generate-hashes`."""
+
+REGION = "us-east-1"
+SERVICES = "sns,sqs,sts,iam,cloudwatch,cloudformation"
+
+
+class Ministack(Part):
+    """State is kept over a clean stop, lost with a crash."""
+
+    name = "ministack"
+    port_variable = "LOCAL_AWS_PORT"
+    instead = (
+        "To use another emulator set AWS_ENDPOINT_URL; for your AWS account set LOCAL_AWS=account."
+    )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return emulator_environment(self.port)
+
+    def prepare(self) -> None:
+        """Install it on first use, and again when its requirements have changed."""
+        with locked(self.directories.shared / "ministack.lock"):
+            if not (self._venv / "ready").exists():
+                self._install()
+
+    def command(self) -> Sequence[str | Path]:
+        return [self._python, "-m", "ministack"]
+
+    def program_environment(self) -> Mapping[str, str]:
+        state = self.directories.home / "ministack-state"
+        state.mkdir(exist_ok=True)
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "BIND_HOST": HOST,
+            "MINISTACK_HOST": HOST,
+            "GATEWAY_PORT": str(self.port),
+            "MINISTACK_REGION": REGION,
+            "SERVICES": SERVICES,
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(state),
+            "TMPDIR": str(state),  # its pid file
+            "LOG_LEVEL": "WARNING",
+            # It removes "its" containers when it starts: those of another one of the same person.
+            "DOCKER_HOST": "unix:///nonexistent",
+        }
+
+    def answers(self) -> bool:
+        return http_status(self.port, "/_ministack/ready") == 200
+
+    def reset(self) -> None:
+        """Forget every topic, queue and message."""
+        if http_status(self.port, "/_ministack/reset", method="POST", timeout=10) != 200:
+            raise PartFailed(
+                f"ministack did not empty itself; see {self.directories.log(self.name)}"
+            )
+
+    @property
+    def _venv(self) -> Path:
+        key = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:12]
+        return self.directories.shared / "ministack" / key
+
+    @property
+    def _python(self) -> Path:
+        return self._venv / "bin" / "python"
+
+    def _install(self) -> None:
+        shutil.rmtree(self._venv, ignore_errors=True)  # what an interrupted one left
+        venv.create(self._venv, with_pip=True, symlinks=True)
+        pip = [self._python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        result = subprocess.run(
+            [*pip, "--require-hashes", "-r", REQUIREMENTS],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode:
+            raise PartFailed(
+                f"ministack: pip could not install it:\n{result.stderr.strip()}\n{self.instead}"
+            )
+        (self._venv / "ready").touch()
+
+
+def emulator_environment(port: int) -> dict[str, str]:
+    """How boto3 reaches an emulator on this machine; the credentials are no secret."""
+    return {
+        "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": REGION,
+    }

@@ -1,0 +1,131 @@
+"""What every embedded part is: a program of its own that is prepared, started, waited for, stopped.
+
+For whoever writes the next one: say what to run and how to see that it answers; ports,
+logs, deadlines and clear errors are done here. Nothing may listen beyond 127.0.0.1.
+"""
+
+from __future__ import annotations
+
+import http.client
+import signal
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from notifications.local.directories import Directories
+from notifications.local.ports import HOST, free_port, is_free
+from notifications.local.processes import Process, Processes, ProcessFailed
+
+TRIES = 3  # between choosing a free port and listening on it, somebody else may take it
+
+
+class PartFailed(RuntimeError):
+    """An embedded part cannot start. The text names the part, what is wrong, and the mend."""
+
+
+class Part(ABC):
+    """One embedded part. `start()` after `stop()` or `kill()` comes back on the same port."""
+
+    name: str
+    """Names its log file and it in messages."""
+    port_variable: str
+    """The environment variable that sets its port."""
+    instead: str
+    """What a person can do to go without it, as a sentence."""
+    stop_signal = signal.SIGTERM
+    ready_within = 30.0
+
+    def __init__(self, directories: Directories, processes: Processes, *, port: int = 0) -> None:
+        """`port` 0 means any free one."""
+        self.directories = directories
+        self.processes = processes
+        self.port = port
+        self._port_is_ours_to_choose = port == 0
+        self.process: Process | None = None
+
+    @property
+    @abstractmethod
+    def environment(self) -> dict[str, str]:
+        """What other processes need to reach it. Valid once it has started."""
+
+    @abstractmethod
+    def command(self) -> Sequence[str | Path]:
+        """The program and its arguments, in the foreground."""
+
+    @abstractmethod
+    def answers(self) -> bool:
+        """Whether it serves now. Must not raise while it is still starting."""
+
+    def program_environment(self) -> Mapping[str, str] | None:
+        """The whole environment of the program; None for our own."""
+        return None
+
+    def prepare(self) -> None:  # noqa: B027 - not every part needs it
+        """Install or initialise what the program needs. Called before every start."""
+
+    def started(self) -> None:  # noqa: B027 - nor this
+        """Called once it answers."""
+
+    def start(self) -> None:
+        """Return when it answers. Raises PartFailed."""
+        self._free_port_or_fail()
+        self.prepare()
+        for remaining in reversed(range(TRIES)):
+            try:
+                self._start_once()
+            except ProcessFailed as failure:
+                if remaining and self._port_was_taken_meanwhile():
+                    self.port = free_port()
+                    continue
+                raise PartFailed(f"{failure}\n{self.instead}") from None
+            break
+        self._port_is_ours_to_choose = False
+        self.started()
+
+    def stop(self) -> None:
+        """Ask it to end and wait for that."""
+        if self.process is not None:
+            self.process.stop()
+
+    def kill(self) -> None:
+        """End it without warning, as a crash would."""
+        if self.process is not None:
+            self.process.kill()
+
+    def _start_once(self) -> None:
+        self.process = self.processes.start(
+            self.command(),
+            name=self.name,
+            log=self.directories.log(self.name),
+            env=self.program_environment(),
+            stop_signal=self.stop_signal,
+        )
+        try:
+            self.process.wait_until(self.answers, within=self.ready_within)
+        except BaseException:
+            self.process.kill()
+            raise
+
+    def _free_port_or_fail(self) -> None:
+        if self.port == 0:
+            self.port = free_port()
+        elif not is_free(self.port):
+            raise PartFailed(
+                f"{self.name}: port {self.port} of {HOST} is taken. "
+                f"Set {self.port_variable} to another, or leave it out and a free one is chosen."
+            )
+
+    def _port_was_taken_meanwhile(self) -> bool:
+        return self._port_is_ours_to_choose and not is_free(self.port)
+
+
+def http_status(port: int, path: str, *, method: str = "GET", timeout: float = 2.0) -> int:
+    """The status of a request to a server on this machine; 0 when it does not answer."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=timeout)
+    try:
+        connection.request(method, path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()

@@ -1,0 +1,79 @@
+"""The provider sandbox as an embedded part: what is sent never leaves this machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from notifications.local.directories import Directories
+from notifications.local.parts import Part, http_status
+from notifications.local.ports import HOST, free_port
+from notifications.local.processes import Processes
+
+FCM_PROJECT = "local-shop"
+
+
+class ProviderSandbox(Part):
+    """`notifications.local.providers` as a process of its own, with an HTTP and an SMTP port.
+
+    durable: keep what was accepted in a file, so that the inbox is there after a restart.
+    """
+
+    name = "providers"
+    port_variable = "LOCAL_PROVIDERS_PORT"
+    instead = "To use a sandbox that already runs, set PROVIDER_SANDBOX_URL."
+
+    def __init__(
+        self,
+        directories: Directories,
+        processes: Processes,
+        *,
+        port: int = 0,
+        smtp_port: int = 0,
+        durable: bool = True,
+    ) -> None:
+        super().__init__(directories, processes, port=port)
+        self.smtp_port = smtp_port or free_port()
+        self.durable = durable
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **sandbox_environment(f"http://{HOST}:{self.port}"),
+            "PROVIDER_SANDBOX_SMTP": f"{HOST}:{self.smtp_port}",
+            "GOOGLE_APPLICATION_CREDENTIALS": str(self._credentials),
+        }
+
+    def prepare(self) -> None:
+        self._credentials.unlink(missing_ok=True)  # written anew: it names the port
+
+    def command(self) -> Sequence[str | Path]:
+        journal = self.directories.home / "providers.journal"
+        return [
+            *(sys.executable, "-m", "notifications.local.providers", "--host", HOST),
+            *("--port", str(self.port), "--smtp-port", str(self.smtp_port)),
+            *("--google-credentials", self._credentials, "--project-id", FCM_PROJECT),
+            *(("--journal", journal) if self.durable else ()),
+        ]
+
+    def answers(self) -> bool:
+        return self._credentials.exists() and http_status(self.port, "/health") == 200
+
+    @property
+    def _credentials(self) -> Path:
+        return self.directories.home / "google-service-account.json"
+
+
+def sandbox_environment(url: str) -> dict[str, str]:
+    """What points every channel at the sandbox; botocore reads the first three by itself."""
+    return {
+        "AWS_ENDPOINT_URL_SESV2": url,
+        "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2": url,
+        "AWS_ENDPOINT_URL_SOCIALMESSAGING": url,
+        "FCM_ENDPOINT": url,
+        "FCM_PROJECT_ID": FCM_PROJECT,
+        "SMS_ORIGINATION_IDENTITY": "+15005550006",
+        "WHATSAPP_PHONE_NUMBER_ID": "phone-number-id-00000000000000000000000000000001",
+        "PROVIDER_SANDBOX_URL": url,
+    }
