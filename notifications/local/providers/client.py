@@ -1,0 +1,129 @@
+"""The sandbox, as tests and the demo speak to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import httpx
+
+TIMEOUT = 10.0
+"""Seconds."""
+
+
+@dataclass(frozen=True)
+class AcceptedMessage:
+    """One message a provider took: `subject` is the event's ("order/1"), `title` its own."""
+
+    channel: str
+    address: str = field(repr=False)
+    tag: str
+    event_type: str
+    subject: str
+    text: str = field(repr=False)
+    title: str = field(repr=False)
+    provider_message_id: str
+    accepted_at: datetime
+
+
+class SandboxClient:
+    """Scripts a running sandbox and reads what it took. Safe to use from many threads."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT, trust_env=False)
+
+    def reset(self) -> None:
+        """Forget everything: messages, counts, script and limits."""
+        self._post("/sandbox/reset", {})
+
+    def script(
+        self,
+        channel: str,
+        behaviour: str,
+        *,
+        address: str | None = None,
+        times: int | None = None,
+        **arguments: Any,
+    ) -> None:
+        """What becomes of the next sends; `notifications.channels.script` has the words.
+
+        `times`: for so many sends, then what is scripted next; without it, from then on.
+        """
+        self._post(
+            "/sandbox/script",
+            {
+                "channel": channel,
+                "behaviour": str(behaviour),
+                "address": address,
+                "times": times,
+                "arguments": arguments,
+            },
+        )
+
+    def limit(self, channel: str, per_second: float | None) -> None:
+        """Throttle whatever comes faster; None lifts the limit."""
+        self._post("/sandbox/limit", {"channel": channel, "per_second": per_second})
+
+    def accepted(self, channel: str | None = None) -> list[AcceptedMessage]:
+        """Every message accepted, oldest first."""
+        return [_message(row) for page in self._pages(channel) for row in page]
+
+    def requests(self, channel: str) -> int:
+        """How often the channel was asked, whatever became of it."""
+        return int(self.counts()[channel]["requests"])
+
+    def counts(self) -> dict[str, dict[str, Any]]:
+        """Per channel: `requests`, `accepted` messages, and `outcomes` of requests by behaviour."""
+        counts: dict[str, dict[str, Any]] = self._get("/sandbox/counts")
+        return counts
+
+    def healthy(self) -> bool:
+        """Whether it answers."""
+        try:
+            return bool(self._get("/health")["status"] == "ok")
+        except httpx.HTTPError:
+            return False
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _pages(self, channel: str | None) -> Iterator[list[dict[str, Any]]]:
+        after: int | None = 0
+        while after is not None:
+            page = self._get("/sandbox/accepted", channel=channel or "", after=after)
+            yield page["messages"]
+            after = page["next"]
+
+    def _get(self, path: str, **query: str | int) -> Any:
+        answer = self._http.get(path, params=query)
+        answer.raise_for_status()
+        return answer.json()
+
+    def _post(self, path: str, body: dict[str, Any]) -> None:
+        answer = self._http.post(path, json=body)
+        if answer.status_code == httpx.codes.BAD_REQUEST:
+            raise ValueError(answer.text)
+        answer.raise_for_status()
+
+
+def _message(row: dict[str, Any]) -> AcceptedMessage:
+    return AcceptedMessage(
+        channel=row["channel"],
+        address=row["address"],
+        tag=row["tag"],
+        event_type=row["event_type"],
+        subject=row["subject"],
+        text=row["text"],
+        title=row["title"],
+        provider_message_id=row["provider_message_id"],
+        accepted_at=datetime.fromtimestamp(row["accepted_at"], UTC),
+    )

@@ -1,0 +1,98 @@
+"""The controls under `/sandbox/` (JSON), which `client.SandboxClient` speaks, and `/health`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from notifications.channels.script import Step
+from notifications.local.providers.sandbox import CHANNELS, TOKEN, Sandbox
+
+PAGE = 5_000
+
+
+def add_routes(app: web.Application, sandbox: Sandbox) -> None:
+    controls = _Controls(sandbox)
+    app.router.add_get("/health", controls.health)
+    app.router.add_get("/sandbox/counts", controls.counts)
+    app.router.add_get("/sandbox/accepted", controls.accepted)
+    app.router.add_post("/sandbox/script", controls.script)
+    app.router.add_post("/sandbox/limit", controls.limit)
+    app.router.add_post("/sandbox/reset", controls.reset)
+
+
+class _Controls:
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    async def health(self, request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def counts(self, request: web.Request) -> web.Response:
+        return web.json_response(self._sandbox.counts())
+
+    async def accepted(self, request: web.Request) -> web.Response:
+        """The messages after the one with id `after`, oldest first; `next` while there is more."""
+        after = _whole(request.query.get("after", "0"), "after")
+        limit = min(_whole(request.query.get("limit", str(PAGE)), "limit"), PAGE)
+        rows = self._sandbox.store.after(
+            after, channel=request.query.get("channel", ""), limit=limit
+        )
+        following = rows[-1]["id"] if rows and len(rows) == limit else None
+        return web.json_response({"messages": rows, "next": following})
+
+    async def script(self, request: web.Request) -> web.Response:
+        asked = await _asked(request)
+        channel, times = _channel(asked), asked.get("times")
+        if times is not None and (not isinstance(times, int) or times < 1):
+            raise _wrong("times must be a whole number from 1.")
+        try:
+            step = Step.of(str(asked.get("behaviour", "")), **(asked.get("arguments") or {}))
+        except (TypeError, ValueError) as error:
+            raise _wrong(str(error)) from None
+        self._sandbox.script.add(channel, step, address=asked.get("address"), times=times)
+        return web.Response(status=204)
+
+    async def limit(self, request: web.Request) -> web.Response:
+        asked = await _asked(request)
+        channel, per_second = _channel(asked), asked.get("per_second")
+        if per_second is not None and (not isinstance(per_second, int | float) or per_second <= 0):
+            raise _wrong("per_second must be a number above 0, or null for no limit.")
+        self._sandbox.limit(channel, per_second)
+        return web.Response(status=204)
+
+    async def reset(self, request: web.Request) -> web.Response:
+        await _asked(request)
+        self._sandbox.reset()
+        return web.Response(status=204)
+
+
+async def _asked(request: web.Request) -> dict[str, Any]:
+    """The JSON asked for. Its content type keeps other sites' pages in a browser from asking."""
+    if request.content_type != "application/json":
+        raise _wrong("Send application/json.")
+    try:
+        asked = await request.json()
+    except ValueError:
+        raise _wrong("The body is not JSON.") from None
+    if not isinstance(asked, dict):
+        raise _wrong("The body is not a JSON object.")
+    return asked
+
+
+def _channel(asked: dict[str, Any]) -> str:
+    channel = asked.get("channel")
+    if channel not in (*CHANNELS, TOKEN):
+        raise _wrong(f"channel must be one of {', '.join((*CHANNELS, TOKEN))}.")
+    return str(channel)
+
+
+def _whole(text: str, name: str) -> int:
+    if not text.isdigit():
+        raise _wrong(f"{name} must be a whole number.")
+    return int(text)
+
+
+def _wrong(message: str) -> web.HTTPBadRequest:
+    return web.HTTPBadRequest(text=message)

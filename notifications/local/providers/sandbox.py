@@ -1,0 +1,96 @@
+"""The sandbox itself: for each send it decides, keeps and counts. The protocols are elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter, deque
+from uuid import uuid4
+
+from notifications.channels.script import Behaviour, Script, Step
+from notifications.local.providers.store import Incoming, Store
+
+CHANNELS = ("email", "sms", "whatsapp", "push", "webhook")
+TOKEN = "token"  # noqa: S105 - the OAuth2 endpoint, scripted and counted like a channel
+REFUSALS = frozenset(
+    {
+        Behaviour.THROTTLE,
+        Behaviour.SERVER_ERROR,
+        Behaviour.REFUSE,
+        Behaviour.HANG_UP,
+        Behaviour.HANG,
+    }
+)
+
+
+class RateLimit:
+    """At most `per_second` in any second (a sliding window, not a bucket: no burst beyond it)."""
+
+    def __init__(self, per_second: float) -> None:
+        self.per_second = per_second
+        self._window = max(1.0, 1.0 / per_second)
+        self._taken: deque[float] = deque(maxlen=max(1, math.floor(per_second)))
+
+    def wait(self) -> float:
+        """0.0 when there is room, and it is taken; otherwise the seconds until there is some."""
+        now = time.monotonic()
+        if len(self._taken) == self._taken.maxlen:
+            wait = self._taken[0] + self._window - now
+            if wait > 0:
+                return wait
+        self._taken.append(now)
+        return 0.0
+
+
+class Sandbox:
+    """The state of one sandbox. Everything runs on the server's event loop."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.script = Script()
+        self.limits: dict[str, RateLimit] = {}
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+
+    def decide(self, channel: str, address: str) -> Step:
+        """What happens to this send: the script first, then the rate limit."""
+        step = self.script.next(channel, address)
+        limit = self.limits.get(channel)
+        if limit is not None and step.behaviour not in REFUSALS and (wait := limit.wait()):
+            step = Step(Behaviour.THROTTLE, retry_after=wait)
+        self.outcomes[channel, step.behaviour.value] += 1
+        return step
+
+    def malformed(self, channel: str) -> None:
+        """Count a request that no provider would have understood."""
+        self.outcomes[channel, "malformed"] += 1
+
+    def accept(self, channel: str, incoming: Incoming) -> str:
+        """Keep it. Returns the id that the provider gives it."""
+        provider_message_id = str(uuid4())
+        self.store.add(channel, incoming, provider_message_id)
+        return provider_message_id
+
+    def limit(self, channel: str, per_second: float | None) -> None:
+        """Enforce a rate from now on; None lifts it."""
+        if per_second is None:
+            self.limits.pop(channel, None)
+        else:
+            self.limits[channel] = RateLimit(per_second)
+
+    def counts(self) -> dict[str, dict[str, object]]:
+        """Per channel: requests, what became of them, and messages accepted."""
+        return {channel: self._counts_of(channel) for channel in (*CHANNELS, TOKEN)}
+
+    def reset(self) -> None:
+        self.script.clear()
+        self.limits.clear()
+        self.outcomes.clear()
+        self.store.clear()
+
+    def _counts_of(self, channel: str) -> dict[str, object]:
+        outcomes = {name: n for (of, name), n in self.outcomes.items() if of == channel}
+        return {
+            "requests": sum(outcomes.values()),
+            "accepted": self.store.counts.get(channel, 0),
+            "outcomes": outcomes,
+        }

@@ -1,0 +1,119 @@
+"""SES API v2: SendEmail with simple or raw content (rest-json)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import getaddresses, parseaddr
+from typing import Any
+
+from aiohttp import web
+
+from notifications.channels import correlation
+from notifications.local.providers.store import Incoming
+from notifications.local.providers.wire import Malformed, Wire, answer, json_object
+
+_STATUS = {"TooManyRequestsException": 429, "NotFoundException": 404, "AccessDeniedException": 403}
+_BAD = "BadRequestException"
+
+
+class SesWire(Wire):
+    channel = "email"
+
+    def read(self, request: web.Request, body: bytes) -> Incoming:
+        call = json_object(body, _BAD)
+        content = call.get("Content") or {}
+        if "Simple" in content:
+            return _simple(call, content["Simple"])
+        if "Raw" in content:
+            return _raw(call, content["Raw"])
+        raise Malformed(_BAD, "The sandbox knows Simple and Raw content only.")
+
+    def accepted(self, provider_message_id: str) -> web.Response:
+        return _json(200, {"MessageId": provider_message_id})
+
+    def throttled(self) -> web.Response:
+        return self.refused("TooManyRequestsException", "Maximum sending rate exceeded.")
+
+    def failed(self, status: int) -> web.Response:
+        return _error(status, "InternalFailure", "Internal failure.")
+
+    def refused(self, code: str, message: str = "") -> web.Response:
+        return _error(_STATUS.get(code, 400), code, message or "Refused by the sandbox's script.")
+
+
+def read_email(email: EmailMessage, addresses: tuple[str, ...], sender: str = "") -> Incoming:
+    """A whole email, as SMTP and raw content carry it."""
+    text = email.get_body(("plain",))
+    html = email.get_body(("html",))
+    return Incoming(
+        addresses=addresses,
+        correlation=correlation.from_headers(email.get),
+        text=text.get_content() if text else "",
+        title=str(email["subject"] or ""),
+        html=html.get_content() if html else "",
+        sender=sender or str(email["from"] or ""),
+    )
+
+
+def _simple(call: dict[str, Any], simple: dict[str, Any]) -> Incoming:
+    body = simple.get("Body") or {}
+    return Incoming(
+        addresses=_destination(call) or _nobody(),
+        correlation=correlation.from_ses_tags(call.get("EmailTags") or ()),
+        text=_data(body.get("Text")),
+        title=_data(simple.get("Subject")),
+        html=_data(body.get("Html")),
+        sender=str(call.get("FromEmailAddress") or ""),
+    )
+
+
+def _raw(call: dict[str, Any], raw: dict[str, Any]) -> Incoming:
+    try:
+        data = base64.b64decode(raw.get("Data") or "", validate=True)
+    except (binascii.Error, ValueError):
+        raise Malformed(_BAD, "Raw.Data is not base64.") from None
+    email = message_from_bytes(data, policy=policy.default)
+    assert isinstance(email, EmailMessage)  # noqa: S101 - what policy.default makes
+    named = [str(value) for name in ("to", "cc", "bcc") for value in email.get_all(name, [])]
+    addresses = _destination(call) or tuple(found for _, found in getaddresses(named))
+    incoming = read_email(email, addresses or _nobody(), str(call.get("FromEmailAddress") or ""))
+    tags = correlation.from_ses_tags(call.get("EmailTags") or ())
+    return incoming if not tags.tag else _tagged(incoming, tags)
+
+
+def _tagged(incoming: Incoming, tags: correlation.Correlation) -> Incoming:
+    return Incoming(
+        incoming.addresses, tags, incoming.text, incoming.title, incoming.html, incoming.sender
+    )
+
+
+def _destination(call: dict[str, Any]) -> tuple[str, ...]:
+    destination = call.get("Destination") or {}
+    named = [
+        address
+        for kind in ("ToAddresses", "CcAddresses", "BccAddresses")
+        for address in destination.get(kind) or ()
+    ]
+    found = tuple(parseaddr(address)[1] for address in named)
+    if not all("@" in address for address in found):
+        raise Malformed(_BAD, "Illegal address.")
+    return found
+
+
+def _nobody() -> tuple[str, ...]:
+    raise Malformed(_BAD, "No recipient is named.")
+
+
+def _data(part: dict[str, Any] | None) -> str:
+    return str((part or {}).get("Data") or "")
+
+
+def _json(status: int, body: dict[str, Any], **headers: str) -> web.Response:
+    return answer(status, body, "application/json", **headers)
+
+
+def _error(status: int, code: str, message: str) -> web.Response:
+    return _json(status, {"message": message}, x_amzn_ErrorType=code)

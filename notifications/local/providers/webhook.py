@@ -1,0 +1,66 @@
+"""A customer's webhook endpoint: checks a Standard Webhooks signature (standardwebhooks.com)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import time
+
+from aiohttp import web
+
+from notifications.channels import correlation
+from notifications.local.providers.store import Incoming
+from notifications.local.providers.wire import Malformed, Wire, answer
+
+DEFAULT_SECRET = "whsec_c2FuZGJveC13ZWJob29rLXNlY3JldA=="  # noqa: S105 - of this sandbox only
+TOLERANCE = 300.0
+"""Seconds a timestamp may be off (the specification's own suggestion)."""
+
+
+class WebhookWire(Wire):
+    channel = "webhook"
+
+    def __init__(self, secret: str = DEFAULT_SECRET) -> None:
+        self._key = base64.b64decode(secret.removeprefix("whsec_"))
+
+    def read(self, request: web.Request, body: bytes) -> Incoming:
+        message_id = request.headers.get("webhook-id", "")
+        timestamp = request.headers.get("webhook-timestamp", "")
+        if not message_id or not _recent(timestamp):
+            raise Malformed("401", "webhook-id is missing or webhook-timestamp is not of now.")
+        signed = f"{message_id}.{timestamp}.".encode() + body
+        expected = base64.b64encode(hmac.digest(self._key, signed, hashlib.sha256)).decode()
+        given = request.headers.get("webhook-signature", "").split()
+        if not any(hmac.compare_digest(each, f"v1,{expected}") for each in given):
+            raise Malformed("401", "No signature in webhook-signature is ours.")
+        found = correlation.from_headers(request.headers.get)
+        return Incoming(
+            addresses=(str(request.url),),
+            correlation=correlation.Correlation(
+                found.tag or message_id, found.event_type, found.subject
+            ),
+            text=body.decode(errors="replace"),
+            title=request.match_info["name"],
+        )
+
+    def accepted(self, provider_message_id: str) -> web.Response:
+        return web.Response(status=204)
+
+    def throttled(self) -> web.Response:
+        return self.refused("429", "too many requests")
+
+    def failed(self, status: int) -> web.Response:
+        return _error(status, "failed by the sandbox's script")
+
+    def refused(self, code: str, message: str = "") -> web.Response:
+        status = int(code) if code.isdigit() and 400 <= int(code) <= 599 else 400
+        return _error(status, message or f"refused by the sandbox's script: {code}")
+
+
+def _recent(timestamp: str) -> bool:
+    return timestamp.isdigit() and abs(time.time() - int(timestamp)) <= TOLERANCE
+
+
+def _error(status: int, message: str) -> web.Response:
+    return answer(status, {"error": message}, "application/json")
