@@ -68,10 +68,17 @@ def mask(address: str) -> str:
 def address_hash(address: str) -> str:
     """`<key version>:<HMAC-SHA256>` of the normalised address: searchable, and no address."""
     keys = conf().address_hash_keys
-    if not address or not keys:
-        return ""
-    version = max(keys)
-    digest = hmac.new(keys[version].encode(), address.strip().lower().encode(), hashlib.sha256)
+    return _hash(address, max(keys)) if address and keys else ""
+
+
+def address_hashes(address: str) -> list[str]:
+    """The hash under every key there is: what a search for `address` has to look for."""
+    return [_hash(address, version) for version in conf().address_hash_keys] if address else []
+
+
+def _hash(address: str, version: int) -> str:
+    key = conf().address_hash_keys[version]
+    digest = hmac.new(key.encode(), address.strip().lower().encode(), hashlib.sha256)
     return f"{version}:{digest.hexdigest()}"
 
 
