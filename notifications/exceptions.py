@@ -28,9 +28,13 @@ class NotificationError(Exception):
 
 
 class TransientError(NotificationError):
-    """Worth trying again. `retry_after` (seconds), where the provider named it, wins over our backoff."""
+    """Worth trying again. `retry_after` (seconds), where the provider named it, wins over our backoff.
+
+    `counted` says that the attempt is on a delivery's row already: nobody counts it again.
+    """
 
     default_code = "transient"
+    counted = False
 
     def __init__(self, message: str = "", code: str = "", retry_after: float | None = None) -> None:
         super().__init__(message, code)

@@ -5,11 +5,62 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
+from notifications.models.claim import Claim
 from notifications.models.delivery import Delivery
 
 
+class AttemptQuerySet(models.QuerySet["Attempt"]):
+    """An attempt belongs to the one claim that started it, and is closed by it."""
+
+    def close(
+        self,
+        claim: Claim,
+        *,
+        outcome: Attempt.Outcome,
+        provider: str = "",
+        code: str = "",
+        detail: str = "",
+        provider_message_id: str = "",
+        duration_ms: int | None = None,
+    ) -> bool:
+        """Write down how it ended. One closed as unknown may still be told better, any other not.
+
+        Whether the delivery accepts the result is for the delivery to say: a result that
+        comes too late for it is kept here all the same.
+        """
+        unsettled = [Attempt.Outcome.STARTED, Attempt.Outcome.UNKNOWN]
+        return bool(
+            self._of(claim)
+            .filter(outcome__in=unsettled)
+            .update(
+                outcome=outcome,
+                provider=provider,
+                code=code[:100],
+                detail=detail,
+                provider_message_id=provider_message_id,
+                duration_ms=duration_ms,
+                finished_at=Now(),
+            )
+        )
+
+    def forget(self, claim: Claim) -> None:
+        """Take back an attempt that never reached a provider."""
+        self._of(claim).filter(outcome=Attempt.Outcome.STARTED).delete()
+
+    def spent_on(self, claim: Claim) -> int:
+        """Attempts of this generation that `max_retries` counts: a paused account costs none."""
+        return (
+            self.filter(delivery_id=claim.delivery_id, generation=claim.generation)
+            .exclude(outcome=Attempt.Outcome.PAUSED)
+            .count()
+        )
+
+    def _of(self, claim: Claim) -> AttemptQuerySet:
+        return self.filter(delivery_id=claim.delivery_id, token=claim.token)
+
+
 class Attempt(models.Model):
-    """Inserted with the claim, finished with the outcome. One without outcome died while sending."""
+    """Inserted with the claim, finished with the outcome; one left open died while sending."""
 
     class Outcome(models.TextChoices):
         STARTED = "started", "started"
@@ -36,6 +87,8 @@ class Attempt(models.Model):
     started_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True, blank=True)
     duration_ms = models.PositiveIntegerField(null=True, blank=True)
+
+    objects = AttemptQuerySet.as_manager()
 
     class Meta:
         constraints = [

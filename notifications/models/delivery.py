@@ -2,12 +2,145 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
 from django.db import models
+from django.db.models import F
 from django.db.models.functions import Now
 
+from notifications.conf import Route
+from notifications.envelope import Envelope
 from notifications.identifiers import uuid7
+from notifications.models.claim import Claim, ClaimOutcome, insert_or_take_over
 from notifications.models.event import Event
-from notifications.recipients import mask
+from notifications.recipients import Recipient, mask
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    """The verbs that move a delivery, each from its legal states only, in one statement.
+
+    Those that take a Claim accept it from the token's holder alone: they say whether the
+    row was still theirs. `unknown` keeps its token, so that a result that comes late, but
+    before anybody else took over, still settles it.
+    """
+
+    def claim(
+        self,
+        envelope: Envelope,
+        *,
+        channel: str,
+        route: Route,
+        recipient: Recipient,
+        lease: timedelta,
+        task_id: UUID | str | None = None,
+        worker: str = "",
+    ) -> Claim:
+        """Take the delivery for `lease`, with a new Attempt, or say why not (see ClaimOutcome)."""
+        claim = insert_or_take_over(
+            envelope,
+            channel=channel,
+            route=route,
+            recipient=recipient,
+            lease=lease,
+            task_id=task_id,
+            worker=worker,
+            using=self.db,
+        )
+        if claim:
+            return claim
+        # The row may move on between that statement and this: whatever is read here is one of
+        # its honest states, and one that became free meanwhile reads as busy for no time.
+        row = self.annotate(now=Now()).get(
+            event_id=envelope.id, channel=channel, recipient=recipient.reference, route=route.name
+        )
+        outcome, seconds = row.answer_to(envelope.generation, now=row.now)
+        return Claim(
+            outcome, row.pk, row.token or UUID(int=0), row.generation, row.attempts, seconds
+        )
+
+    def mark_sent(
+        self, claim: Claim, *, provider: str, provider_message_id: str, template_version: str
+    ) -> bool:
+        """A provider accepted it."""
+        return self._settle(
+            claim,
+            Delivery.State.SENT,
+            provider=provider,
+            provider_message_id=provider_message_id,
+            template_version=template_version,
+            last_error="",
+            sent_at=Now(),
+            finished_at=Now(),
+        )
+
+    def mark_skipped(self, claim: Claim, *, reason: str) -> bool:
+        """It was decided not to send it."""
+        return self._settle(claim, Delivery.State.SKIPPED, reason=reason, finished_at=Now())
+
+    def mark_failed(self, claim: Claim, *, reason: str, error: str) -> bool:
+        """It was given up on."""
+        return self._settle(
+            claim, Delivery.State.FAILED, reason=reason, last_error=error, finished_at=Now()
+        )
+
+    def mark_retrying(self, claim: Claim, *, seconds: float, error: str) -> bool:
+        """It was not sent; the message that carries it comes back in `seconds`."""
+        return self._move(
+            claim,
+            [Delivery.State.SENDING],
+            Delivery.State.RETRYING,
+            next_try_at=Now() + timedelta(seconds=seconds),
+            last_error=error,
+        )
+
+    def reopen_unknown(self, claim: Claim, *, seconds: float, error: str) -> bool:
+        """What was taken for unknown was not sent after all: the caller owes it a message."""
+        return self._move(
+            claim,
+            [Delivery.State.UNKNOWN],
+            Delivery.State.RETRYING,
+            next_try_at=Now() + timedelta(seconds=seconds),
+            last_error=error,
+        )
+
+    def mark_unknown(self, claim: Claim, *, retry_in: float | None, error: str) -> bool:
+        """Nobody can say whether it was sent. `retry_in` None: a receipt or an operator will."""
+        return self._move(
+            claim, [Delivery.State.SENDING], Delivery.State.UNKNOWN, **_uncertain(retry_in, error)
+        )
+
+    def mark_lapsed(self, claim: Claim, *, retry_in: float | None, error: str) -> bool:
+        """The same, said by somebody else, who found the lease at its end."""
+        return self.filter(lease_until__lte=Now())._move(
+            claim, [Delivery.State.SENDING], Delivery.State.UNKNOWN, **_uncertain(retry_in, error)
+        )
+
+    def release(self, claim: Claim) -> bool:
+        """Give it back as though it had never been claimed: no provider was asked."""
+        return self._move(
+            claim,
+            [Delivery.State.SENDING],
+            Delivery.State.RETRYING,
+            attempts=F("attempts") - 1,
+            next_try_at=Now(),
+        )
+
+    def _settle(self, claim: Claim, state: Delivery.State, **values: Any) -> bool:
+        legal = [Delivery.State.SENDING, Delivery.State.UNKNOWN]
+        return self._move(claim, legal, state, next_try_at=None, **values)
+
+    def _move(
+        self, claim: Claim, legal: list[Delivery.State], state: Delivery.State, **values: Any
+    ) -> bool:
+        held = self.filter(pk=claim.delivery_id, token=claim.token, state__in=legal)
+        return bool(held.update(state=state, lease_until=None, updated_at=Now(), **values))
+
+
+def _uncertain(retry_in: float | None, error: str) -> dict[str, Any]:
+    next_try = None if retry_in is None else Now() + timedelta(seconds=retry_in)
+    return {"next_try_at": next_try, "last_error": error}
 
 
 class Delivery(models.Model):
@@ -79,6 +212,8 @@ class Delivery(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True, help_text="Reached its last state.")
     updated_at = models.DateTimeField(auto_now=True)
 
+    objects = DeliveryQuerySet.as_manager()
+
     class Meta:
         verbose_name_plural = "deliveries"
         constraints = [
@@ -113,3 +248,15 @@ class Delivery(models.Model):
     @property
     def masked_address(self) -> str:
         return mask(self.address)
+
+    def answer_to(self, generation: int, *, now: datetime) -> tuple[ClaimOutcome, float]:
+        """What a message of `generation` is told that could not have this row, and for how long."""
+        if self.state in self.TERMINAL or self.generation > generation:
+            return ClaimOutcome.DUPLICATE, 0.0
+        if self.state == self.State.UNKNOWN and self.next_try_at is None:
+            return ClaimOutcome.DUPLICATE, 0.0
+        until = self.lease_until if self.state == self.State.SENDING else self.next_try_at
+        seconds = (until - now).total_seconds() if until else 0.0
+        if self.state == self.State.SENDING and seconds <= 0:
+            return ClaimOutcome.LAPSED, 0.0
+        return ClaimOutcome.BUSY, max(seconds, 0.0)

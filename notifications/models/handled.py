@@ -2,15 +2,97 @@
 
 from __future__ import annotations
 
-from django.db import models
+from typing import Any
+from uuid import UUID
+
+from django.db import connections, models
 from django.db.models.functions import Now
+
+from notifications.envelope import Envelope
+from notifications.redaction import redact
+
+# A redrive raises the generation and starts the count anew; what is done stays done.
+_UPSERT = """
+INSERT INTO notifications_handled AS handled (
+    consumer, event_id, event_type, event_time, subject, generation,
+    attempts, outcome, last_error, done_at
+) VALUES (
+    %(consumer)s, %(event)s, %(event_type)s, %(event_time)s, %(subject)s, %(generation)s,
+    %(attempts)s, %(outcome)s, %(error)s,
+    CASE WHEN %(outcome)s = 'open' THEN NULL ELSE statement_timestamp() END
+)
+ON CONFLICT (consumer, event_id) DO UPDATE SET
+    generation = GREATEST(handled.generation, EXCLUDED.generation),
+    attempts = EXCLUDED.attempts
+        + CASE WHEN handled.generation < EXCLUDED.generation THEN 0 ELSE handled.attempts END,
+    outcome = EXCLUDED.outcome,
+    last_error = EXCLUDED.last_error,
+    done_at = EXCLUDED.done_at
+WHERE handled.outcome <> 'done'
+RETURNING attempts
+"""
+
+
+class HandledQuerySet(models.QuerySet["Handled"]):
+    """The inbox's verbs. Each is one statement and says how many attempts there have been."""
+
+    def count_attempt(self, consumer: str, envelope: Envelope, error: BaseException) -> int:
+        """One more failed attempt of this generation; the number of them so far."""
+        return self._upsert(
+            consumer, envelope, attempts=1, outcome=Handled.Outcome.OPEN, error=error
+        )
+
+    def attempts_of(self, consumer: str, event_id: UUID, *, generation: int = 0) -> int:
+        """Failed attempts so far of this generation or a later one; 0 if there were none."""
+        row = self.filter(consumer=consumer, event_id=event_id, generation__gte=generation)
+        return row.values_list("attempts", flat=True).first() or 0
+
+    def mark_failed(self, consumer: str, envelope: Envelope, error: BaseException) -> int:
+        """The consumer gave the event up."""
+        return self._upsert(
+            consumer, envelope, attempts=0, outcome=Handled.Outcome.FAILED, error=error
+        )
+
+    def mark_done(self, consumer: str, envelope: Envelope) -> int:
+        """The consumer has done all that this event asks of it."""
+        return self._upsert(
+            consumer, envelope, attempts=0, outcome=Handled.Outcome.DONE, error=None
+        )
+
+    def _upsert(
+        self,
+        consumer: str,
+        envelope: Envelope,
+        *,
+        attempts: int,
+        outcome: Handled.Outcome,
+        error: BaseException | None,
+    ) -> int:
+        values: dict[str, Any] = {
+            "consumer": consumer,
+            "event": envelope.id,
+            "event_type": envelope.type,
+            "event_time": envelope.time,
+            "subject": envelope.subject,
+            "generation": envelope.generation,
+            "attempts": attempts,
+            "outcome": outcome.value,
+            "error": redact(f"{type(error).__name__}: {error}") if error else "",
+        }
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(_UPSERT, values)
+            row = cursor.fetchone()
+        if row:
+            return int(row[0])
+        return self.attempts_of(consumer, envelope.id)  # done already, and it stays so
 
 
 class Handled(models.Model):
     """What a consumer did with an event.
 
-    Service consumers leave one per event. Channel consumers leave deliveries instead,
-    and a row here only when something failed before there was a delivery to count on.
+    Service consumers leave one per event. Channel consumers leave deliveries instead, and a
+    row here only when there was nobody to tell, or when something failed before there was
+    a delivery to count on.
     """
 
     class Outcome(models.TextChoices):
@@ -30,6 +112,8 @@ class Handled(models.Model):
     last_error = models.TextField(blank=True)
     received_at = models.DateTimeField(db_default=Now())
     done_at = models.DateTimeField(null=True, blank=True)
+
+    objects = HandledQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "handled events"

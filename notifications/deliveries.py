@@ -1,0 +1,205 @@
+"""One delivery: claim, decide, render, send, record."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NoReturn
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from notifications import outcomes, recipients, rendering
+from notifications.channels.adapters import adapter
+from notifications.channels.base import ChannelAdapter, Message
+from notifications.conf import Route, conf
+from notifications.consumers import all_consumers
+from notifications.envelope import Envelope
+from notifications.exceptions import Busy, NotificationError, ProviderPaused, TransientError
+from notifications.models import Delivery, Handled
+from notifications.models.claim import Claim, ClaimOutcome
+from notifications.outcomes import Sent, Skipped, Trouble
+from notifications.recipients import Recipient
+from notifications.retries import RetryPolicy
+
+DEFAULT_LEASE = timedelta(seconds=30)
+"""For a channel that no consumer serves (a delivery made by hand)."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Duty:
+    """One recipient to be told of one event over one channel, and how this message does it."""
+
+    envelope: Envelope
+    adapter: ChannelAdapter
+    channel: str
+    route: Route
+    recipient: Recipient
+    policy: RetryPolicy
+    task_id: UUID | str | None
+    worker: str
+
+
+def deliver(
+    envelope: Envelope,
+    *,
+    channel: str,
+    policy: RetryPolicy,
+    task_id: UUID | str | None = None,
+    worker: str = "",
+) -> None:
+    """Tell everybody whom `channel` has to tell about this event.
+
+    Each recipient of each route is a delivery of its own and none waits for another. What
+    was sent, skipped or done before returns quietly; otherwise the most urgent error is
+    raised when all have been tried: TransientError (`retry_after` seconds, `counted`) or
+    Busy (`seconds`) if any is to be tried again, else the exception of one that failed.
+    """
+    duties = list(_duties(envelope, channel, policy, task_id, worker))
+    if not duties:
+        Handled.objects.mark_done(channel, envelope)
+    errors: list[Exception] = []
+    for duty in duties:
+        try:
+            _deliver_one(duty)
+        except (ProviderPaused, OperationalError, InterfaceError):
+            raise  # the account or the database is away: the rest would fare no better now
+        except Exception as error:  # noqa: BLE001 - raised below, when the others have been told
+            errors.append(error)
+    if errors:
+        _raise_most_urgent(errors)
+
+
+def _duties(
+    envelope: Envelope, channel: str, policy: RetryPolicy, task_id: UUID | str | None, worker: str
+) -> Iterator[Duty]:
+    for route in conf().routes.get(envelope.type, ()):
+        if route.channel == channel:
+            for recipient in recipients.resolve(envelope, route):
+                yield Duty(
+                    envelope, adapter(channel), channel, route, recipient, policy, task_id, worker
+                )
+
+
+def _deliver_one(duty: Duty) -> None:
+    claim = _claim(duty)
+    if claim is None:
+        return
+    result: Sent | Skipped | Trouble
+    started = time.monotonic()
+    try:
+        reason = _decide(duty)
+        if reason:
+            result = Skipped(reason)
+        else:
+            message = _render(duty, claim)
+            result = _send(duty, message)
+    except Exception as error:  # noqa: BLE001 - every one is put on record, and raised again there
+        result = Trouble(error)
+    outcomes.record(duty, claim, result, seconds=time.monotonic() - started)
+
+
+def _claim(duty: Duty) -> Claim | None:
+    """The claim, or None when there is nothing left to do for this message."""
+    claim = Delivery.objects.claim(
+        duty.envelope,
+        channel=duty.channel,
+        route=duty.route,
+        recipient=duty.recipient,
+        lease=lease_of(duty.channel),
+        task_id=duty.task_id,
+        worker=duty.worker,
+    )
+    match claim.outcome:
+        case ClaimOutcome.CLAIMED:
+            return claim
+        case ClaimOutcome.DUPLICATE:
+            logger.info("delivery %s is done already: duplicate", claim.delivery_id)
+            return None
+        case ClaimOutcome.BUSY:
+            raise Busy(f"delivery {claim.delivery_id} is not free yet", seconds=claim.seconds)
+        case ClaimOutcome.LAPSED:
+            # Its sender died, or still hangs in the provider's call: nobody can say whether
+            # the provider has it. So it is not taken over, but judged like any lost answer.
+            outcomes.record_lapsed(duty, claim)
+            return None
+
+
+def lease_of(channel: str) -> timedelta:
+    """How long a claim holds: as long as one message of the channel's consumer may take."""
+    for consumer in all_consumers():
+        if consumer.channel == channel:
+            return timedelta(seconds=consumer.max_seconds)
+    return DEFAULT_LEASE
+
+
+def _decide(duty: Duty) -> str:
+    """Why it should not be sent, or nothing. Cheapest first."""
+    if duty.recipient.opted_out:
+        return "opted_out"
+    if not duty.recipient.address:
+        return "no_address"
+    age = timezone.now() - duty.envelope.time
+    if age > duty.envelope.event_type.worth_sending_for:
+        return "expired"
+    untrue = recipients.no_longer_true(duty.envelope)
+    return f"no_longer_true: {untrue}" if untrue else ""
+
+
+def _render(duty: Duty, claim: Claim) -> Message:
+    content = rendering.render(
+        duty.envelope,
+        channel=duty.channel,
+        recipient=duty.recipient,
+        context=recipients.context(duty.envelope, duty.recipient),
+    )
+    return Message(
+        address=duty.recipient.address,
+        content=content,
+        tag=claim.tag,
+        idempotency_key=claim.idempotency_key,
+        event_type=duty.envelope.type,
+        subject=duty.envelope.subject,
+    )
+
+
+def _send(duty: Duty, message: Message) -> Sent:
+    try:
+        accepted = duty.adapter.send(message)
+    except NotificationError:
+        raise
+    except Exception as error:
+        raise outcomes.Unforeseen(error) from error
+    return Sent(accepted, message.content.template_version)
+
+
+def _raise_most_urgent(errors: list[Exception]) -> NoReturn:
+    """The one whose message must come back soonest; else a bug; else what failed for good.
+
+    The others are on their rows. They are logged by class and code, for a text may name
+    somebody.
+    """
+    urgent = min(errors, key=_urgency)
+    for error in errors:
+        if error is not urgent:
+            logger.warning("besides: %s", outcomes.code_of(error))
+    raise urgent
+
+
+def _urgency(error: Exception) -> tuple[int, float]:
+    match error:
+        case Busy(seconds=seconds):
+            return 0, seconds
+        case TransientError(retry_after=seconds):
+            return 0, seconds if seconds is not None else math.inf
+        case NotificationError():
+            return 2, 0.0
+        case _:
+            return 1, 0.0

@@ -1,0 +1,298 @@
+"""How an attempt ended, written down: on the attempt always, on the delivery if it is still ours.
+
+Each `record` writes both in one transaction, then says by its exception what becomes of the
+message: nothing raised means that it is done.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from django.db import InterfaceError, OperationalError, connections, router, transaction
+from django.utils import timezone
+
+from notifications.channels.base import Accepted
+from notifications.exceptions import (
+    AttemptsExhausted,
+    Busy,
+    NotificationError,
+    OutcomeUnknown,
+    ProviderPaused,
+    TransientError,
+)
+from notifications.models import Attempt, Delivery, Dispatch
+from notifications.models.claim import Claim
+from notifications.redaction import redact
+from notifications.retries import delay
+
+if TYPE_CHECKING:
+    from notifications.deliveries import Duty
+
+RETRIED_WHEN_UNKNOWN = frozenset({"email"})
+"""The channels whose policy is to send again when nobody can say whether it was sent. A second
+receipt by mail is a nuisance; a second text message costs money and trust: the others wait for
+the provider's receipt, then for an operator."""
+
+RECORD_WITHIN = 10.0
+"""Seconds for which a result is offered to a database that is away."""
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Sent:
+    accepted: Accepted
+    template_version: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    reason: str
+
+
+@dataclass(frozen=True)
+class Trouble:
+    error: Exception
+
+
+class Unforeseen(OutcomeUnknown):
+    """An adapter raised what it should have translated: whether it was sent, nobody knows."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(code=type(error).__name__)
+        self.args = (error,)
+        self.error = error
+
+
+def record(duty: Duty, claim: Claim, result: Sent | Skipped | Trouble, *, seconds: float) -> None:
+    """Record `result`, which took `seconds`. Raises what the message needs; see `deliver`."""
+    note = _Note(duty, claim, round(seconds * 1000))
+    match result:
+        case Sent():
+            note.sent(result)
+        case Skipped(reason=reason):
+            note.skipped(reason)
+        case Trouble(error=Unforeseen() as error):
+            note.unknown(error, retried=False)
+            raise error.error
+        case Trouble(error=OutcomeUnknown() as error):
+            note.unknown(error, retried=duty.channel in RETRIED_WHEN_UNKNOWN)
+        case Trouble(error=TransientError() as error):
+            note.retrying(error)
+        case Trouble(error=OperationalError() | InterfaceError() as error):
+            note.released()
+            raise error
+        case Trouble(error=error):
+            note.failed(error, reason=code_of(error))
+            raise error
+
+
+def record_lapsed(duty: Duty, claim: Claim) -> None:
+    """Somebody's lease ran out while sending: their attempt is unknown, by the channel's policy.
+
+    Two messages may find it at once, or its holder may answer at the last moment: one
+    statement decides, and whoever comes second looks again.
+    """
+    error = OutcomeUnknown("the lease ended before the sender reported", "lease_expired")
+    _Note(duty, claim, None).unknown(
+        error, retried=duty.channel in RETRIED_WHEN_UNKNOWN, lapsed=True
+    )
+
+
+def code_of(error: Exception) -> str:
+    """A short, stable name: the provider's code, or the class of what was not foreseen."""
+    return error.code if isinstance(error, NotificationError) else type(error).__name__
+
+
+@dataclass(frozen=True)
+class _Note:
+    """What is written about one attempt."""
+
+    duty: Duty
+    claim: Claim
+    duration_ms: int | None
+
+    def sent(self, result: Sent) -> None:
+        accepted, provider = result.accepted, self.duty.adapter.provider
+        self._write(
+            lambda: Delivery.objects.mark_sent(
+                self.claim,
+                provider=provider,
+                provider_message_id=accepted.provider_message_id,
+                template_version=result.template_version,
+            ),
+            Attempt.Outcome.SENT,
+            detail=self._redacted(accepted.detail),
+            provider_message_id=accepted.provider_message_id,
+        )
+
+    def skipped(self, reason: str) -> None:
+        self._write(
+            lambda: Delivery.objects.mark_skipped(self.claim, reason=reason[:100]),
+            Attempt.Outcome.SKIPPED,
+            code=reason.partition(":")[0],
+            detail=reason,
+        )
+
+    def failed(self, error: Exception, *, reason: str) -> None:
+        self._write(
+            lambda: Delivery.objects.mark_failed(
+                self.claim, reason=reason[:100], error=self._text(error)
+            ),
+            Attempt.Outcome.PERMANENT,
+            code=code_of(error),
+            detail=self._text(error),
+        )
+
+    def retrying(self, error: TransientError) -> NoReturn:
+        """Try again later, or give up when that was the last try allowed."""
+        paused = isinstance(error, ProviderPaused)
+        spent = Attempt.objects.spent_on(self.claim)
+        if self.duty.policy.exhausted_by(spent) and not paused:
+            self._exhausted(error, spent)
+        seconds = delay(self.duty.policy, self.claim.number, error.retry_after)
+        self._write(
+            lambda: self._retry_or_reopen(seconds, self._text(error)),
+            Attempt.Outcome.PAUSED if paused else Attempt.Outcome.TRANSIENT,
+            code=code_of(error),
+            detail=self._text(error),
+        )
+        raise _again(type(error), error, seconds) from error
+
+    def unknown(self, error: OutcomeUnknown, *, retried: bool, lapsed: bool = False) -> None:
+        """Neither sent nor failed; not even after the last try, because it may have arrived."""
+        exhausted = self.duty.policy.exhausted_by(Attempt.objects.spent_on(self.claim))
+        seconds = delay(self.duty.policy, self.claim.number) if retried and not exhausted else None
+        mark = Delivery.objects.mark_lapsed if lapsed else Delivery.objects.mark_unknown
+        self._write(
+            lambda: mark(self.claim, retry_in=seconds, error=self._text(error)),
+            Attempt.Outcome.UNKNOWN,
+            code=code_of(error),
+            detail=self._text(error),
+        )
+        logger.warning("attempt %s: outcome unknown (%s)", self.claim.tag, code_of(error))
+        if seconds is not None:
+            raise _again(TransientError, error, seconds) from error
+
+    def released(self) -> None:
+        """The database failed us before a provider was asked: as though never claimed."""
+
+        def release() -> None:
+            with transaction.atomic(using=_database()):
+                if Delivery.objects.release(self.claim):
+                    Attempt.objects.forget(self.claim)
+
+        try:
+            _insist(release)
+        except (OperationalError, InterfaceError):
+            logger.warning("attempt %s: not released, its lease must run out", self.claim.tag)
+
+    def _exhausted(self, error: TransientError, spent: int) -> NoReturn:
+        self._write(
+            lambda: Delivery.objects.mark_failed(
+                self.claim, reason=AttemptsExhausted.default_code, error=self._text(error)
+            ),
+            Attempt.Outcome.TRANSIENT,
+            code=code_of(error),
+            detail=self._text(error),
+        )
+        raise AttemptsExhausted(f"{spent} attempts, the last: {code_of(error)}") from error
+
+    def _retry_or_reopen(self, seconds: float, error: str) -> bool:
+        """Race: our lease ended and somebody took the row for unknown, then we learn that it was
+        not sent. Their copy of the message may be deleted and ours out of date, so the
+        reopened row gets a message of its own; one too many only finds a duplicate."""
+        if Delivery.objects.mark_retrying(self.claim, seconds=seconds, error=error):
+            return True
+        if not Delivery.objects.reopen_unknown(self.claim, seconds=seconds, error=error):
+            return False
+        Dispatch.objects.defer(
+            self.duty.envelope,
+            queue=self.duty.channel,
+            until=timezone.now() + timedelta(seconds=seconds),
+            reason=Dispatch.Reason.REOPENED,
+        )
+        return True
+
+    def _write(
+        self,
+        mark: Callable[[], bool],
+        outcome: Attempt.Outcome,
+        *,
+        code: str = "",
+        detail: str = "",
+        provider_message_id: str = "",
+    ) -> None:
+        """Delivery and attempt in one transaction; everybody locks them in this order."""
+
+        def write() -> bool:
+            with transaction.atomic(using=_database()):
+                held = mark()
+                Attempt.objects.close(
+                    self.claim,
+                    outcome=outcome,
+                    provider=self.duty.adapter.provider,
+                    code=code,
+                    detail=detail,
+                    provider_message_id=provider_message_id,
+                    duration_ms=self.duration_ms,
+                )
+            return held
+
+        if _insist(write):
+            logger.info("attempt %s: %s %s", self.claim.tag, outcome.value, code)
+        else:
+            self._too_late(outcome)
+
+    def _too_late(self, outcome: Attempt.Outcome) -> NoReturn:
+        """Race: our lease ended, and somebody else has the row or has settled it.
+
+        The attempt keeps what we learnt, the row is theirs. Nor may our message be deleted:
+        it can be the very one they work from, received a second time.
+        """
+        logger.warning(
+            "attempt %s: %s came after its lease was lost; the delivery keeps its state",
+            self.claim.tag,
+            outcome.value,
+        )
+        raise Busy(f"delivery {self.claim.delivery_id} went on without us")
+
+    def _text(self, error: Exception) -> str:
+        return self._redacted(str(error))
+
+    def _redacted(self, text: str) -> str:
+        return redact(text, address=self.duty.recipient.address)
+
+
+def _again(kind: type[TransientError], error: NotificationError, seconds: float) -> TransientError:
+    retry = kind(error.message, error.code, seconds)
+    retry.counted = True
+    return retry
+
+
+def _insist(write: Callable[[], _T]) -> _T:
+    """A provider's answer must not be lost with a connection: again on a fresh one, for a while.
+
+    Within somebody's transaction there is one try: it is lost with its connection.
+    """
+    connection = connections[_database()]
+    deadline = time.monotonic() + RECORD_WITHIN
+    while True:
+        try:
+            return write()
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block or time.monotonic() >= deadline:
+                raise
+            connection.close()
+            time.sleep(0.1)
+
+
+def _database() -> str:
+    return router.db_for_write(Delivery)
