@@ -12,10 +12,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from notifications.local.directories import Directories, locked
-from notifications.local.ministack import REGION, emulator_environment
-from notifications.local.parts import Part, PartFailed, http_status
-from notifications.local.processes import Processes
+from notifications.local.directories import locked
+from notifications.local.emulator import REGION, Emulator
+from notifications.local.parts import PartFailed, http_status
 
 HERE = Path(__file__).parent
 PACKAGE = HERE / "fauxqs.package.json"
@@ -24,29 +23,14 @@ LOCK = HERE / "fauxqs.package-lock.json"
 package.json and package-lock.json, `npm install --package-lock-only --ignore-scripts`."""
 
 
-class Fauxqs(Part):
+class Fauxqs(Emulator):
     """With `durable`, what it holds survives a stop and a crash, in `<home>/fauxqs-state`."""
 
     name = "fauxqs"
-    port_variable = "LOCAL_AWS_PORT"
+    reset_path = "/_fauxqs/reset"
     instead = (
         "To use the default emulator leave LOCAL_AWS unset; for another, set AWS_ENDPOINT_URL."
     )
-
-    def __init__(
-        self,
-        directories: Directories,
-        processes: Processes,
-        *,
-        port: int = 0,
-        durable: bool = True,
-    ) -> None:
-        super().__init__(directories, processes, port=port)
-        self.durable = durable
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return emulator_environment(self.port)
 
     def prepare(self) -> None:
         """Install it on first use, and again when its lock file has changed."""
@@ -67,11 +51,6 @@ class Fauxqs(Part):
 
     def answers(self) -> bool:
         return http_status(self.port, "/health") == 200
-
-    def reset(self) -> None:
-        """Forget every topic, queue and message."""
-        if http_status(self.port, "/_fauxqs/reset", method="POST", timeout=10) != 200:
-            raise PartFailed(f"fauxqs did not empty itself; see {self.directories.log(self.name)}")
 
     @property
     def _installed(self) -> Path:

@@ -15,28 +15,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from notifications.local.directories import locked
-from notifications.local.parts import Part, PartFailed, http_status
+from notifications.local.emulator import REGION, Emulator
+from notifications.local.parts import PartFailed, http_status
 from notifications.local.ports import HOST
 
 REQUIREMENTS = Path(__file__).parent / "ministack.txt"
 """Compiled by `uv pip compile --universal --python-version 3.11 --generate-hashes`."""
 
-REGION = "us-east-1"
 SERVICES = "sns,sqs,sts,iam,cloudwatch,cloudformation"
 
 
-class Ministack(Part):
+class Ministack(Emulator):
     """State is kept over a clean stop, lost with a crash."""
 
     name = "ministack"
-    port_variable = "LOCAL_AWS_PORT"
+    reset_path = "/_ministack/reset"
     instead = (
         "To use another emulator set AWS_ENDPOINT_URL; for your AWS account set LOCAL_AWS=account."
     )
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return emulator_environment(self.port)
 
     def prepare(self) -> None:
         """Install it on first use, and again when its requirements have changed."""
@@ -59,7 +55,7 @@ class Ministack(Part):
             "SERVICES": SERVICES,
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
-            "PERSIST_STATE": "1",
+            "PERSIST_STATE": "1" if self.durable else "0",
             "STATE_DIR": str(state),
             "TMPDIR": str(state),  # its pid file
             "LOG_LEVEL": "WARNING",
@@ -69,13 +65,6 @@ class Ministack(Part):
 
     def answers(self) -> bool:
         return http_status(self.port, "/_ministack/ready") == 200
-
-    def reset(self) -> None:
-        """Forget every topic, queue and message."""
-        if http_status(self.port, "/_ministack/reset", method="POST", timeout=10) != 200:
-            raise PartFailed(
-                f"ministack did not empty itself; see {self.directories.log(self.name)}"
-            )
 
     @property
     def _venv(self) -> Path:
@@ -101,13 +90,3 @@ class Ministack(Part):
                 f"ministack: pip could not install it:\n{result.stderr.strip()}\n{self.instead}"
             )
         (self._venv / "ready").touch()
-
-
-def emulator_environment(port: int) -> dict[str, str]:
-    """How boto3 reaches an emulator on this machine; the credentials are no secret."""
-    return {
-        "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_DEFAULT_REGION": REGION,
-    }

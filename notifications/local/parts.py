@@ -35,11 +35,22 @@ class Part(ABC):
     stop_signal = signal.SIGTERM
     ready_within = 30.0
 
-    def __init__(self, directories: Directories, processes: Processes, *, port: int = 0) -> None:
-        """`port` 0 means any free one."""
+    yields = False
+    """Whether variables that the environment holds already win over its own."""
+
+    def __init__(
+        self,
+        directories: Directories,
+        processes: Processes,
+        *,
+        port: int = 0,
+        durable: bool = True,
+    ) -> None:
+        """`port` 0 means any free one; not `durable` means that its data is thrown away anyway."""
         self.directories = directories
         self.processes = processes
         self.port = port
+        self.durable = durable
         self._port_is_ours_to_choose = port == 0
         self.process: Process | None = None
 

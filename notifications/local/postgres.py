@@ -48,8 +48,7 @@ class Postgres(Part):
         port: int = 0,
         durable: bool = True,
     ) -> None:
-        super().__init__(directories, processes, port=port)
-        self.durable = durable
+        super().__init__(directories, processes, port=port, durable=durable)
         self.data = directories.home / "postgres"
 
     @property

@@ -45,7 +45,14 @@ class Process:
         self._stop_signal = stop_signal
         self._ended = ended
         self.name = name
-        self.log = log
+        self.log_file = log
+
+    @property
+    def log(self) -> str:
+        """All that was written to its log file, also by those of the same name before it."""
+        with suppress(FileNotFoundError):
+            return self.log_file.read_text(errors="replace")
+        return ""
 
     @property
     def pid(self) -> int:
@@ -73,7 +80,7 @@ class Process:
             time.sleep(POLL)
 
     def wait(self, *, within: float) -> int:
-        """Wait for its end; returns the exit status. Raises ProcessFailed when that takes longer."""
+        """Wait for its end; returns the exit status. Raises ProcessFailed if that takes longer."""
         try:
             self._popen.wait(within)
         except subprocess.TimeoutExpired:
@@ -103,13 +110,11 @@ class Process:
 
     def tail(self, lines: int = 20) -> str:
         """The end of its log."""
-        with suppress(FileNotFoundError):
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-        return ""
+        return "\n".join(self.log.splitlines()[-lines:])
 
     def _story(self, what: str) -> str:
         tail = self.tail() or "(it wrote nothing)"
-        return f"{self.name} {what}. The end of {self.log}:\n{tail}"
+        return f"{self.name} {what}. The end of {self.log_file}:\n{tail}"
 
 
 class Processes:

@@ -23,6 +23,7 @@ class ProviderSandbox(Part):
     name = "providers"
     port_variable = "LOCAL_PROVIDERS_PORT"
     instead = "To use a sandbox that already runs, set PROVIDER_SANDBOX_URL."
+    yields = True  # a real provider's endpoint may be set for one channel
 
     def __init__(
         self,
@@ -33,9 +34,8 @@ class ProviderSandbox(Part):
         smtp_port: int = 0,
         durable: bool = True,
     ) -> None:
-        super().__init__(directories, processes, port=port)
+        super().__init__(directories, processes, port=port, durable=durable)
         self.smtp_port = smtp_port or free_port()
-        self.durable = durable
 
     @property
     def environment(self) -> dict[str, str]:

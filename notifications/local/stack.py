@@ -12,8 +12,8 @@
 | `PROVIDER_SANDBOX_URL` | no provider sandbox is started; channels use that one      |
 
 Ports are free ones unless `LOCAL_POSTGRES_PORT`, `LOCAL_AWS_PORT`,
-`LOCAL_PROVIDERS_PORT` or `LOCAL_PROVIDERS_SMTP_PORT` sets them. Any other variable
-that the environment already holds wins over ours.
+`LOCAL_PROVIDERS_PORT` or `LOCAL_PROVIDERS_SMTP_PORT` sets them. Keys and provider
+endpoints that the environment already holds win over ours.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from types import TracebackType
 from typing import IO
 
 from notifications.local.directories import Directories
+from notifications.local.emulator import Emulator
 from notifications.local.keys import keys
 from notifications.local.parts import Part, PartFailed
 from notifications.local.postgres import Postgres
@@ -41,6 +42,7 @@ BROKERS = {
     "fauxqs": ("notifications.local.fauxqs", "Fauxqs"),
 }
 ACCOUNT = "account"
+SWAPS = ("DATABASE_URL", "AWS_ENDPOINT_URL")
 
 
 class Stack:
@@ -94,6 +96,14 @@ class Stack:
         """The running part of that name. Raises KeyError when the environment gave it instead."""
         return {part.name: part for part in self.parts}[name]
 
+    @property
+    def emulator(self) -> Emulator:
+        """The embedded SNS and SQS. Raises LookupError when the environment gave others."""
+        for part in self.parts:
+            if isinstance(part, Emulator):
+                return part
+        raise LookupError("SNS and SQS are not embedded here")
+
     def _wanted_parts(self) -> list[Part]:
         parts: list[Part] = []
         if not self.given.get("DATABASE_URL"):
@@ -117,7 +127,12 @@ class Stack:
             raise PartFailed(f"LOCAL_AWS is {self.broker!r}: use {', '.join([*BROKERS, ACCOUNT])}.")
         module, name = BROKERS[self.broker]
         part: type[Part] = getattr(import_module(module), name)
-        return part(self.directories, self._processes, port=self._port("LOCAL_AWS_PORT"))
+        return part(
+            self.directories,
+            self._processes,
+            port=self._port("LOCAL_AWS_PORT"),
+            durable=self.durable,
+        )
 
     def _sandbox(self) -> Part:
         return ProviderSandbox(
@@ -144,12 +159,15 @@ class Stack:
             raise PartFailed("\n\n".join(map(str, failures)))
 
     def _environment(self) -> dict[str, str]:
-        ours = keys(self.directories.home / "keys")
+        yielding = keys(self.directories.home / "keys")
         if url := self.given.get("PROVIDER_SANDBOX_URL"):
-            ours |= sandbox_environment(url)
+            yielding |= sandbox_environment(url)
+        ours: dict[str, str] = {}
         for part in self.parts:
-            ours |= part.environment
-        return {name: self.given.get(name) or value for name, value in ours.items()}
+            (yielding if part.yields else ours).update(part.environment)
+        given = {name: value for name in SWAPS if (value := self.given.get(name))}
+        yielding |= {name: value for name in yielding if (value := self.given.get(name))}
+        return given | yielding | ours
 
     def _lock(self) -> IO[str]:
         """One stack per directory; right after a crash, wait until its guardian has tidied up."""

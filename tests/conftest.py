@@ -1,0 +1,141 @@
+"""Fixtures on the real parts: PostgreSQL, SNS/SQS, the provider sandbox, workers and relays."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Generator, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from notifications.local.processes import Process
+from notifications.local.providers.client import SandboxClient
+from notifications.local.stack import Stack
+from tests.stack import ROOT, stack_key
+
+Start = Callable[..., Process]
+_numbers = count(1)
+_children = pytest.StashKey[list[Process]]()
+
+
+@pytest.fixture(scope="session")
+def stack(pytestconfig: pytest.Config) -> Stack:
+    """The embedded parts of this pytest process."""
+    return pytestconfig.stash[stack_key]
+
+
+@pytest.fixture(scope="session")
+def _sandbox_client(stack: Stack) -> Iterator[SandboxClient]:
+    with SandboxClient(stack.environment["PROVIDER_SANDBOX_URL"]) as client:
+        yield client
+
+
+@pytest.fixture
+def sandbox(_sandbox_client: SandboxClient) -> SandboxClient:
+    """The provider sandbox, having accepted nothing and with nothing scripted."""
+    _sandbox_client.reset()
+    return _sandbox_client
+
+
+@pytest.fixture
+def empty_aws(stack: Stack) -> None:
+    """SNS and SQS without a topic or queue."""
+    stack.emulator.reset()
+
+
+@pytest.fixture
+def aws(empty_aws: None) -> None:
+    """SNS and SQS with our topics and queues, and no message in them."""
+    call_command("provision", verbosity=0)
+
+
+@pytest.fixture
+def environment(
+    stack: Stack, transactional_db: None, aws: None, sandbox: SandboxClient
+) -> dict[str, str]:
+    """The whole environment of child processes: this test's database, queues and sandbox."""
+    url = urlsplit(stack.environment["DATABASE_URL"])
+    return {
+        **os.environ,
+        **stack.environment,
+        "DATABASE_URL": url._replace(path=f"/{connection.settings_dict['NAME']}").geturl(),
+        "DJANGO_SETTINGS_MODULE": "orders_site.settings",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@pytest.fixture
+def start(
+    request: pytest.FixtureRequest, stack: Stack, environment: dict[str, str]
+) -> Iterator[Start]:
+    """`start(command, name=…, ready=…, within=…, **env)`: a process, ended after the test.
+
+    Returns once the text `ready` stands in its log.
+    """
+    children = request.node.stash.setdefault(_children, [])
+
+    def start(
+        command: list[str | Path], *, name: str, ready: str = "", within: float = 30.0, **env: str
+    ) -> Process:
+        name = f"{name}-{next(_numbers)}"
+        child = stack.processes.start(
+            command,
+            name=name,
+            log=stack.directories.log(name),
+            env={**environment, **env},
+            cwd=ROOT,
+        )
+        children.append(child)
+        child.wait_until(lambda: ready in child.log, within=within)
+        return child
+
+    yield start
+    for child in children:
+        child.terminate()
+    for child in reversed(children):
+        child.stop()
+
+
+@pytest.fixture
+def worker(start: Start) -> Start:
+    """`worker("email", pool="threads", concurrency=8, **env)`: a real Celery worker, ready."""
+
+    def worker(*queues: str, pool: str = "threads", concurrency: int = 8, **env: str) -> Process:
+        number = next(_numbers)
+        command = [
+            *(sys.executable, "-m", "celery", "-A", "orders_site", "worker"),
+            *("-Q", ",".join(queues), "--pool", pool, "--concurrency", str(concurrency)),
+            *("--loglevel", "INFO", "--hostname", f"worker-{number}@%h"),
+        ]
+        return start(command, name=f"worker-{'-'.join(queues)}", ready=" ready.", **env)
+
+    return worker
+
+
+@pytest.fixture
+def relay(start: Start) -> Start:
+    """`relay(*arguments, **env)`: a real `manage.py relay`, ready."""
+
+    def relay(*arguments: str, **env: str) -> Process:
+        command = [sys.executable, "manage.py", "relay", *arguments]
+        return start(command, name="relay", ready="ready", **env)
+
+    return relay
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails shows what its processes wrote."""
+    report = yield
+    if report.failed:
+        for child in item.stash.get(_children, []):
+            report.sections.append((f"log of {child.name}", child.tail(60)))
+    return report
