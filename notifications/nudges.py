@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from multiprocessing.connection import wait as wait_for
+from socket import socket
+from typing import Any
 
+import psycopg
 from django.db import connections
+
+logger = logging.getLogger(__name__)
 
 CHANNEL = "notifications_outbox"
 THROTTLE = 0.03
 """Seconds between two nudges of one process. NOTIFY takes a lock over the whole database at
 commit; a woken relay polls for a while anyway, so what comes in between is seen as soon."""
+
+FIRST_RECONNECT, LONGEST_RECONNECT = 1.0, 30.0
+"""Seconds between the listener's tries, doubled at each."""
+
+_NOTICE_A_DEAD_PEER = {
+    "connect_timeout": 3,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 
 _lock = threading.Lock()
 _quiet_until = 0.0
@@ -35,3 +52,64 @@ def _is_first_for_a_while() -> bool:
             return False
         _quiet_until = now + THROTTLE
         return True
+
+
+class Listener:
+    """Hears the nudges, on a connection of its own: a pooled one would be handed on.
+
+    Its loss costs nothing but the speed: the relay sweeps anyway, and the listener
+    comes back by itself.
+    """
+
+    def __init__(self, using: str = "default") -> None:
+        self._using = using
+        self._connection: psycopg.Connection[Any] | None = None
+        self._retry_at = 0.0
+        self._pause = FIRST_RECONNECT
+
+    def wait(self, timeout: float, *, or_for: socket) -> bool:
+        """Whether a nudge came within `timeout` seconds. Ends early when `or_for` is readable."""
+        connection = self._connected()
+        if connection is None:
+            wait_for([or_for], timeout)
+            return False
+        if connection.fileno() not in wait_for([connection.fileno(), or_for], timeout):
+            return False
+        try:
+            return bool(list(connection.notifies(timeout=0)))
+        except psycopg.Error as error:
+            self._lost(error)
+            return False
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> psycopg.Connection[Any] | None:
+        if self._connection is None and time.monotonic() >= self._retry_at:
+            try:
+                self._connection = self._connect()
+                self._pause = FIRST_RECONNECT
+            except psycopg.Error as error:
+                self._lost(error)
+        return self._connection
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        parameters = connections[self._using].get_connection_params()
+        for name in ("cursor_factory", "context", "prepare_threshold"):  # Django's own, not libpq's
+            parameters.pop(name, None)
+        parameters |= _NOTICE_A_DEAD_PEER
+        connection = psycopg.connect(**parameters, autocommit=True)
+        connection.execute(f"LISTEN {CHANNEL}")
+        return connection
+
+    def _lost(self, error: psycopg.Error) -> None:
+        logger.warning(
+            "The listener lost the database (%s); the relay sweeps, next try in %.0f s.",
+            type(error).__name__,
+            self._pause,
+        )
+        self.close()
+        self._retry_at = time.monotonic() + self._pause
+        self._pause = min(self._pause * 2, LONGEST_RECONNECT)

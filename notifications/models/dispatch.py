@@ -2,10 +2,170 @@
 
 from __future__ import annotations
 
-from django.db import models
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import connections, models
 from django.db.models.functions import Now
 
+from notifications.envelope import Envelope
 from notifications.models.event import Event
+
+LEASE = timedelta(seconds=60)
+"""For how long a claimed row is its relay's alone. A batch takes at most 10 s of timeouts."""
+
+FIRST_BACK_OFF, LONGEST_BACK_OFF = 1.0, 60.0
+"""Seconds; doubled at each try, and the half of it random, so that failed rows spread out."""
+
+MAX_ERROR = 500
+
+# The CTE, not an IN (SELECT … LIMIT): PostgreSQL may run a subselect again for every row,
+# and lock more of them than the limit.
+_CLAIM = """
+    WITH due AS MATERIALIZED (
+        SELECT candidate.id FROM notifications_dispatch candidate
+        WHERE candidate.state = 'waiting' AND candidate.available_at <= statement_timestamp()
+          AND NOT (
+            candidate.kind || '/' || candidate.destination = ANY(%(in_order)s)
+            AND EXISTS (
+                SELECT FROM notifications_dispatch earlier
+                WHERE earlier.destination = candidate.destination
+                  AND earlier.subject = candidate.subject
+                  AND earlier.kind = candidate.kind
+                  AND earlier.id < candidate.id
+                  AND NOT (earlier.state = 'published')
+            )
+          )
+        ORDER BY candidate.available_at, candidate.id
+        LIMIT %(limit)s
+        FOR UPDATE SKIP LOCKED
+    )
+    UPDATE notifications_dispatch dispatch
+    SET state = 'claimed', token = %(token)s, tries = tries + 1,
+        lease_until = statement_timestamp() + %(lease)s
+    FROM due WHERE dispatch.id = due.id
+    RETURNING dispatch.*
+"""
+_MARK_PUBLISHED = """
+    UPDATE notifications_dispatch dispatch
+    SET state = 'published', published_at = statement_timestamp(), last_error = '',
+        message_id = done.message_id, token = NULL, lease_until = NULL
+    FROM unnest(%(ids)s::bigint[], %(message_ids)s::text[]) AS done (id, message_id)
+    WHERE dispatch.id = done.id AND dispatch.state = 'claimed' AND dispatch.token = %(token)s
+"""
+_BACK_OFF = """
+    UPDATE notifications_dispatch dispatch
+    SET state = 'waiting', last_error = failed.error, token = NULL, lease_until = NULL,
+        available_at = statement_timestamp() + make_interval(secs =>
+            least(%(first)s * 2 ^ least(dispatch.tries - 1, 30), %(longest)s)
+            * (1 + random()) / 2)
+    FROM unnest(%(ids)s::bigint[], %(errors)s::text[]) AS failed (id, error)
+    WHERE dispatch.id = failed.id AND dispatch.state = 'claimed' AND dispatch.token = %(token)s
+"""
+_RELEASE = """
+    UPDATE notifications_dispatch
+    SET state = 'waiting', tries = tries - 1, token = NULL, lease_until = NULL
+    WHERE state = 'claimed' AND token = %(token)s AND id = ANY(%(ids)s)
+"""
+_TAKE_BACK = """
+    WITH abandoned AS MATERIALIZED (
+        SELECT id FROM notifications_dispatch
+        WHERE state = 'claimed' AND lease_until < statement_timestamp()
+        FOR UPDATE SKIP LOCKED
+    )
+    UPDATE notifications_dispatch dispatch
+    SET state = 'waiting', token = NULL, lease_until = NULL
+    FROM abandoned WHERE dispatch.id = abandoned.id
+"""
+
+
+class DispatchQuerySet(models.QuerySet["Dispatch"]):
+    """The verbs that move a row. Each is one statement, and moves only what the token holds."""
+
+    def postpone(
+        self,
+        envelope: Envelope,
+        *,
+        queue: str,
+        until: datetime,
+        reason: str = "deferred",
+    ) -> Dispatch:
+        """Put the event on `queue` (no prefix) again, not before `until`.
+
+        Part of the caller's transaction. `reason` is one of Dispatch.Reason. Not called
+        `defer`, which every QuerySet has, for columns.
+        """
+        return self.create(
+            event_id=envelope.id,
+            subject=envelope.subject,
+            kind=Dispatch.Kind.QUEUE,
+            destination=queue,
+            reason=Dispatch.Reason(reason),
+            generation=envelope.generation,
+            available_at=until,
+        )
+
+    def claim(
+        self, limit: int, *, lease: timedelta = LEASE, in_order: Collection[str] = ()
+    ) -> list[Dispatch]:
+        """Up to `limit` due rows, ours for `lease`, all with one new token; oldest first.
+
+        in_order: the FIFO destinations as "topic/<name>" and "queue/<name>"; of these a row
+        is due only when no earlier row of its subject is open. Rows of one subject are made
+        under its lock (the order's row), so that their ids stand in the order of commits.
+        """
+        self._for_write = True
+        parameters = {
+            "limit": limit,
+            "lease": lease,
+            "token": uuid4(),
+            "in_order": list(in_order),
+        }
+        claimed = list(self.raw(_CLAIM, parameters, using=self.db))
+        models.prefetch_related_objects(claimed, "event")
+        return sorted(claimed, key=lambda dispatch: (dispatch.available_at, dispatch.id))
+
+    def mark_published(self, token: UUID, message_ids: Mapping[int, str]) -> int:
+        """These rows are out, under these SNS or SQS message ids. How many were still ours."""
+        return self._move(
+            _MARK_PUBLISHED,
+            token=token,
+            ids=list(message_ids),
+            message_ids=list(message_ids.values()),
+        )
+
+    def back_off(self, token: UUID, errors: Mapping[int, str]) -> int:
+        """These rows failed so: try again later, the later the more often it was tried."""
+        return self._move(
+            _BACK_OFF,
+            token=token,
+            ids=list(errors),
+            errors=[error[:MAX_ERROR] for error in errors.values()],
+            first=FIRST_BACK_OFF,
+            longest=LONGEST_BACK_OFF,
+        )
+
+    def release(self, token: UUID, ids: Collection[int]) -> int:
+        """Claimed, and never tried: give them back, due as before."""
+        return self._move(_RELEASE, token=token, ids=list(ids))
+
+    def take_back_abandoned(self) -> int:
+        """Rows whose relay died: due again. They may have been published."""
+        return self._move(_TAKE_BACK)
+
+    def oldest_due(self) -> datetime | None:
+        """Since when the longest-waiting row is due: the outbox's lag counts from here."""
+        due = self.filter(state=Dispatch.State.WAITING, available_at__lte=Now())
+        oldest: datetime | None = due.aggregate(oldest=models.Min("available_at"))["oldest"]
+        return oldest
+
+    def _move(self, statement: str, **parameters: Any) -> int:
+        self._for_write = True
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return int(cursor.rowcount)
 
 
 class Dispatch(models.Model):
@@ -60,6 +220,8 @@ class Dispatch(models.Model):
     message_id = models.CharField(max_length=100, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = DispatchQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "dispatches"

@@ -6,8 +6,32 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
+from notifications import consumers
 from notifications.envelope import Envelope
 from notifications.identifiers import uuid7
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    def keep(self, envelope: Envelope) -> bool:
+        """Keep an event that somebody else published. False when it is known already.
+
+        Whichever consumer meets it first writes it; the others find it.
+        """
+        _, is_new = self.get_or_create(
+            id=envelope.id,
+            defaults={
+                "type": envelope.type,
+                "version": envelope.version,
+                "source": envelope.source,
+                "subject": envelope.subject,
+                "time": envelope.time,
+                "data": envelope.data,
+                "traceparent": envelope.traceparent,
+                "foreign": True,
+                "expected": consumers.expected_for(envelope.type),
+            },
+        )
+        return is_new
 
 
 class Event(models.Model):
@@ -28,6 +52,8 @@ class Event(models.Model):
         help_text="The consumers it was meant to reach when it was recorded.",
     )
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         indexes = [

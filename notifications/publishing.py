@@ -1,0 +1,162 @@
+"""From dispatch rows to batches, and from batches to what became of each row."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from uuid import UUID
+
+from django.core.exceptions import ImproperlyConfigured
+
+from notifications import envelope, topology
+from notifications.aws import sns, sqs
+from notifications.aws.batches import MAX_BYTES, Entry, Outcome, batched
+from notifications.aws.errors import AWS_ERRORS, describe, is_about_the_content
+from notifications.exceptions import NotificationError
+from notifications.models import Dispatch
+
+_GROUP = re.compile(r"[!-~]{1,128}\Z")
+"""What SNS and SQS take as a message group: up to 128 printable ASCII characters, no space."""
+
+Send = Callable[[str, Sequence[Entry]], Outcome]
+_SEND: dict[str, Send] = {
+    Dispatch.Kind.TOPIC: sns.publish_batch,
+    Dispatch.Kind.QUEUE: sqs.send_message_batch,
+}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one call carries to one place. Every entry is named after its row's id."""
+
+    kind: str
+    physical: str
+    fifo: bool
+    token: UUID
+    entries: tuple[Entry, ...]
+
+    @property
+    def ids(self) -> list[int]:
+        return [int(entry.id) for entry in self.entries]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Claimed rows, ready to go, and those that cannot be published, with the reason."""
+
+    batches: tuple[Batch, ...]
+    refused: dict[int, str]
+
+
+def in_order() -> list[str]:
+    """The FIFO destinations, as `Dispatch.objects.claim` takes them."""
+    layout = topology.current()
+    return [f"{Dispatch.Kind.TOPIC}/{topic.name}" for topic in layout.topics if topic.fifo] + [
+        f"{Dispatch.Kind.QUEUE}/{queue.name}" for queue in layout.queues if queue.fifo
+    ]
+
+
+def prepare(dispatches: Iterable[Dispatch]) -> Prepared:
+    """Group claimed rows by where they go, and cut into batches that one call may carry."""
+    entries: dict[tuple[str, str, bool, UUID], list[Entry]] = {}
+    refused: dict[int, str] = {}
+    for dispatch in dispatches:
+        try:
+            place = _place(dispatch)
+            entry = _entry(dispatch, fifo=place.fifo)
+        except (ImproperlyConfigured, NotificationError) as error:
+            refused[dispatch.pk] = str(error)
+            continue
+        if dispatch.token is not None:  # claimed rows have one
+            key = (dispatch.kind, place.physical, place.fifo, dispatch.token)
+            entries.setdefault(key, []).append(entry)
+    return Prepared(
+        tuple(
+            Batch(*key, tuple(batch)) for key, alike in entries.items() for batch in batched(alike)
+        ),
+        refused,
+    )
+
+
+def publish(batch: Batch) -> Outcome:
+    """One call. Fails whole where the call did; a bad entry does not take the others with it."""
+    send = _SEND[batch.kind]
+    try:
+        return send(batch.physical, batch.entries)
+    except AWS_ERRORS as error:
+        if len(batch.entries) > 1 and is_about_the_content(error):
+            return reduce(add, (_alone(send, batch.physical, entry) for entry in batch.entries))
+        return _all_failed(batch.entries, describe(error))
+    except NotificationError as error:
+        return _all_failed(batch.entries, str(error))
+
+
+def _alone(send: Send, physical: str, entry: Entry) -> Outcome:
+    try:
+        return send(physical, [entry])
+    except AWS_ERRORS as error:
+        return _all_failed([entry], describe(error))
+
+
+def _all_failed(entries: Iterable[Entry], error: str) -> Outcome:
+    return Outcome(failed={entry.id: error for entry in entries})
+
+
+def _place(dispatch: Dispatch) -> topology.Topic | topology.Queue:
+    layout = topology.current()
+    if dispatch.kind == Dispatch.Kind.TOPIC:
+        return layout.topic(dispatch.destination)
+    return layout.queue(dispatch.destination)
+
+
+def _entry(dispatch: Dispatch, *, fifo: bool) -> Entry:
+    entry = Entry(
+        id=str(dispatch.pk),
+        body=_body(dispatch),
+        attributes=_attributes(dispatch),
+        group=_group(dispatch.subject) if fifo else "",
+        dedup=_dedup(dispatch) if fifo else "",
+    )
+    if entry.size > MAX_BYTES:
+        raise NotificationError(
+            f"{entry.size} bytes with its attributes, SNS and SQS take {MAX_BYTES}", "too_large"
+        )
+    return entry
+
+
+def _body(dispatch: Dispatch) -> str:
+    if dispatch.body is not None:
+        return dispatch.body
+    if dispatch.event is None:
+        raise NotificationError("the row has neither an event nor a body", "nothing_to_publish")
+    return envelope.write(dispatch.event.envelope(generation=dispatch.generation))
+
+
+def _attributes(dispatch: Dispatch) -> dict[str, str]:
+    """The event's attributes (filter policies read `event_type`), then the row's own over them.
+
+    An empty value is left out: SNS refuses it.
+    """
+    attributes: dict[str, str] = {}
+    if (event := dispatch.event) is not None:
+        attributes = {
+            "event_type": event.type,
+            "event_version": str(event.version),
+            "traceparent": event.traceparent,
+        }
+    attributes |= dispatch.attributes
+    return {name: str(value) for name, value in attributes.items() if value != ""}
+
+
+def _group(subject: str) -> str:
+    return subject if _GROUP.match(subject) else hashlib.sha256(subject.encode()).hexdigest()
+
+
+def _dedup(dispatch: Dispatch) -> str:
+    if dispatch.event_id is None:
+        return f"dispatch.{dispatch.pk}"
+    return f"{dispatch.event_id}.{dispatch.generation}"

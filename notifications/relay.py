@@ -1,0 +1,259 @@
+"""The relay: the only one that publishes. Claims due dispatches, puts them on topics and queues.
+
+Any number of relays run side by side. Each claims rows with a lease and a token, commits
+that, publishes outside any transaction, and marks every row by its own result. A relay
+that dies leaves its rows to the others; what it had published by then goes out twice,
+which consumers make harmless.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from multiprocessing.connection import wait as wait_for
+from threading import Lock
+
+from django.db import InterfaceError, OperationalError, connections, router
+from django.utils import timezone
+
+from notifications.aws.batches import Outcome
+from notifications.models import Dispatch
+from notifications.models.dispatch import LEASE
+from notifications.nudges import Listener
+from notifications.publishing import Batch, Prepared, in_order, prepare, publish
+
+logger = logging.getLogger(__name__)
+
+SWEEP = 1.0
+ALERT_POLL = 0.05
+ALERT_FOR = 2.0
+"""Seconds. A relay at rest looks once per SWEEP; for ALERT_FOR after it was woken or found
+something, every ALERT_POLL: nudges are throttled, and work rarely comes alone."""
+
+PUBLISHERS = 4
+"""Batches in flight: at 10 ms to SNS and back, one at a time is 1,000 events/s at most."""
+
+ROWS = 40
+"""Claimed at a time: as many as the publishers carry at once."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+"""Seconds between passes while nothing gets through, doubled at each."""
+
+_UNREACHABLE = (OperationalError, InterfaceError)
+
+
+@dataclass
+class Tally:
+    """What this relay has done; its publishing threads add to it."""
+
+    published: int = 0
+    failed: int = 0
+    last_error: str = ""
+    failed_in_a_row: int = 0
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def add(self, *, published: int, errors: dict[int, str]) -> None:
+        with self._lock:
+            self.published += published
+            self.failed += len(errors)
+            self.last_error = next(iter(errors.values()), self.last_error)
+            self.failed_in_a_row = 0 if published else self.failed_in_a_row + bool(errors)
+
+
+class Relay:
+    """One relay process. `run()` returns after `stop()`, or when `once` and nothing is due.
+
+    rows: how many to claim at a time; publishers: how many batches are in flight;
+    lease: how long a claimed row is ours; report_every: seconds between progress lines.
+    """
+
+    def __init__(
+        self,
+        *,
+        once: bool = False,
+        rows: int = ROWS,
+        publishers: int = PUBLISHERS,
+        lease: timedelta = LEASE,
+        report_every: float = 10.0,
+    ) -> None:
+        self.tally = Tally()
+        self._once = once
+        self._rows = rows
+        self._publishers = publishers
+        self._lease = lease
+        self._report_every = report_every
+        self._using = router.db_for_write(Dispatch)
+        self._stopping = False
+        self._in_flight: set[Future[None]] = set()
+        self._alert_until = self._sweep_at = self._report_at = 0.0
+        self._outage = 0
+        # A signal handler may write to a socket, while setting a threading.Event could
+        # wait for a lock that the interrupted thread holds.
+        self._wake, self._bell = socket.socketpair()
+        self._wake.setblocking(False)
+        self._bell.setblocking(False)
+
+    def stop(self) -> None:
+        """Finish what is in flight, give back the rest, return. Safe in a signal handler."""
+        self._stopping = True
+        self._ring()
+
+    def run(self) -> Tally:
+        """Publish until stopped. What it cannot reach is waited for, and said once."""
+        listener = Listener(self._using)
+        try:
+            with ThreadPoolExecutor(self._publishers, "publisher") as pool:
+                self._publish_until_stopped(pool, listener)
+        finally:
+            listener.close()
+            self._wake.close()
+            self._bell.close()
+        return self.tally
+
+    def _publish_until_stopped(self, pool: ThreadPoolExecutor, listener: Listener) -> None:
+        while not self._stopping:
+            try:
+                found = self._pass(pool)
+                self._report()
+            except _UNREACHABLE as error:
+                self._lose_database(error)
+                continue
+            self._find_database()
+            if found:
+                self._alert_until = time.monotonic() + ALERT_FOR
+            elif self._once and not self._wait_for_in_flight():
+                return
+            if not self._once:
+                self._rest(listener, found=found)
+
+    def _pass(self, pool: ThreadPoolExecutor) -> int:
+        """Claim, prepare, hand over: the number of rows found due."""
+        self._wait_for_room()
+        if time.monotonic() >= self._sweep_at:
+            self._sweep()
+        claimed = Dispatch.objects.claim(self._rows, lease=self._lease, in_order=in_order())
+        prepared = prepare(claimed)
+        self._refuse(claimed, prepared)
+        for batch in prepared.batches:
+            self._in_flight.add(pool.submit(self._work_off, batch))
+        return len(claimed)
+
+    def _wait_for_room(self) -> None:
+        """Until a publisher is free, so that no row waits claimed for long."""
+        self._forget_finished()
+        if len(self._in_flight) >= self._publishers:
+            wait(self._in_flight, return_when=FIRST_COMPLETED)
+            self._forget_finished()
+
+    def _wait_for_in_flight(self) -> bool:
+        """Until all is out. Whether there was anything: a FIFO successor may be due now."""
+        there_was = bool(self._in_flight)
+        wait(self._in_flight)
+        self._forget_finished()
+        return there_was
+
+    def _forget_finished(self) -> None:
+        for future in [future for future in self._in_flight if future.done()]:
+            self._in_flight.remove(future)
+            if (error := future.exception()) is not None:
+                logger.error(
+                    "A batch failed; its rows are due again in %s.", self._lease, exc_info=error
+                )
+
+    def _sweep(self) -> None:
+        self._sweep_at = time.monotonic() + SWEEP
+        if abandoned := Dispatch.objects.take_back_abandoned():
+            logger.warning("%d rows of a relay that died are due again.", abandoned)
+
+    def _refuse(self, claimed: list[Dispatch], prepared: Prepared) -> None:
+        for dispatch in claimed:
+            if (error := prepared.refused.get(dispatch.pk)) and dispatch.token:
+                logger.error("Dispatch %d cannot be published: %s", dispatch.pk, error)
+                Dispatch.objects.back_off(dispatch.token, {dispatch.pk: error})
+                self.tally.add(published=0, errors={dispatch.pk: error})
+
+    def _work_off(self, batch: Batch) -> None:
+        """One batch, in a publishing thread."""
+        try:
+            if self._stopping:
+                Dispatch.objects.release(batch.token, batch.ids)
+            else:
+                self._record(batch, publish(batch))
+        except _UNREACHABLE as error:
+            logger.warning(
+                "%d rows for %s could not be marked (%s): they are due again in %s.",
+                len(batch.entries),
+                batch.physical,
+                type(error).__name__,
+                self._lease,
+            )
+        finally:
+            connections.close_all()  # back to the pool, and what is broken leaves it
+            if batch.fifo:
+                self._ring()
+
+    def _record(self, batch: Batch, outcome: Outcome) -> None:
+        published = {int(row): message_id for row, message_id in outcome.published.items()}
+        errors = {int(row): error for row, error in outcome.failed.items()}
+        self.tally.add(published=len(published), errors=errors)
+        if published:
+            Dispatch.objects.mark_published(batch.token, published)
+        if errors:
+            Dispatch.objects.back_off(batch.token, errors)
+            logger.warning(
+                "%d of %d for %s failed: %s",
+                len(errors),
+                len(batch.entries),
+                batch.physical,
+                next(iter(errors.values())),
+            )
+
+    def _rest(self, listener: Listener, *, found: int) -> None:
+        """Until a nudge, a stop, or the next look."""
+        if refusals := self.tally.failed_in_a_row:
+            wait_for([self._wake], _pause(refusals))  # a nudge would change nothing
+        elif not found:
+            alert = time.monotonic() < self._alert_until
+            if listener.wait(ALERT_POLL if alert else SWEEP, or_for=self._wake):
+                self._alert_until = time.monotonic() + ALERT_FOR
+        with suppress(BlockingIOError):
+            self._wake.recv(1024)
+
+    def _ring(self) -> None:
+        with suppress(OSError):  # full: it is awake; closed: it is gone
+            self._bell.send(b"!")
+
+    def _lose_database(self, error: Exception) -> None:
+        """Said once, waited for. Alone with `once`, there is nobody to wait for."""
+        if self._once:
+            raise error
+        if not self._outage:
+            logger.warning("The database is unreachable (%s); trying on.", type(error).__name__)
+        self._outage += 1
+        connections[self._using].close()
+        wait_for([self._wake], _pause(self._outage))
+
+    def _find_database(self) -> None:
+        if self._outage:
+            self._outage = 0
+            logger.warning("The database is back.")
+
+    def _report(self) -> None:
+        """One line per interval: what went out, and how far behind we are."""
+        if not logger.isEnabledFor(logging.INFO) or time.monotonic() < self._report_at:
+            return
+        self._report_at = time.monotonic() + self._report_every
+        oldest = Dispatch.objects.oldest_due()
+        lag = (timezone.now() - oldest).total_seconds() if oldest else 0.0
+        logger.info(
+            "published %d, failed %d, lag %.1f s", self.tally.published, self.tally.failed, lag
+        )
+
+
+def _pause(times: int) -> float:
+    return min(FIRST_PAUSE * 2.0 ** min(times - 1, 30), LONGEST_PAUSE)
