@@ -26,10 +26,14 @@ class Route:
 
 @dataclass(frozen=True)
 class ChannelConf:
-    """One channel: the adapter's dotted path and the keyword arguments it is made with."""
+    """One channel: the adapter's dotted path and the keyword arguments it is made with.
+
+    max_seconds: maximum processing time of one message; leases and visibility follow from it.
+    """
 
     adapter: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    max_seconds: int = 30
 
 
 @dataclass(frozen=True)
