@@ -1,1 +1,46 @@
-"""The seam between the shop's domain and `notifications`: a signal becomes an event."""
+"""The seam between the shop's domain and `notifications`: a signal becomes an event.
+
+Signals are sent inside the order's transaction, so the event is kept or lost with the order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.dispatch import receiver
+
+from notifications import outbox
+from orders_site.events import OrderCancelled, OrderCreated, OrderShipped
+from orders_site.orders.models import Order
+from orders_site.orders.signals import order_cancelled, order_created, order_shipped
+
+
+@receiver(order_created, dispatch_uid="record order.created")
+def record_created(*, order: Order, **_: Any) -> None:
+    outbox.record(
+        OrderCreated(
+            order_id=order.pk,
+            customer_id=order.customer_id,
+            total_minor=order.total_minor,
+            currency=order.currency,
+        ),
+        time=order.placed_at,
+    )
+
+
+@receiver(order_shipped, dispatch_uid="record order.shipped")
+def record_shipped(*, order: Order, **_: Any) -> None:
+    outbox.record(
+        OrderShipped(order_id=order.pk, customer_id=order.customer_id, carrier=order.carrier),
+        time=order.shipped_at,
+    )
+
+
+@receiver(order_cancelled, dispatch_uid="record order.cancelled")
+def record_cancelled(*, order: Order, **_: Any) -> None:
+    outbox.record(
+        OrderCancelled(
+            order_id=order.pk, customer_id=order.customer_id, reason=order.cancel_reason
+        ),
+        time=order.cancelled_at,
+    )

@@ -16,6 +16,12 @@ SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "")
 ALLOWED_HOSTS = os.environ.get("DJANGO_ALLOWED_HOSTS", "127.0.0.1 localhost").split()
 CSRF_TRUSTED_ORIGINS = os.environ.get("DJANGO_CSRF_TRUSTED_ORIGINS", "").split()
 
+SHOP = {
+    "name": os.environ.get("SHOP_NAME", "Harbour & Pine"),
+    "url": os.environ.get("SHOP_URL", "https://shop.example").rstrip("/"),
+    "support_email": os.environ.get("SHOP_SUPPORT_EMAIL", "help@shop.example"),
+}
+
 DATABASE_URL = os.environ.get("DATABASE_URL") or "postgresql://127.0.0.1/not-configured"
 DATABASES = {
     "default": environment.database(
@@ -71,10 +77,18 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
+LANGUAGES = [  # how money and dates are written to customers; templates know English and German
+    ("en", "English"),
+    ("en-gb", "British English"),
+    ("en-au", "Australian English"),
+    ("de", "German"),
+]
 TIME_ZONE = "UTC"
 USE_TZ = True
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / ".local" / "static"
+STATIC_ROOT = os.environ.get("DJANGO_STATIC_ROOT")  # set it to collect files for a CDN
 WHITENOISE_USE_FINDERS = True  # the admin's files are served from their packages, no collectstatic
 
 CELERY_RESULT_BACKEND = "django-db"  # failed tasks, for the admin; success costs no row
@@ -85,7 +99,7 @@ NOTIFICATIONS = {
     "CHANNELS": {
         "email": ChannelConf(
             "notifications.channels.email.SesEmail",
-            {"from_address": os.environ.get("EMAIL_FROM", "Orders <orders@shop.example>")},
+            {"from_address": os.environ.get("EMAIL_FROM", "Harbour & Pine <orders@shop.example>")},
         ),
         "sms": ChannelConf(
             "notifications.channels.sms.EndUserMessagingSms",

@@ -1,0 +1,1 @@
+"""`make demo`: the whole house on one machine, driven by orders and judged by what arrived."""

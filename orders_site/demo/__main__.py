@@ -1,0 +1,82 @@
+"""`python -m orders_site.demo` (or `make demo`): sets everything up and runs the main job.
+
+It is a program of its own because PostgreSQL must run before Django reads its settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import django
+
+from notifications.local.parts import PartFailed
+from notifications.local.processes import ProcessFailed, stopped_by_signals
+from notifications.local.providers.client import SandboxClient
+from notifications.local.stack import Stack
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status: 0 all arrived once; 1 lost, doubled or uncalled for; 2 it could not run."""
+    given = _arguments(arguments)
+    os.chdir(ROOT)
+    try:
+        with stopped_by_signals(), Stack(ROOT / ".local") as stack:
+            return _run(stack, given)
+    except (PartFailed, ProcessFailed) as failure:
+        print(failure, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130 if given.exit else 0
+
+
+def _run(stack: Stack, given: argparse.Namespace) -> int:
+    os.environ.update(stack.environment)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orders_site.settings")
+    django.setup()
+
+    from orders_site.demo import house, show
+
+    _say("preparing the database and the queues …")
+    password = house.furnish()
+    _say("starting web, relay and workers …")
+    opened = house.open_house(stack, password=password)
+    with SandboxClient(stack.environment["PROVIDER_SANDBOX_URL"]) as sandbox:
+        options = show.Options(
+            orders=given.orders,
+            exit=given.exit,
+            json=given.json,
+            per_second=given.rate or (None if given.exit else 5.0),
+            seed=given.seed,
+            manifest=ROOT / ".local" / "demo" / "manifest.jsonl",
+        )
+        return show.run(options, opened, sandbox)
+
+
+def _arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__.splitlines()[0])
+    parser.add_argument("--orders", type=_count, default=100, help="how many to place (100)")
+    parser.add_argument("--rate", type=float, help="orders per second (5; with --exit: no limit)")
+    parser.add_argument("--seed", type=int, help="the same customers and orders again")
+    parser.add_argument("--exit", action="store_true", help="end when all is delivered, and judge")
+    parser.add_argument("--json", action="store_true", help="the result as JSON in the last line")
+    return parser.parse_args(arguments)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 1_000_000:
+        raise argparse.ArgumentTypeError("must be 1 to 1000000")
+    return value
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,101 @@
+"""The processes of the shop: web, relay and workers, beside the embedded parts."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+
+from notifications.local.parts import http_status
+from notifications.local.ports import free_port
+from notifications.local.processes import Process
+from notifications.local.stack import Stack
+
+OPERATOR = "operator"
+WORKERS = {"worker-mail": "email,push", "worker-text": "sms,whatsapp"}
+"""Two workers, so that a hanging SMS provider does not slow the mail."""
+
+READY_WITHIN = 60.0
+"""Seconds for a process to become ready: generous, a first start compiles every module."""
+
+
+@dataclass(frozen=True)
+class House:
+    """What a person may open."""
+
+    admin: str
+    inbox: str
+    password: str
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        return {
+            "admin": f"{self.admin}   user {OPERATOR}   password {self.password}",
+            "inbox": self.inbox,
+        }
+
+
+def furnish() -> str:
+    """Tables, topology and the operator's account, where missing; returns the new password."""
+    call_command("migrate", verbosity=0, interactive=False)
+    call_command("provision", verbosity=0)
+    password = secrets.token_urlsafe(9)
+    operator, _ = get_user_model().objects.get_or_create(username=OPERATOR)
+    operator.is_staff = operator.is_superuser = True
+    operator.set_password(password)
+    operator.save()
+    return password
+
+
+def open_house(stack: Stack, *, password: str) -> House:
+    """Start web, relay and workers, and wait until each is ready. Raises ProcessFailed."""
+    port = _web_port(stack.given)
+    web = _start(
+        stack,
+        "web",
+        "gunicorn",
+        "orders_site.wsgi",
+        f"--bind=127.0.0.1:{port}",
+        "--workers=1",
+        "--threads=4",
+        "--no-control-socket",
+    )
+    relay = _start(stack, "relay", "manage.py", "relay")
+    workers = [
+        _start(
+            stack, name, "celery", "-A", "orders_site", "worker", "-Q", queues, "-n", f"{name}@%h"
+        )
+        for name, queues in WORKERS.items()
+    ]
+    web.wait_until(lambda: http_status(port, "/admin/login/") == 200, within=READY_WITHIN)
+    relay.wait_until(lambda: "relay" in relay.log.read_text(), within=READY_WITHIN)
+    for worker in workers:
+        worker.wait_until(lambda log=worker.log: " ready." in log.read_text(), within=READY_WITHIN)
+    return House(
+        admin=f"http://127.0.0.1:{port}/admin/",
+        inbox=stack.environment["PROVIDER_SANDBOX_URL"] + "/",
+        password=password,
+    )
+
+
+def _start(stack: Stack, name: str, program: str, *arguments: str) -> Process:
+    log = stack.directories.log(name)
+    log.unlink(missing_ok=True)  # of an earlier run; its "ready" would be read as ours
+    here = Path(sys.executable).parent
+    command = [sys.executable, program] if program == "manage.py" else [here / program]
+    return stack.processes.start(
+        [*command, *arguments],
+        name=name,
+        log=log,
+        env={**os.environ, **stack.environment, "PYTHONUNBUFFERED": "1"},
+    )
+
+
+def _web_port(given: Mapping[str, str]) -> int:
+    return int(given.get("DEMO_WEB_PORT") or free_port())

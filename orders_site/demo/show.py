@@ -1,0 +1,168 @@
+"""One run of the demo: place, watch, judge."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from notifications.local.providers.client import SandboxClient
+from orders_site.demo.house import House
+from orders_site.demo.manifest import Call, Manifest
+from orders_site.demo.progress import Baseline, Progress, Snapshot
+from orders_site.demo.rush import Rush
+from orders_site.demo.verdict import Verdict, judge
+
+REFRESH = 0.5
+PATIENCE = 240.0
+"""Seconds in which nothing at all moves, after which the run is judged as it stands: longer than
+the visibility timeout (180 s), because a message that a dying worker held comes back after that."""
+QUIET = 2.0
+"""Seconds to look on after the last call was answered: a doubled message would come now."""
+
+TROUBLE = {"email": "throttle", "sms": "server_error", "push": "server_error"}
+"""A few sends that each provider refuses at first, so that attempts and retries can be seen."""
+TROUBLES = 3
+
+
+@dataclass(frozen=True)
+class Options:
+    orders: int
+    exit: bool
+    json: bool
+    per_second: float | None
+    seed: int | None
+    manifest: Path
+
+
+def run(options: Options, house: House, sandbox: SandboxClient) -> int:
+    """Run to the end (or to Ctrl-C); returns the exit status."""
+    console = Console(file=sys.stderr if options.json else sys.stdout)
+    manifest = Manifest(options.manifest)
+    progress = Progress(orders_wanted=options.orders, addresses=house.addresses)
+    baseline = Baseline.now()
+    for channel, behaviour in TROUBLE.items():
+        sandbox.script(channel, behaviour, times=TROUBLES)
+    rush = Rush(manifest, orders=options.orders, per_second=options.per_second, seed=options.seed)
+    rush.start()
+
+    def look() -> Snapshot:
+        return baseline.snapshot(orders=rush.placed)
+
+    def done(seen: Snapshot, quiet: float) -> bool:
+        if not options.exit or rush.is_alive():
+            return False
+        all_told = not seen.open and judge(manifest, _accepted(sandbox)).complete
+        return all_told or quiet > PATIENCE
+
+    try:
+        with _Display(console, progress) as show:
+            _watch(look, show, until=done)
+    except KeyboardInterrupt:
+        if options.exit:
+            raise
+    finally:
+        rush.stop()
+        manifest.close()
+    if rush.error is not None:
+        raise rush.error
+    if not options.exit:
+        return 0
+    verdict = judge(manifest, _accepted(sandbox))
+    _report(console, options, look(), verdict, progress.seconds)
+    return 0 if verdict.good else 1
+
+
+def _watch(
+    look: Callable[[], Snapshot],
+    show: Callable[[Snapshot], None],
+    *,
+    until: Callable[[Snapshot, float], bool],
+) -> None:
+    """Show what happens until `until(snapshot, seconds in which nothing moved)` holds."""
+    last, moved_at = look(), time.monotonic()
+    while True:
+        time.sleep(REFRESH)
+        seen = look()
+        show(seen)
+        if seen != last:
+            last, moved_at = seen, time.monotonic()
+        quiet = time.monotonic() - moved_at
+        if quiet > QUIET and until(seen, quiet):
+            return
+
+
+class _Display:
+    """A live table in a terminal, a line every few seconds elsewhere."""
+
+    EVERY = 5.0
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        self._console = console
+        self._progress = progress
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._said = 0.0
+
+    def __enter__(self) -> Callable[[Snapshot], None]:
+        if self._live is None:
+            for name, address in self._progress.addresses.items():
+                self._console.print(f"{name}: {address}", soft_wrap=True, highlight=False)
+            return self._say
+        self._live.start()
+        return self._draw
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def _draw(self, snapshot: Snapshot) -> None:
+        if self._live is not None:
+            self._live.update(self._progress.draw(snapshot), refresh=True)
+
+    def _say(self, snapshot: Snapshot) -> None:
+        if self._progress.seconds - self._said >= self.EVERY:
+            self._said = self._progress.seconds
+            self._console.print(self._progress.line(snapshot), soft_wrap=True, highlight=False)
+
+
+def _accepted(sandbox: SandboxClient) -> list[Call]:
+    return [
+        Call(message.subject, message.event_type, message.channel, message.address)
+        for message in sandbox.accepted()
+    ]
+
+
+def _report(
+    console: Console, options: Options, seen: Snapshot, verdict: Verdict, seconds: float
+) -> None:
+    result = {
+        "orders": seen.orders,
+        "events": seen.events,
+        "deliveries": seen.deliveries,
+        "attempts": seen.attempts,
+        "expected": verdict.expected,
+        "accepted": verdict.accepted,
+        "lost": len(verdict.lost),
+        "doubled": len(verdict.doubled),
+        "uncalled": len(verdict.uncalled),
+        "seconds": round(seconds, 1),
+    }
+    console.print(
+        f"{seen.orders} orders, {seen.events} events, {seen.attempts} attempts; "
+        f"{verdict.expected} messages called for, {verdict.accepted} accepted by the providers "
+        f"in {seconds:.1f} s: {len(verdict.lost)} lost, {len(verdict.doubled)} doubled, "
+        f"{len(verdict.uncalled)} uncalled for.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for what in ("lost", "doubled", "uncalled"):
+        for call in getattr(verdict, what)[:10]:
+            console.print(f"  {what}: {call.event_type} {call.subject} by {call.channel}")
+    if options.json:
+        print(json.dumps(result))

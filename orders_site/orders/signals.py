@@ -1,0 +1,11 @@
+"""What the shop says about itself. Sent inside the transaction, with `order` as keyword.
+
+`send`, never `send_robust`: a receiver that fails must fail the order, or an order
+could be kept of which nobody will ever hear.
+"""
+
+from django.dispatch import Signal
+
+order_created = Signal()
+order_shipped = Signal()
+order_cancelled = Signal()

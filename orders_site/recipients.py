@@ -1,0 +1,128 @@
+"""Who is told about an order, what the templates may say, and whether it still holds.
+
+The three hooks of the NOTIFICATIONS setting. They run once per event and channel, or
+once per recipient, so each costs one query or two, whatever the order's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.conf import settings
+from django.utils import translation
+from django.utils.formats import date_format
+
+from notifications.conf import Route
+from notifications.envelope import Envelope
+from notifications.exceptions import PermanentError
+from notifications.recipients import Recipient
+from orders_site.customers.models import Customer, Device
+from orders_site.orders.models import Order, OrderLine
+
+_UNTRUE_ONCE_CANCELLED = frozenset({"order.created", "order.shipped"})
+
+
+def resolve(envelope: Envelope, route: Route) -> Iterator[Recipient]:
+    """The customer of the order; for push, each of the customer's devices.
+
+    Somebody without an address is named all the same, so that the skip is on record.
+    """
+    customer = _order(envelope).customer
+    devices = list(customer.devices.order_by("pk")) if route.channel == "push" else []
+    if devices:
+        yield from (_recipient(customer, route.channel, device) for device in devices)
+    else:
+        yield _recipient(customer, route.channel)
+
+
+def context(envelope: Envelope, recipient: Recipient) -> dict[str, Any]:
+    """What every template may use, already in the words and figures of the recipient's locale."""
+    order = _order(envelope)
+    locale = _spoken(recipient.locale)
+    lines = list(order.lines.order_by("pk"))
+    order_url = f"{settings.SHOP['url']}/orders/{order.pk}"
+    return {
+        "shop": settings.SHOP,
+        "first_name": order.customer.first_name,
+        "order_number": str(order.pk),
+        "order_url": order_url,
+        "placed_on": _day(order, locale, recipient.time_zone),
+        "lines": [_line(line, locale) for line in lines],
+        "item_count": sum(line.quantity for line in lines),
+        "total": order.total.format(locale),
+        "carrier": order.carrier,
+        "tracking_code": order.tracking_code,
+        "tracking_url": f"{order_url}/tracking",
+        "cancel_reason": order.cancel_reason,
+    }
+
+
+def no_longer_true(envelope: Envelope) -> str | None:
+    """Why it should not be told any more: nobody wants to hear that a cancelled order is coming."""
+    if envelope.type not in _UNTRUE_ONCE_CANCELLED:
+        return None
+    cancelled = Order.objects.filter(pk=_order_id(envelope), state=Order.State.CANCELLED)
+    return "the order was cancelled" if cancelled.exists() else None
+
+
+def _order(envelope: Envelope) -> Order:
+    try:
+        return Order.objects.select_related("customer").get(pk=_order_id(envelope))
+    except Order.DoesNotExist:
+        raise PermanentError(f"there is no {envelope.subject} here", "no_such_order") from None
+
+
+def _order_id(envelope: Envelope) -> int:
+    try:
+        return int(envelope.data["order_id"])
+    except (KeyError, TypeError, ValueError):
+        raise PermanentError(
+            f"{envelope.type} names no order: data.order_id is missing", "no_order_id"
+        ) from None
+
+
+def _recipient(customer: Customer, channel: str, device: Device | None = None) -> Recipient:
+    addresses = {
+        "email": customer.email,
+        "sms": customer.phone,
+        "whatsapp": customer.whatsapp,
+        "push": device.token if device else "",
+    }
+    person = f"customer/{customer.pk}"
+    return Recipient(
+        reference=f"{person}/device/{device.pk}" if device else person,
+        address=addresses.get(channel, ""),
+        opted_out=not customer.agrees_to(channel),
+        locale=customer.locale,
+        time_zone=customer.time_zone,
+    )
+
+
+def _spoken(locale: str) -> str:
+    """The closest of our languages, so that no English sentence holds a Japanese date."""
+    try:
+        return translation.get_supported_language_variant(locale.lower())
+    except LookupError:
+        return settings.LANGUAGE_CODE
+
+
+def _line(line: OrderLine, locale: str) -> dict[str, Any]:
+    return {
+        "name": line.name,
+        "sku": line.sku,
+        "quantity": line.quantity,
+        "unit_price": line.unit_price.format(locale),
+        "total": line.total.format(locale),
+    }
+
+
+def _day(order: Order, locale: str, time_zone: str) -> str:
+    """The day it was placed where the customer lives, as people there write it."""
+    try:
+        zone = ZoneInfo(time_zone or settings.TIME_ZONE)
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = ZoneInfo(settings.TIME_ZONE)
+    with translation.override(locale):
+        return date_format(order.placed_at.astimezone(zone), "DATE_FORMAT")
