@@ -1,0 +1,86 @@
+"""Reading a provider's refusal: what it means for us, how long to wait, what may be shown of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from notifications.exceptions import (
+    NotificationError,
+    PermanentError,
+    ProviderPaused,
+    TransientError,
+)
+
+EXCERPT = 300
+_EMAIL = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+")
+_PHONE = re.compile(r"\+?\d[\d ().-]{6,}\d")
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What a provider's error codes mean; a code in none of the sets is decided by HTTP status.
+
+    paused: the account as a whole is refused. transient: worth trying again.
+    permanent: this message never. The first set that holds the code wins.
+    """
+
+    paused: frozenset[str] = field(default_factory=frozenset)
+    transient: frozenset[str] = field(default_factory=frozenset)
+    permanent: frozenset[str] = field(default_factory=frozenset)
+
+    def error(
+        self, code: str, status: int, message: str, retry_after: float | None
+    ) -> NotificationError:
+        """The error to raise for a refusal with this code and status."""
+        kind = self._kind(code, status)
+        if issubclass(kind, TransientError):
+            return kind(message, code, retry_after)
+        return kind(message, code)
+
+    def _kind(self, code: str, status: int) -> type[NotificationError]:
+        if code in self.paused:
+            return ProviderPaused
+        if code in self.transient:
+            return TransientError
+        if code in self.permanent:
+            return PermanentError
+        return _kind_by_status(status)
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds from a Retry-After header, whether seconds or a date (RFC 9110); None if neither."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+
+
+def redacted(text: str, address: str) -> str:
+    """The beginning of what a provider said, without anything that looks like an address."""
+    if address:
+        text = re.sub(re.escape(address), "…", text, flags=re.IGNORECASE)
+    text = _PHONE.sub("…", _EMAIL.sub("…", text))
+    return text if len(text) <= EXCERPT else f"{text[: EXCERPT - 1]}…"
+
+
+def invalid_address(what: str) -> PermanentError:
+    """For an address that no provider needs to be asked about; `what` must not quote it."""
+    return PermanentError(what, "invalid_address")
+
+
+def _kind_by_status(status: int) -> type[NotificationError]:
+    if status in (401, 403):
+        return ProviderPaused
+    if status in (408, 425, 429) or status >= 500:
+        return TransientError
+    return PermanentError

@@ -1,0 +1,140 @@
+"""botocore's exceptions in our words, for every adapter that sends through boto3.
+
+What decides between TransientError and OutcomeUnknown is one question: could the
+request have been written? Whoever cannot rule it out says unknown.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.parsers import ResponseParserError
+
+from notifications.channels.answers import Codes, redacted, retry_after
+from notifications.exceptions import (
+    NotificationError,
+    OutcomeUnknown,
+    PermanentError,
+    ProviderPaused,
+    TransientError,
+)
+
+_NOT_CONNECTED = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
+
+PAUSED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "NotAuthorized",
+        "OptInRequired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+"""What any AWS service says when the account or its credentials are refused (Common Errors)."""
+
+TRANSIENT = frozenset(
+    {
+        "InternalFailure",
+        "RequestExpired",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+"""What any AWS service says when it is worth trying again (Common Errors; botocore's own list)."""
+
+
+@contextmanager
+def translated(
+    codes: Codes,
+    *,
+    address: str,
+    refine: Callable[[str, str], str] = lambda code, message: code,
+) -> Iterator[None]:
+    """Around one call of a boto3 client: its exceptions become ours.
+
+    `refine(code, message)` gives the code that counts, where the service's own says too
+    little. Nothing is chained: the originals quote addresses, and tracebacks are kept.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _refused(error, codes, address, refine) from None
+    except (HTTPClientError, ResponseParserError, IncompleteReadError) as error:
+        raise _not_answered(error) from None
+    except BotoCoreError as error:
+        raise _not_asked(error) from None
+
+
+def _refused(
+    error: ClientError, codes: Codes, address: str, refine: Callable[[str, str], str]
+) -> NotificationError:
+    answer: dict[str, Any] = dict(error.response)
+    metadata = answer.get("ResponseMetadata") or {}
+    status = int(metadata.get("HTTPStatusCode") or 0)
+    said = answer.get("Error") or {}
+    message = str(said.get("Message") or "")
+    code = refine(str(said.get("Code") or "") or f"http_{status}", message)
+    shown = ": ".join(part for part in (str(answer.get("Reason") or ""), message) if part)
+    wait = retry_after((metadata.get("HTTPHeaders") or {}).get("retry-after"))
+    return codes.error(code, status, redacted(shown, address), wait)
+
+
+def _not_answered(error: Exception) -> NotificationError:
+    """The HTTP exchange failed: before the request was written, or nobody knows when."""
+    if isinstance(error, _NOT_CONNECTED) or _certificate_refused(error):
+        return TransientError("The provider cannot be reached.", "not_connected")
+    if isinstance(error, ReadTimeoutError):
+        return OutcomeUnknown("The provider did not answer in time.", "read_timeout")
+    return OutcomeUnknown("The connection ended before the answer came.", "connection_lost")
+
+
+def _not_asked(error: BotoCoreError) -> NotificationError:
+    """Raised on our side, before there was a request."""
+    if isinstance(error, ParamValidationError):
+        return PermanentError("The request does not fit the provider's form.", "invalid_request")
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return ProviderPaused("No AWS credentials were found.", "no_credentials")
+    return TransientError("The request could not be made.", type(error).__name__)
+
+
+def _certificate_refused(error: Exception) -> bool:
+    """botocore has one SSLError for a handshake that failed and for a stream that broke later."""
+    cause: Any = error.kwargs.get("error") if isinstance(error, SSLError) else None
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        cause = next((arg for arg in cause.args if isinstance(arg, Exception)), None)
+    return False

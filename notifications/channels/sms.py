@@ -1,0 +1,66 @@
+"""SMS through AWS End User Messaging (`pinpoint-sms-voice-v2`, `SendTextMessage`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from notifications.aws.clients import client
+from notifications.channels import aws_errors
+from notifications.channels.answers import Codes
+from notifications.channels.base import (
+    CONNECT_TIMEOUT,
+    READ_TIMEOUT,
+    Accepted,
+    ChannelAdapter,
+    Message,
+)
+from notifications.channels.correlation import Correlation, to_sms_context
+from notifications.channels.phone_numbers import e164
+
+_CODES = Codes(
+    paused=aws_errors.PAUSED | {"ServiceQuotaExceededException"},
+    transient=aws_errors.TRANSIENT | {"InternalServerException"},
+    permanent=frozenset({"ConflictException", "ResourceNotFoundException", "ValidationException"}),
+)
+
+
+class EndUserMessagingSms(ChannelAdapter):
+    """`origination_identity`: a phone number, sender id or pool; empty: AWS chooses one of yours.
+
+    `configuration_set` publishes what becomes of a message; timeouts in seconds.
+    """
+
+    provider = "aws-sms"
+
+    def __init__(
+        self,
+        origination_identity: str = "",
+        configuration_set: str = "",
+        message_type: str = "TRANSACTIONAL",
+        connect_timeout: float = CONNECT_TIMEOUT,
+        read_timeout: float = READ_TIMEOUT,
+    ) -> None:
+        optional = {
+            "OriginationIdentity": origination_identity,
+            "ConfigurationSetName": configuration_set,
+            "MessageType": message_type,
+        }
+        self._always = {name: value for name, value in optional.items() if value}
+        self._timeouts = {"connect_timeout": connect_timeout, "read_timeout": read_timeout}
+
+    def send(self, message: Message) -> Accepted:
+        call = self._call(message, e164(message.address))
+        with aws_errors.translated(_CODES, address=message.address):
+            answer = client(
+                "pinpoint-sms-voice-v2", total_max_attempts=1, **self._timeouts
+            ).send_text_message(**call)
+        return Accepted(answer["MessageId"])
+
+    def _call(self, message: Message, number: str) -> dict[str, Any]:
+        attached = Correlation(message.tag, message.event_type, message.subject)
+        return {
+            **self._always,
+            "DestinationPhoneNumber": number,
+            "MessageBody": message.content.text,
+            "Context": to_sms_context(attached),
+        }
