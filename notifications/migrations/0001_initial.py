@@ -3,8 +3,9 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import notifications.identifiers
 from django.db import migrations, models
+
+import notifications.identifiers
 
 
 class Migration(migrations.Migration):

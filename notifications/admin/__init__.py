@@ -1,0 +1,16 @@
+"""The operators' pages: what is known about every event, delivery, dispatch and failure.
+
+All of them are read-only: the rows are facts, written by those who witness them.
+No page counts a table, and every list, filter and search runs on an index.
+"""
+
+from __future__ import annotations
+
+from django.apps import apps
+
+from notifications.admin import dead_letters, deliveries, dispatches, events, handled
+
+if apps.is_installed("django_celery_results"):
+    from notifications.admin import failed_tasks  # noqa: F401 - registers itself
+
+__all__ = ["dead_letters", "deliveries", "dispatches", "events", "handled"]

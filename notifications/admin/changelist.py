@@ -1,0 +1,61 @@
+"""The list page: Django's own, minus every COUNT and every sort that has no index."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.text import capfirst
+
+from notifications.admin import keyset
+
+if TYPE_CHECKING:
+    from notifications.admin.facts import FactsAdmin
+
+
+class KeysetChangeList(ChangeList):
+    """Rows in the admin's own order, a page at a time.
+
+    The cursor travels in Django's page parameter, which every filter and search link
+    already leaves out: a new filter starts at the first page.
+    """
+
+    model_admin: FactsAdmin[Any]
+    first_url = previous_url = next_url = ""
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
+        self.title = capfirst(str(self.opts.verbose_name_plural))
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """The admin's order and no other: what `?o=` names has no index."""
+        return list(self.model_admin.get_ordering(request))
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        return super().get_queryset(request, exclude_parameters).defer(*self.model_admin.list_defer)
+
+    def get_results(self, request: HttpRequest) -> None:
+        cursor = request.GET.get(PAGE_VAR, "")
+        try:
+            page = keyset.page(
+                self.queryset,
+                ordering=self.get_ordering(request, self.queryset),
+                size=self.list_per_page,
+                cursor=cursor,
+            )
+        except keyset.WrongCursor as error:
+            raise IncorrectLookupParameters from error
+        self.model_admin.prepare(page.rows)
+        self.result_list = page.rows
+        self.result_count = self.full_result_count = len(page.rows)
+        self.show_full_result_count = self.show_admin_actions = False
+        self.can_show_all = self.multi_page = False
+        self.first_url = self.get_query_string() if cursor else ""
+        self.previous_url = self._page_url(page.previous)
+        self.next_url = self._page_url(page.next)
+
+    def _page_url(self, cursor: str) -> str:
+        return self.get_query_string({PAGE_VAR: cursor}) if cursor else ""

@@ -1,0 +1,95 @@
+"""Dead letters: what a consumer gave up on, as it came and why."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from notifications.admin import columns, related, search
+from notifications.admin.display import (
+    EMPTY,
+    as_json,
+    body,
+    short,
+)
+from notifications.admin.facts import FactsAdmin
+from notifications.admin.filters import QueueFilter, StateFilter, WithinFilter, queues
+from notifications.models import DeadLetter
+
+
+class DeadLetterStateFilter(StateFilter):
+    states = DeadLetter.State
+    default = DeadLetter.State.OPEN
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(FactsAdmin[DeadLetter]):
+    """Opens on those that nobody has dealt with yet, the latest first."""
+
+    list_display = (
+        "state_badge",
+        "reason",
+        "queue",
+        "event_type",
+        "order",
+        "error_short",
+        "attempts",
+        "age",
+    )
+    list_display_links = ("reason",)
+    list_filter = (DeadLetterStateFilter, QueueFilter, WithinFilter)
+    list_defer = ("body", "attributes")
+    search_help_text = _(
+        "Exactly one of: an order (123 or order/123), an event's id, an SQS message id, "
+        "a fingerprint."
+    )
+    fieldsets = (
+        (
+            _("Why it is here"),
+            {"fields": ("state_badge", "reason", "error_class", "whole_error", "fingerprint")},
+        ),
+        (_("What"), {"fields": ("event_link", "event_type", "order", "queue", "message_id")}),
+        (_("When"), {"fields": ("first_seen", "last_seen", "created", "attempts", "generation")}),
+        (_("Message"), {"fields": ("extra", "message")}),
+    )
+
+    state_badge = columns.state()
+    order = columns.order(DeadLetter)
+    event_link = columns.event()
+    whole_error = columns.whole("error", _("error"))
+    first_seen = columns.moment("first_seen_at", _("first seen"))
+    last_seen = columns.moment("last_seen_at", _("last seen"))
+    created = columns.moment("created_at", _("kept here since"))
+    age = columns.age("created_at")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        opened = DeadLetterStateFilter.chosen(request) == DeadLetter.State.OPEN
+        return ("-created_at", "-id") if opened else ("-id",)
+
+    def matching(self, term: str) -> Q:
+        found = (
+            Q(subject__in=search.subjects(term))
+            | Q(fingerprint=term)
+            | Q(queue__in=queues(), message_id=term)  # the unique key's first two columns
+        )
+        if identifier := search.identifier(term):
+            found |= Q(event_id=identifier)
+        return found
+
+    def related(self, request: HttpRequest, row: DeadLetter) -> list[related.Section]:
+        return related.of_event(request, row.event_id, but=[DeadLetter])
+
+    @admin.display(description=_("error"))
+    def error_short(self, letter: DeadLetter) -> str:
+        return short(letter.error or letter.error_class)
+
+    @admin.display(description=_("attributes"))
+    def extra(self, letter: DeadLetter) -> SafeString | str:
+        return as_json(letter.attributes) if letter.attributes else EMPTY
+
+    @admin.display(description=_("body"))
+    def message(self, letter: DeadLetter) -> SafeString | str:
+        return body(bytes(letter.body))

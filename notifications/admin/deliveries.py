@@ -1,0 +1,189 @@
+"""Deliveries: who was told what over which channel, and what became of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.apps import apps
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from notifications.admin import columns, related, search
+from notifications.admin.display import (
+    EMPTY,
+    block,
+    due,
+    list_url,
+    short,
+    span,
+)
+from notifications.admin.facts import FactsAdmin
+from notifications.admin.filters import ChannelFilter, EventTypeFilter, StateFilter, WithinFilter
+from notifications.models import Attempt, Delivery
+
+if TYPE_CHECKING:
+    _AttemptInline = admin.TabularInline[Attempt, Delivery]
+else:
+    _AttemptInline = admin.TabularInline
+
+
+class DeliveryStateFilter(StateFilter):
+    states = Delivery.State
+
+
+class AttemptInline(_AttemptInline):
+    """Every try, in the order in which they were made."""
+
+    model = Attempt
+    verbose_name_plural = _("attempts, in order")
+    template = "admin/notifications/attempts.html"
+    ordering = ("id",)
+    fields = (
+        "try_number",
+        "state",
+        "code",
+        "said",
+        "started",
+        "took",
+        "provider_message_id",
+        "worker",
+    )
+    readonly_fields = fields
+    can_delete = False
+
+    state = columns.state("outcome", _("outcome"))
+    started = columns.moment("started_at", _("started"))
+
+    def has_add_permission(self, request: HttpRequest, obj: Delivery | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Delivery | None = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        return super().get_queryset(request).select_related("delivery")
+
+    @admin.display(description=_("attempt"))
+    def try_number(self, attempt: Attempt) -> str:
+        return f"{attempt.generation}.{attempt.number}"
+
+    @admin.display(description=_("detail"))
+    def said(self, attempt: Attempt) -> SafeString | str:
+        return block(attempt.detail, address=attempt.delivery.address)
+
+    @admin.display(description=_("took"))
+    def took(self, attempt: Attempt) -> str:
+        return EMPTY if attempt.duration_ms is None else f"{attempt.duration_ms} ms"
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(FactsAdmin[Delivery]):
+    list_display = (
+        "state_badge",
+        "what",
+        "order",
+        "channel",
+        "who",
+        "attempts",
+        "error",
+        "next_try",
+        "age",
+    )
+    list_display_links = ("what",)
+    list_filter = (DeliveryStateFilter, ChannelFilter, EventTypeFilter, WithinFilter)
+    ordering = ("-created_at", "-id")
+    search_help_text = _(
+        "Exactly one of: an order (123 or order/123), a recipient (customer/42), an e-mail "
+        "address, a phone number, a provider's message id, an event's or a delivery's id."
+    )
+    inlines = (AttemptInline,)
+    fieldsets = (
+        (_("What"), {"fields": ("event_link", "event_type", "order", "channel", "route")}),
+        (_("Who"), {"fields": ("recipient", "masked", "locale")}),
+        (
+            _("State"),
+            {"fields": ("state_badge", "reason", "attempts_made", "whole_error", "next_try")},
+        ),
+        (
+            _("When"),
+            {"fields": ("happened", "created", "started", "sent", "finished", "lag")},
+        ),
+        (_("Provider"), {"fields": ("provider", "provider_message_id", "template_version")}),
+    )
+
+    state_badge = columns.state()
+    order = columns.order(Delivery)
+    event_link = columns.event()
+    happened = columns.moment("event_time", _("event happened"))
+    created = columns.moment("created_at", _("created"))
+    started = columns.moment("started_at", _("first claimed"))
+    sent = columns.moment("sent_at", _("accepted by the provider"))
+    finished = columns.moment("finished_at", _("reached its last state"))
+    age = columns.age("created_at")
+
+    def matching(self, term: str) -> Q:
+        found = (
+            Q(subject__in=search.subjects(term))
+            | Q(recipient=term)
+            | Q(provider_message_id=term)
+            | Q(address_hash__in=search.addresses(term))
+        )
+        if identifier := search.identifier(term):
+            found |= Q(pk=identifier) | Q(event_id=identifier)
+        return found
+
+    def related(self, request: HttpRequest, row: Delivery) -> list[related.Section]:
+        others = Delivery.objects.filter(event_id=row.event_id).exclude(pk=row.pk)
+        return [
+            *_failed_tasks(request, row),
+            *related.deliveries(
+                request,
+                others,
+                title=_("Other deliveries of this event"),
+                more=list_url(Delivery, q=str(row.event_id)),
+            ),
+            *related.of_event(request, row.event_id, but=[Delivery]),
+        ]
+
+    @admin.display(description=_("event"))
+    def what(self, delivery: Delivery) -> str:
+        return delivery.event_type
+
+    @admin.display(description=_("recipient"))
+    def who(self, delivery: Delivery) -> str:
+        return f"{delivery.recipient} · {delivery.masked_address}".rstrip(" ·")
+
+    @admin.display(description=_("last error"))
+    def error(self, delivery: Delivery) -> str:
+        return short(delivery.last_error or delivery.reason, address=delivery.address)
+
+    @admin.display(description=_("next try"))
+    def next_try(self, delivery: Delivery) -> SafeString | str:
+        return due(delivery.next_try_at) if delivery.state in Delivery.OPEN else EMPTY
+
+    @admin.display(description=_("address"))
+    def masked(self, delivery: Delivery) -> str:
+        return delivery.masked_address or EMPTY
+
+    @admin.display(description=_("attempts"))
+    def attempts_made(self, delivery: Delivery) -> str:
+        return f"{delivery.attempts}"
+
+    @admin.display(description=_("last error"))
+    def whole_error(self, delivery: Delivery) -> SafeString | str:
+        return block(delivery.last_error, address=delivery.address)
+
+    @admin.display(description=_("from event to provider"))
+    def lag(self, delivery: Delivery) -> str:
+        return span(delivery.sent_at - delivery.event_time if delivery.sent_at else None)
+
+
+def _failed_tasks(request: HttpRequest, row: Delivery) -> list[related.Section]:
+    if not apps.is_installed("django_celery_results"):
+        return []
+    from notifications.admin.failed_tasks import of_delivery
+
+    return of_delivery(request, row)

@@ -1,0 +1,191 @@
+"""How one value is shown: badges, moments, spans of time, links and blocks of text."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model
+from django.urls import reverse
+from django.utils import formats, timezone
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from django.utils.timesince import timesince
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from notifications.redaction import redact
+
+EMPTY = "—"
+SHORT = 80
+"""Characters of an error in a list."""
+
+MAX_BODY = 100_000
+"""Characters of a body or a traceback on its page; what is kept may be longer."""
+
+WAITING, GOOD, TROUBLE, BAD, QUIET = "waiting", "good", "trouble", "bad", "quiet"
+
+STATES: dict[str, tuple[str, Promise]] = {
+    # deliveries
+    "pending": (WAITING, _("pending")),
+    "sending": (WAITING, _("sending")),
+    "retrying": (TROUBLE, _("retrying")),
+    "sent": (GOOD, _("sent")),
+    "delivered": (GOOD, _("delivered")),
+    "bounced": (BAD, _("bounced")),
+    "complained": (BAD, _("complained")),
+    "failed": (BAD, _("failed")),
+    "unknown": (TROUBLE, _("unknown")),
+    "skipped": (QUIET, _("skipped")),
+    "discarded": (QUIET, _("discarded")),
+    # attempts
+    "started": (WAITING, _("started")),
+    "transient": (TROUBLE, _("failed for now")),
+    "permanent": (BAD, _("failed for good")),
+    "paused": (TROUBLE, _("account paused")),
+    # dispatches
+    "waiting": (WAITING, _("waiting")),
+    "claimed": (WAITING, _("claimed by a relay")),
+    "published": (GOOD, _("published")),
+    # dead letters and the inbox
+    "open": (TROUBLE, _("open")),
+    "redriven": (QUIET, _("redriven")),
+    "done": (GOOD, _("done")),
+    # Celery's
+    "PENDING": (WAITING, _("pending")),
+    "STARTED": (WAITING, _("started")),
+    "RETRY": (TROUBLE, _("retrying")),
+    "FAILURE": (BAD, _("failed")),
+    "SUCCESS": (GOOD, _("succeeded")),
+    "REVOKED": (QUIET, _("revoked")),
+}
+
+
+def state_label(state: str) -> str:
+    return str(STATES[state][1]) if state in STATES else state
+
+
+def badge(state: str) -> SafeString:
+    """The state in words, on the colour of its tone; the words alone say everything."""
+    tone = STATES[state][0] if state in STATES else QUIET
+    return format_html(
+        '<span class="notifications-badge notifications-{}">{}</span>', tone, state_label(state)
+    )
+
+
+def age(moment: datetime | None) -> SafeString | str:
+    """How long ago, short, with the exact time in the title."""
+    if moment is None:
+        return EMPTY
+    return _time(moment, timesince(moment, depth=1))
+
+
+def due(moment: datetime | None) -> SafeString | str:
+    """When something is to happen: "in 3 minutes", or "now" once its time has come."""
+    if moment is None:
+        return EMPTY
+    now = timezone.now()
+    if moment <= now:
+        return _time(moment, gettext("now"))
+    if moment - now < timedelta(minutes=1):
+        return _time(moment, gettext("in seconds"))
+    return _time(moment, gettext("in %(span)s") % {"span": timesince(now, moment, depth=1)})
+
+
+def exact(moment: datetime | None) -> SafeString | str:
+    """The time to the millisecond, in the site's time zone."""
+    if moment is None:
+        return EMPTY
+    local = timezone.localtime(moment)
+    text = f"{formats.date_format(local, 'Y-m-d H:i:s')}.{local.microsecond // 1000:03d} {local:%Z}"
+    return _time(moment, text)
+
+
+def span(length: timedelta | None) -> str:
+    """A length of time in the units that matter: "84 ms", "3.2 s", "4 min 10 s", "2 h 5 min"."""
+    if length is None:
+        return EMPTY
+    seconds = length.total_seconds()
+    if seconds < 0:  # clocks of two machines
+        return f"-{span(-length)}"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def short(text: str, *, address: str = "") -> str:
+    """One line of an error for a list, without the addresses it may hold."""
+    return Truncator(redact(" ".join(text.split()), address=address)).chars(SHORT) or EMPTY
+
+
+def block(text: str, *, address: str = "") -> SafeString | str:
+    """Text as it stands, in a box of its own: escaped, without addresses, cut at MAX_BODY."""
+    if not text:
+        return EMPTY
+    shown = _printable(redact(text[:MAX_BODY], address=address, limit=MAX_BODY))
+    rest = len(text) - MAX_BODY
+    if rest > 0:
+        shown += "\n" + gettext("… and %(count)d characters more") % {"count": rest}
+    return format_html('<pre class="notifications-block" tabindex="0">{}</pre>', shown)
+
+
+def as_json(value: Any) -> SafeString | str:
+    return block(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def body(raw: bytes) -> SafeString | str:
+    """A message as it came: indented if it is JSON, otherwise whatever can be printed of it."""
+    text = raw.decode(errors="backslashreplace")
+    try:
+        return as_json(json.loads(text))
+    except (ValueError, RecursionError):
+        return block(text)
+
+
+def page_url(row: Model) -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+def list_url(model: type[Model], **parameters: str) -> str:
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{url}?{urlencode(parameters)}" if parameters else url
+
+
+def link(url: str, text: object) -> SafeString:
+    return format_html('<a href="{}">{}</a>', url, text)
+
+
+def event_link(event_id: UUID | None) -> SafeString | str:
+    if event_id is None:
+        return EMPTY
+    return link(reverse("admin:notifications_event_change", args=[event_id]), event_id)
+
+
+def _time(moment: datetime, text: str) -> SafeString:
+    local = timezone.localtime(moment)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        local.isoformat(),
+        f"{local:%Y-%m-%d %H:%M:%S %Z}",
+        text,
+    )
+
+
+def _printable(text: str) -> str:
+    """Control characters, lone surrogates and marks that turn text around, shown by their codes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if character.isprintable() or character in "\n\t"
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
