@@ -92,8 +92,14 @@ def translated(
         yield
     except ClientError as error:
         raise _refused(error, codes, address, refine) from None
-    except (HTTPClientError, ResponseParserError, IncompleteReadError) as error:
-        raise _not_answered(error) from None
+    except _NOT_CONNECTED:
+        raise _not_connected() from None
+    except SSLError as error:
+        raise (_not_connected() if _certificate_refused(error) else _lost()) from None
+    except ReadTimeoutError:
+        raise OutcomeUnknown("The provider did not answer in time.", "read_timeout") from None
+    except (HTTPClientError, IncompleteReadError, ResponseParserError):
+        raise _lost() from None
     except BotoCoreError as error:
         raise _not_asked(error) from None
 
@@ -112,12 +118,11 @@ def _refused(
     return codes.error(code, status, redacted(shown, address), wait)
 
 
-def _not_answered(error: Exception) -> NotificationError:
-    """The HTTP exchange failed: before the request was written, or nobody knows when."""
-    if isinstance(error, _NOT_CONNECTED) or _certificate_refused(error):
-        return TransientError("The provider cannot be reached.", "not_connected")
-    if isinstance(error, ReadTimeoutError):
-        return OutcomeUnknown("The provider did not answer in time.", "read_timeout")
+def _not_connected() -> NotificationError:
+    return TransientError("The provider cannot be reached.", "not_connected")
+
+
+def _lost() -> NotificationError:
     return OutcomeUnknown("The connection ended before the answer came.", "connection_lost")
 
 
@@ -130,9 +135,9 @@ def _not_asked(error: BotoCoreError) -> NotificationError:
     return TransientError("The request could not be made.", type(error).__name__)
 
 
-def _certificate_refused(error: Exception) -> bool:
+def _certificate_refused(error: SSLError) -> bool:
     """botocore has one SSLError for a handshake that failed and for a stream that broke later."""
-    cause: Any = error.kwargs.get("error") if isinstance(error, SSLError) else None
+    cause: Any = error.kwargs.get("error")
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return True

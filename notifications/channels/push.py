@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import Any
 
 import httpx
@@ -75,6 +76,7 @@ class FcmPush(ChannelAdapter):
                         max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS
                     )
                     http = httpx.Client(timeout=self._timeout, limits=limits)
+                    weakref.finalize(self, http.close)  # an adapter is dropped, never closed
                     self._connected = http, AccessTokens(http, (SCOPE,))
         return self._connected
 
