@@ -18,6 +18,13 @@ $(READY): requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $(READY)
 
+demo: $(READY) ## Run the whole shop here: ORDERS=200 RATE=5 SEED=1, EXIT=1 ends and judges, JSON=1
+	@exec $(BIN)/python -m orders_site.demo $(if $(ORDERS),--orders $(ORDERS)) $(if $(RATE),--rate $(RATE)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(EXIT),--exit) $(if $(JSON),--json)
+
+local: $(READY) ## Start only the embedded PostgreSQL, SNS/SQS and providers, for work by hand
+	@exec $(BIN)/python manage.py local
+
 check: $(READY) ## Lint, format, types, import direction, migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -26,6 +33,9 @@ check: $(READY) ## Lint, format, types, import direction, migrations
 
 test: $(READY) ## Run every test on the embedded PostgreSQL, SNS/SQS and providers
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(READY) ## Measure against plain Celery and the bare limit: ONLY=<name>, JSON=1
+	@exec $(BIN)/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json)
 
 format: $(READY) ## Put the code into its format
 	$(BIN)/ruff check --fix .

@@ -61,7 +61,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__.splitlines()[0])
     parser.add_argument("--orders", type=_count, default=100, help="how many to place (100)")
     parser.add_argument("--rate", type=float, help="orders per second (5; with --exit: no limit)")
-    parser.add_argument("--seed", type=int, help="the same customers and orders again")
+    parser.add_argument("--seed", type=int, default=1, help="other customers and orders (1)")
     parser.add_argument("--exit", action="store_true", help="end when all is delivered, and judge")
     parser.add_argument("--json", action="store_true", help="the result as JSON in the last line")
     return parser.parse_args(arguments)

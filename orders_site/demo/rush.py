@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import threading
-from random import Random
 
 from django.db import connection
 
 from orders_site.customers.models import Customer
 from orders_site.demo.manifest import Contact, Manifest
-from orders_site.orders import samples
 from orders_site.orders.models import Order
-from orders_site.orders.services import cancel_order, ship_order
+from orders_site.orders.samples import Samples
 
 SHIPPED, CANCELLED = 0.6, 0.1
 """The shares of orders that are shipped, and that are cancelled, right after they were placed."""
+
+
+MOST_CUSTOMERS = 500
 
 
 class Rush(threading.Thread):
     """Places `orders` orders, `per_second` at most (None: as fast as the database takes them)."""
 
     def __init__(
-        self, manifest: Manifest, *, orders: int, per_second: float | None, seed: int | None
+        self, manifest: Manifest, *, orders: int, per_second: float | None, seed: int
     ) -> None:
         super().__init__(name="rush", daemon=True)
         self._manifest = manifest
         self._orders = orders
         self._per_second = per_second
-        self._random = Random(seed)  # noqa: S311 - believable, not secret
+        self._samples = Samples(seed)
         self._stop_asked = threading.Event()
         self.placed = 0
         self.error: BaseException | None = None
@@ -45,24 +46,23 @@ class Rush(threading.Thread):
         self.join()
 
     def _place_all(self) -> None:
-        shop = samples.Sampler(self._random)
+        customers = self._samples.customers(max(10, min(self._orders, MOST_CUSTOMERS)))
         pause = 1 / self._per_second if self._per_second else 0
         for _ in range(self._orders):
-            self._one_order(shop)
+            self._one_order(self._samples.choice(customers))
             self.placed += 1
             if self._stop_asked.wait(pause):
                 return
 
-    def _one_order(self, shop: samples.Sampler) -> None:
-        order = shop.order()
-        contact = contact_of(order.customer)
+    def _one_order(self, customer: Customer) -> None:
+        order, contact = self._samples.place(customer), contact_of(customer)
         self._promise(order, "order.created", contact)
-        fate = self._random.random()
+        fate = self._samples.chance()
         if fate < SHIPPED:
-            ship_order(order=order, **shop.shipment(order))
+            self._samples.ship(order)
             self._promise(order, "order.shipped", contact)
         elif fate < SHIPPED + CANCELLED:
-            cancel_order(order=order, reason=Order.CancelReason.CUSTOMER)
+            self._samples.cancel(order)
             self._manifest.withdraw(subject=f"order/{order.pk}")
             self._promise(order, "order.cancelled", contact)
 
@@ -79,7 +79,7 @@ def contact_of(customer: Customer) -> Contact:
             "whatsapp": (customer.whatsapp,)
             if customer.whatsapp_consent and customer.whatsapp
             else (),
-            "push": tuple(customer.devices.values_list("token", flat=True))
+            "push": tuple(device.token for device in customer.devices.all())
             if customer.push_consent
             else (),
         }

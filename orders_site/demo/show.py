@@ -37,7 +37,7 @@ class Options:
     exit: bool
     json: bool
     per_second: float | None
-    seed: int | None
+    seed: int
     manifest: Path
 
 

@@ -1,0 +1,49 @@
+"""`python -m tests.announcements.announce N`: tell N new customers that their payment arrived.
+
+Prints, as JSON, one object per customer: channel → address.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import django
+from django.db import transaction
+
+
+def announce(count: int) -> list[dict[str, str]]:
+    from notifications.outbox import record
+    from orders_site.customers.models import Customer, Device
+    from tests.announcements.events import PaymentSuccessful
+
+    told = []
+    for number in range(count):
+        with transaction.atomic():
+            customer = Customer.objects.create(
+                first_name="Ada",
+                last_name=f"No. {number}",
+                email=f"ada-{number}@example.org",
+                phone=f"+4917139200{number:02d}",
+                whatsapp=f"+4917299200{number:02d}",
+                sms_consent=True,
+                whatsapp_consent=True,
+            )
+            device = Device.objects.create(
+                customer=customer, platform="android", token=f"token-of-ada-{number}"
+            )
+            record(PaymentSuccessful(customer_id=customer.pk))
+        told.append(
+            {
+                "email": customer.email,
+                "sms": customer.phone,
+                "whatsapp": customer.whatsapp,
+                "push": device.token,
+            }
+        )
+    return told
+
+
+if __name__ == "__main__":
+    django.setup()
+    print(json.dumps(announce(int(sys.argv[1]))))
