@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import NoReturn
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connections, router
 from django.utils import timezone
 
 from notifications import outcomes, recipients, rendering
@@ -171,6 +171,7 @@ def _render(duty: Duty, claim: Claim) -> Message:
 
 
 def _send(duty: Duty, message: Message) -> Sent:
+    _lend_connection()
     try:
         accepted = duty.adapter.send(message)
     except NotificationError:
@@ -178,6 +179,14 @@ def _send(duty: Duty, message: Message) -> Sent:
     except Exception as error:
         raise outcomes.Unforeseen(error) from error
     return Sent(accepted, message.content.template_version)
+
+
+def _lend_connection() -> None:
+    """Others may use our connection while the provider thinks: a channel that hangs must not
+    empty the pool for those that do not."""
+    connection = connections[router.db_for_write(Delivery)]
+    if getattr(connection, "pool", None) and not connection.in_atomic_block:
+        connection.close()
 
 
 def _raise_most_urgent(errors: list[Exception]) -> NoReturn:

@@ -9,12 +9,13 @@ from notifications.recipients import mask
 MAX_LENGTH = 1000
 """Characters kept of one excerpt."""
 
-_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*")
+# Lengths as RFC 5321 bounds them, which also keeps the search linear in a hostile text.
+_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})*")
 # Seven digits or more after a plus, or nine or more, with the usual separators. Not within a
 # word (an id), and not in the shape of a date: "2026-11-20 10:15" is worth reading.
 _PHONE = re.compile(
     r"(?<![\w.:-])(?!\d{4}-\d\d-\d\d)"
-    r"(?:\+\d(?:[ ().-]{0,2}\d){6,14}|\d(?:[ ().-]{0,2}\d){8,14})(?![\w-])"
+    r"(?:\+\d(?:[ ().-]{0,2}\d){6,14}|\(?\d(?:[ ().-]{0,2}\d){8,14})(?![\w-])"
 )
 _CREDENTIAL = re.compile(
     r"(?i)\b(bearer|basic|(?:api[_-]?key|token|secret|password|signature)[\"']?\s*[=:])"
@@ -22,8 +23,8 @@ _CREDENTIAL = re.compile(
 )
 
 
-def redact(text: str, *, address: str = "") -> str:
-    """`text` with credentials, e-mail addresses and phone numbers masked, cut to MAX_LENGTH.
+def redact(text: str, *, address: str = "", limit: int = MAX_LENGTH) -> str:
+    """`text` with credentials, e-mail addresses and phone numbers masked, cut to `limit`.
 
     `address` is masked wherever it stands, whatever its shape (a device token, say).
     """
@@ -32,4 +33,4 @@ def redact(text: str, *, address: str = "") -> str:
     text = _CREDENTIAL.sub(r"\1 …", text)
     text = _EMAIL.sub(lambda found: mask(found[0]), text)
     text = _PHONE.sub(lambda found: mask(re.sub(r"\D", "", found[0])), text)
-    return text.replace("\0", "")[:MAX_LENGTH]
+    return text.replace("\0", "")[:limit]

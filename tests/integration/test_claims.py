@@ -1,0 +1,195 @@
+"""Claims under real concurrency: threads with connections of their own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+
+from notifications.channels.base import Accepted, Message
+from notifications.channels.memory import MemoryChannel
+from notifications.conf import Route
+from notifications.deliveries import deliver
+from notifications.envelope import Envelope
+from notifications.exceptions import Busy, TransientError
+from notifications.models import Attempt, Delivery
+from notifications.models.claim import Claim, ClaimOutcome
+from tests.integration import letters
+from tests.integration.letters import ANN, POLICY, letter
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+THREADS = 20
+T = TypeVar("T")
+
+
+@pytest.fixture(autouse=True)
+def _town(settings: Any, tmp_path: Path) -> Iterator[None]:
+    settings.NOTIFICATIONS = letters.settings_of_the_town()
+    settings.TEMPLATES = letters.write_templates(tmp_path)
+    letters.town.__init__()
+    MemoryChannel.reset()
+    yield
+    MemoryChannel.reset()
+
+
+def at_once(work: Callable[[], T], threads: int = THREADS) -> list[T]:
+    """What `work` returned in each of so many threads that started it at the same moment."""
+    start = threading.Barrier(threads)
+    connection.close()  # to the pool: the threads need them all
+
+    def run() -> T:
+        try:
+            connection.ensure_connection()
+            start.wait(timeout=20)
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(threads) as pool:
+        return [future.result() for future in [pool.submit(run) for _ in range(threads)]]
+
+
+def claim(event: Envelope) -> Claim:
+    return Delivery.objects.claim(
+        event,
+        channel="email",
+        route=Route("email"),
+        recipient=ANN,
+        lease=timedelta(seconds=30),
+    )
+
+
+def outcomes(claims: list[Claim]) -> dict[ClaimOutcome, int]:
+    counts: dict[ClaimOutcome, int] = {}
+    for each in claims:
+        counts[each.outcome] = counts.get(each.outcome, 0) + 1
+    return counts
+
+
+def test_of_twenty_threads_that_insert_one_delivery_at_once_one_gets_it() -> None:
+    event = letter()
+
+    claims = at_once(lambda: claim(event))
+
+    assert outcomes(claims) == {ClaimOutcome.CLAIMED: 1, ClaimOutcome.BUSY: THREADS - 1}
+    assert Delivery.objects.get().attempts == 1
+    assert Attempt.objects.count() == 1
+
+
+def test_of_twenty_threads_that_take_over_a_delivery_at_once_one_gets_it() -> None:
+    event = letter()
+    first = claim(event)
+    Delivery.objects.mark_retrying(first, seconds=0, error="")
+
+    claims = at_once(lambda: claim(event))
+
+    assert outcomes(claims) == {ClaimOutcome.CLAIMED: 1, ClaimOutcome.BUSY: THREADS - 1}
+    assert list(Attempt.objects.order_by("number").values_list("number", flat=True)) == [1, 2]
+
+
+def test_of_twenty_threads_that_find_a_lapsed_lease_one_settles_it() -> None:
+    event = letter()
+    claim(event)
+    Delivery.objects.update(lease_until=Now())
+
+    def settle() -> bool:
+        found = claim(event)
+        return found.outcome is ClaimOutcome.LAPSED and Delivery.objects.mark_lapsed(
+            found, retry_in=None, error=""
+        )
+
+    assert at_once(settle).count(True) == 1
+    assert Delivery.objects.get().state == Delivery.State.UNKNOWN
+
+
+def test_a_result_and_a_lapse_at_the_same_moment_agree_on_one_state() -> None:
+    for _ in range(10):
+        event = letter()
+        held = claim(event)
+        Delivery.objects.filter(pk=held.delivery_id).update(lease_until=Now())
+        turns = iter(["lapse", "result"])
+
+        def move(held: Claim = held, turns: Iterator[str] = turns) -> bool:
+            if next(turns) == "lapse":
+                return Delivery.objects.mark_lapsed(held, retry_in=None, error="")
+            return Delivery.objects.mark_sent(
+                held, provider="p", provider_message_id="1", template_version=""
+            )
+
+        at_once(move, threads=2)
+
+        # Whichever came first: the result settles an unknown, and a lapse leaves a result alone.
+        assert Delivery.objects.get(pk=held.delivery_id).state == Delivery.State.SENT
+
+
+@pytest.mark.S4
+def test_twenty_copies_of_one_message_received_at_once_are_sent_once() -> None:
+    event = letter()
+    letters.town.people = [ANN, letters.BEN]
+
+    def receive() -> str:
+        try:
+            deliver(event, channel="email", policy=POLICY)
+        except Busy:
+            return "busy"
+        return "done"
+
+    at_once(receive)
+
+    assert len(MemoryChannel.outbox("email")) == 2
+    assert Delivery.objects.filter(state=Delivery.State.SENT).count() == 2
+
+
+def test_an_answer_outlives_the_connection_it_was_to_be_recorded_on() -> None:
+    def cut_the_connection(message: Message) -> Accepted:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            (pid,) = cursor.fetchone()
+
+        def terminate() -> None:
+            with connection.cursor() as other:
+                other.execute("SELECT pg_terminate_backend(%s)", [pid])
+            connection.close()
+
+        thread = threading.Thread(target=terminate)
+        thread.start()
+        thread.join()
+        return Accepted("sent all the same")
+
+    letters.town.on_send = cut_the_connection
+
+    deliver(letter(), channel="email", policy=POLICY)
+
+    assert Delivery.objects.get().provider_message_id == "sent all the same"
+
+
+def test_a_claim_and_its_attempt_are_one_statement() -> None:
+    event = letter()
+    statements: list[str] = []
+
+    def note(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        statements.append(sql)
+        return execute(sql, parameters, many, context)
+
+    with connection.execute_wrapper(note):
+        claim(event)
+
+    assert len(statements) == 1
+
+
+def test_a_claim_that_is_refused_leaves_no_attempt() -> None:
+    event = letter()
+    MemoryChannel.script("email", "server_error", times=1)
+    with pytest.raises(TransientError):
+        deliver(event, channel="email", policy=POLICY)
+
+    assert claim(event).outcome is ClaimOutcome.BUSY
+    assert Attempt.objects.count() == 1

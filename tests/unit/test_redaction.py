@@ -1,0 +1,45 @@
+"""What is kept of a provider's words names nobody."""
+
+from __future__ import annotations
+
+import pytest
+
+from notifications.redaction import MAX_LENGTH, redact
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("550 <ann.smith@example.org> unknown", "550 <a…@example.org> unknown"),
+        ("Phone number +49 151 2345-6789 is opted out", "Phone number …6789 is opted out"),
+        ("to: +4915123456789", "to: …6789"),
+        ("(0151) 23 45 67 89 refused", "…6789 refused"),
+        ("Authorization: Bearer abcdef0123456789.xyz", "Authorization: Bearer …"),
+        ("api_key=s3cr3ts3cr3t failed", "api_key= … failed"),
+    ],
+)
+def test_addresses_and_credentials_are_masked(said: str, kept: str) -> None:
+    assert redact(said) == kept
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "throttled at 2026-11-20T10:15:00Z, request 0198c3a2-7d1e-7f00-8000-0242ac120002",
+        "at 2026-11-20 10:15:00 the quota of 50000 was used up",
+        "HTTP 503 after 10000 ms from 127.0.0.1:45123",
+    ],
+)
+def test_what_names_nobody_stays_readable(said: str) -> None:
+    assert redact(said) == said
+
+
+def test_a_device_token_is_masked_where_it_stands() -> None:
+    token = "fMx3:APA91bHPRgkF3JUikC4ENAHEeMrd41Zxv3hVZjC9KtT8OvPVGJ"
+
+    assert redact(f"{token} is not registered", address=token) == "…PVGJ is not registered"
+
+
+def test_an_excerpt_is_short_and_fit_for_postgresql() -> None:
+    assert len(redact("x" * 5000)) == MAX_LENGTH
+    assert redact("a\0b") == "ab"
