@@ -11,6 +11,7 @@ REGION = "us-east-1"
 class Emulator(Part):
     """SNS and SQS on this machine."""
 
+    title = "SNS and SQS"
     port_variable = "LOCAL_AWS_PORT"
     reset_path: str
     """A POST to it empties the emulator."""

@@ -7,8 +7,9 @@ died (SIGKILL too). The lines that come through the pipe are
     + PID SIGNAL    a process began (written by `launcher.py`, before its program runs)
     - PID           it ended and was waited for
 
-Every process is the leader of a group of its own. Run as a plain script with the
-standard library only: it must cost little and depend on nothing.
+Every process is the leader of a group of its own. The arguments are files to remove at
+the end. Run as a plain script with the standard library only: it must cost little and
+depend on nothing.
 """
 
 from __future__ import annotations
@@ -40,11 +41,16 @@ def end(running: dict[int, int]) -> None:
     """Ask each process to stop, youngest first; kill the groups that are left after GRACE."""
     for pid in reversed(running):
         _signal(os.kill, pid, running[pid])
-    deadline = time.monotonic() + GRACE
-    while any(map(_alive, running)) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    _wait(running, GRACE)
     for pid in running:
         _signal(os.killpg, pid, signal.SIGKILL)
+    _wait(running, 1.0)
+
+
+def _wait(groups: Iterable[int], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while any(map(_alive, groups)) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _alive(group: int) -> bool:
@@ -66,3 +72,6 @@ if __name__ == "__main__":
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     end(watch(sys.stdin))
+    for path in sys.argv[1:]:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)

@@ -8,15 +8,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
-import venv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from notifications.local.directories import locked
 from notifications.local.emulator import REGION, Emulator
-from notifications.local.parts import PartFailed, http_status
+from notifications.local.parts import http_status
 from notifications.local.ports import HOST
 
 REQUIREMENTS = Path(__file__).parent / "ministack.txt"
@@ -76,17 +74,10 @@ class Ministack(Emulator):
         return self._venv / "bin" / "python"
 
     def _install(self) -> None:
+        self.tell("Installing ministack (SNS and SQS on this machine), once …")
         shutil.rmtree(self._venv, ignore_errors=True)  # what an interrupted one left
-        venv.create(self._venv, with_pip=True, symlinks=True)
-        pip = [self._python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        result = subprocess.run(
-            [*pip, "--require-hashes", "-r", REQUIREMENTS],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if result.returncode:
-            raise PartFailed(
-                f"ministack: pip could not install it:\n{result.stderr.strip()}\n{self.instead}"
-            )
+        self.run([sys.executable, "-m", "venv", self._venv], purpose="venv", within=120)
+        pip: list[str | Path] = [self._python, "-m", "pip", "--disable-pip-version-check"]
+        packages: list[str | Path] = ["install", "--quiet", "--require-hashes", "-r", REQUIREMENTS]
+        self.run(pip + packages, purpose="install", within=900)
         (self._venv / "ready").touch()

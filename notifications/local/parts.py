@@ -9,7 +9,7 @@ from __future__ import annotations
 import http.client
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from notifications.local.directories import Directories
@@ -27,7 +27,9 @@ class Part(ABC):
     """One embedded part. `start()` after `stop()` or `kill()` comes back on the same port."""
 
     name: str
-    """Names its log file and it in messages."""
+    """Names it in messages, and its log file."""
+    title: str
+    """What it is, as a person reads it."""
     port_variable: str
     """The environment variable that sets its port."""
     instead: str
@@ -44,20 +46,37 @@ class Part(ABC):
         processes: Processes,
         *,
         port: int = 0,
+        other_ports: Mapping[str, int] | None = None,
         durable: bool = True,
     ) -> None:
-        """`port` 0 means any free one; not `durable` means that its data is thrown away anyway."""
+        """Not started yet.
+
+        port: 0 means any free one. other_ports: the same, by the variables that set them.
+        durable: False means that its data is thrown away anyway.
+        """
         self.directories = directories
         self.processes = processes
-        self.port = port
+        self.ports = {self.port_variable: port, **(other_ports or {})}
         self.durable = durable
-        self._port_is_ours_to_choose = port == 0
+        self._ours_to_choose = {variable for variable, port in self.ports.items() if not port}
         self.process: Process | None = None
+        self.tell: Callable[[str], object] = lambda text: None
+        """Told what takes long (an installation)."""
+
+    @property
+    def port(self) -> int:
+        """Where it listens; 0 before it is chosen."""
+        return self.ports[self.port_variable]
 
     @property
     @abstractmethod
     def environment(self) -> dict[str, str]:
         """What other processes need to reach it. Valid once it has started."""
+
+    @property
+    def where(self) -> str:
+        """Where a person finds it."""
+        return f"http://{HOST}:{self.port}"
 
     @abstractmethod
     def command(self) -> Sequence[str | Path]:
@@ -79,19 +98,44 @@ class Part(ABC):
 
     def start(self) -> None:
         """Return when it answers. Raises PartFailed."""
-        self._free_port_or_fail()
+        self._require_set_ports()
         self.prepare()
         for remaining in reversed(range(TRIES)):
+            self._choose_ports()
             try:
                 self._start_once()
             except ProcessFailed as failure:
-                if remaining and self._port_was_taken_meanwhile():
-                    self.port = free_port()
+                if remaining and self._a_chosen_port_was_taken():
                     continue
                 raise PartFailed(f"{failure}\n{self.instead}") from None
             break
-        self._port_is_ours_to_choose = False
+        self._ours_to_choose.clear()
         self.started()
+
+    def run(
+        self,
+        command: Sequence[str | Path],
+        *,
+        purpose: str,
+        within: float,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
+        """Run a program of the preparation to its end. Raises PartFailed with what it wrote."""
+        log = self.directories.log(f"{self.name}-{purpose}")
+        log.unlink(missing_ok=True)
+        program = self.processes.start(
+            command, name=f"{self.name}: {purpose}", log=log, env=env, cwd=cwd
+        )
+        try:
+            if program.wait(within=within) == 0:
+                return
+        except ProcessFailed:
+            program.kill()
+        raise PartFailed(
+            f"{self.name}: {purpose} failed (exit status {program.returncode}):\n"
+            f"{program.tail(40)}\n{self.instead}"
+        )
 
     def stop(self) -> None:
         """Ask it to end and wait for that."""
@@ -117,17 +161,20 @@ class Part(ABC):
             self.process.kill()
             raise
 
-    def _free_port_or_fail(self) -> None:
-        if self.port == 0:
-            self.port = free_port()
-        elif not is_free(self.port):
-            raise PartFailed(
-                f"{self.name}: port {self.port} of {HOST} is taken. "
-                f"Set {self.port_variable} to another, or leave it out and a free one is chosen."
-            )
+    def _require_set_ports(self) -> None:
+        for variable in self.ports.keys() - self._ours_to_choose:
+            if not is_free(self.ports[variable]):
+                raise PartFailed(
+                    f"{self.name}: port {self.ports[variable]} of {HOST} is taken. "
+                    f"Set {variable} to another, or leave it out and a free one is chosen."
+                )
 
-    def _port_was_taken_meanwhile(self) -> bool:
-        return self._port_is_ours_to_choose and not is_free(self.port)
+    def _choose_ports(self) -> None:
+        for variable in self._ours_to_choose:
+            self.ports[variable] = free_port()
+
+    def _a_chosen_port_was_taken(self) -> bool:
+        return not all(is_free(self.ports[variable]) for variable in self._ours_to_choose)
 
 
 def http_status(port: int, path: str, *, method: str = "GET", timeout: float = 2.0) -> int:

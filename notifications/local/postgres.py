@@ -7,7 +7,6 @@ import secrets
 import shutil
 import signal
 import stat
-import subprocess
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.util import find_spec
@@ -16,10 +15,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from notifications.local.directories import Directories
 from notifications.local.parts import Part, PartFailed
 from notifications.local.ports import HOST
-from notifications.local.processes import Processes
 
 MAJOR = "18"
 USER = "postgres"
@@ -36,24 +33,22 @@ class Postgres(Part):
     """
 
     name = "postgres"
+    title = "PostgreSQL"
     port_variable = "LOCAL_POSTGRES_PORT"
     instead = "To use a PostgreSQL (14 or newer) of your own instead, set DATABASE_URL."
     stop_signal = signal.SIGINT  # "fast": does not wait for clients to leave
 
-    def __init__(
-        self,
-        directories: Directories,
-        processes: Processes,
-        *,
-        port: int = 0,
-        durable: bool = True,
-    ) -> None:
-        super().__init__(directories, processes, port=port, durable=durable)
-        self.data = directories.home / "postgres"
+    @property
+    def data(self) -> Path:
+        return self.directories.home / "postgres"
 
     @property
     def environment(self) -> dict[str, str]:
         return {"DATABASE_URL": self.url(DATABASE)}
+
+    @property
+    def where(self) -> str:
+        return f"{HOST}:{self.port}, database {DATABASE}"
 
     @cached_property
     def password(self) -> str:
@@ -126,14 +121,7 @@ class Postgres(Part):
             "--builtin-locale=C.UTF-8",
             *([] if self.durable else ["--no-sync"]),
         ]
-        result = subprocess.run(
-            _unprivileged(command, cluster), capture_output=True, text=True, check=False
-        )
-        if result.returncode:
-            raise PartFailed(
-                f"postgres: initdb failed (exit status {result.returncode}): "
-                f"{result.stderr.strip() or result.stdout.strip()}\n{self.instead}"
-            )
+        self.run(_unprivileged(command, cluster), purpose="initdb", within=120)
         password.rename(cluster / PASSWORD_FILE)
         cluster.rename(self.data)
         unfinished.rmdir()

@@ -120,13 +120,18 @@ class Process:
 class Processes:
     """A set of processes with one guardian. A context manager: leaving it ends them all."""
 
-    def __init__(self, *, hold: Sequence[int] = ()) -> None:
-        """`hold`: file descriptors (of locks) that the guardian keeps open until all is ended."""
+    def __init__(self, *, hold: Sequence[int] = (), remove: Sequence[Path] = ()) -> None:
+        """What the guardian does besides, however we end.
+
+        hold: file descriptors (of locks) that it keeps open until all is ended.
+        remove: files that it removes then.
+        """
         self._running: list[Process] = []
         self._lock = threading.Lock()
-        reading, self._pipe = os.pipe()
+        reading, writing = os.pipe()
+        self._pipe = os.fdopen(writing, "wb", buffering=0)
         self._guardian = subprocess.Popen(
-            [*PLAIN_PYTHON, str(HERE / "guardian.py")],
+            [*PLAIN_PYTHON, str(HERE / "guardian.py"), *map(str, remove)],
             stdin=reading,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -134,6 +139,11 @@ class Processes:
             start_new_session=True,
         )
         os.close(reading)
+
+    @property
+    def running(self) -> list[Process]:
+        """Those that are alive, oldest first."""
+        return [process for process in self._running if process.alive]
 
     def start(
         self,
@@ -145,35 +155,46 @@ class Processes:
         cwd: Path | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> Process:
-        """Start `command`, its output appended to `log`. `env` is the whole environment."""
-        launcher = [*PLAIN_PYTHON, HERE / "launcher.py", str(self._pipe), str(int(stop_signal))]
-        with log.open("ab") as output:
+        """Start `command`, its output appended to `log`. `env` is the whole environment.
+
+        What it writes is for its owner only (umask 077).
+        """
+        with self._lock, log.open("ab") as output:
+            if self._pipe.closed:
+                raise ProcessFailed(f"{name} was not started: everything is being ended")
+            pipe = self._pipe.fileno()
             popen = subprocess.Popen(
-                [*launcher, *command],
+                [*PLAIN_PYTHON, HERE / "launcher.py", str(pipe), str(int(stop_signal)), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=env,
                 cwd=cwd,
-                pass_fds=[self._pipe],
+                pass_fds=[pipe],
                 start_new_session=True,
+                umask=0o077,
             )
-        process = Process(popen, name=name, log=log, stop_signal=stop_signal, ended=self._ended)
-        with self._lock:
+            process = Process(popen, name=name, log=log, stop_signal=stop_signal, ended=self._ended)
             self._running.append(process)
         return process
 
-    def close(self) -> None:
-        """End every process, youngest first, then the guardian."""
-        for process in reversed(self._running):
+    def stop(self, processes: Sequence[Process]) -> None:
+        """End these side by side."""
+        for process in processes:
+            process.terminate()
+        for process in processes:
             process.stop()
-        with suppress(OSError):
-            os.close(self._pipe)
+
+    def close(self) -> None:
+        """End every process, then the guardian. Nothing can be started any more."""
+        with self._lock:
+            self.stop(self.running)
+            self._pipe.close()
         self._guardian.wait()
 
     def _ended(self, pid: int) -> None:
-        with suppress(OSError):  # closed already: the guardian has nothing left to know
-            os.write(self._pipe, f"- {pid}\n".encode())
+        with suppress(OSError, ValueError):  # closed: the guardian has nothing left to know
+            self._pipe.write(f"- {pid}\n".encode())
 
     def __enter__(self) -> Processes:
         return self

@@ -6,12 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from notifications.local.directories import Directories
 from notifications.local.parts import Part, http_status
-from notifications.local.ports import HOST, free_port
-from notifications.local.processes import Processes
+from notifications.local.ports import HOST
 
 FCM_PROJECT = "local-shop"
+SMTP_PORT_VARIABLE = "LOCAL_PROVIDERS_SMTP_PORT"
 
 
 class ProviderSandbox(Part):
@@ -21,21 +20,14 @@ class ProviderSandbox(Part):
     """
 
     name = "providers"
+    title = "Providers"
     port_variable = "LOCAL_PROVIDERS_PORT"
     instead = "To use a sandbox that already runs, set PROVIDER_SANDBOX_URL."
     yields = True  # a real provider's endpoint may be set for one channel
 
-    def __init__(
-        self,
-        directories: Directories,
-        processes: Processes,
-        *,
-        port: int = 0,
-        smtp_port: int = 0,
-        durable: bool = True,
-    ) -> None:
-        super().__init__(directories, processes, port=port, durable=durable)
-        self.smtp_port = smtp_port or free_port()
+    @property
+    def smtp_port(self) -> int:
+        return self.ports[SMTP_PORT_VARIABLE]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -44,6 +36,10 @@ class ProviderSandbox(Part):
             "PROVIDER_SANDBOX_SMTP": f"{HOST}:{self.smtp_port}",
             "GOOGLE_APPLICATION_CREDENTIALS": str(self._credentials),
         }
+
+    @property
+    def where(self) -> str:
+        return f"{super().where}/ (inbox), smtp://{HOST}:{self.smtp_port}"
 
     def prepare(self) -> None:
         self._credentials.unlink(missing_ok=True)  # written anew: it names the port

@@ -21,27 +21,30 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, NoReturn
 
+from notifications.local import variables
 from notifications.local.directories import Directories
 from notifications.local.emulator import Emulator
 from notifications.local.keys import keys
 from notifications.local.parts import Part, PartFailed
 from notifications.local.postgres import Postgres
 from notifications.local.processes import Processes
-from notifications.local.sandbox import ProviderSandbox, sandbox_environment
+from notifications.local.sandbox import SMTP_PORT_VARIABLE, ProviderSandbox, sandbox_environment
 
 BROKERS = {
     "ministack": ("notifications.local.ministack", "Ministack"),
     "fauxqs": ("notifications.local.fauxqs", "Fauxqs"),
 }
 ACCOUNT = "account"
+TIDYING = 15.0
+"""Seconds: above what a guardian takes to end everything."""
 SWAPS = ("DATABASE_URL", "AWS_ENDPOINT_URL")
 
 
@@ -52,7 +55,10 @@ class Stack:
     broker: "ministack", "fauxqs", or "account" (start none); None: `LOCAL_AWS`, or ministack.
     shared: where tools are installed, for several stacks; the directory itself by default.
     given: the environment to look at for parts that need no start.
-    durable: False trades PostgreSQL's safety in a crash of the machine for speed.
+    durable: False trades safety of the data in a crash for speed.
+    tell: told what takes long, while it starts.
+
+    While it runs, `<directory>/env` holds its environment for other processes.
     """
 
     def __init__(
@@ -63,9 +69,11 @@ class Stack:
         shared: Path | None = None,
         given: Mapping[str, str] | None = None,
         durable: bool = True,
+        tell: Callable[[str], object] = lambda text: None,
     ) -> None:
-        self.given = os.environ if given is None else given
         self.directories = Directories.of(directory, shared)
+        self.given = self._given_by_others() if given is None else given
+        self.tell = tell
         self.broker = broker or self.given.get("LOCAL_AWS") or "ministack"
         self.durable = durable
         self.parts: list[Part] = []
@@ -74,26 +82,41 @@ class Stack:
 
     @property
     def processes(self) -> Processes:
-        """Start what belongs to this stack (web, workers) with these: it ends before the parts."""
+        """Start with these what uses the parts (web, workers): it ends before they do."""
         return self._processes
 
     def start(self) -> Stack:
         """Start the parts side by side. Raises PartFailed with every part's reason."""
         with ExitStack() as undo:
             lock = undo.enter_context(self._lock())
-            self._processes = undo.enter_context(Processes(hold=[lock.fileno()]))
+            processes = Processes(hold=[lock.fileno()], remove=[self._env_file])
+            self._processes = undo.enter_context(processes)
             self.parts = self._wanted_parts()
             self._start_parts()
             self.environment = self._environment()
+            variables.write(self._env_file, self.environment)
             self._exit = undo.pop_all()
         return self
 
     def stop(self) -> None:
-        """End everything, in reverse order of its start."""
+        """End what was started with `processes`, then the parts."""
+        ours = [part.process for part in self.parts]
+        self._processes.stop([other for other in self._processes.running if other not in ours])
         self._exit.close()
 
+    def watch(self) -> NoReturn:
+        """Return never. Raises PartFailed when a part ends by itself."""
+        while True:
+            for part in self.parts:
+                if part.process is not None and not part.process.alive:
+                    raise PartFailed(
+                        f"{part.name} ended by itself (exit status {part.process.returncode}). "
+                        f"The end of {part.process.log_file}:\n{part.process.tail()}"
+                    )
+            time.sleep(0.5)
+
     def part(self, name: str) -> Part:
-        """The running part of that name. Raises KeyError when the environment gave it instead."""
+        """The part of that name. Raises KeyError when the environment gave it instead."""
         return {part.name: part for part in self.parts}[name]
 
     @property
@@ -104,6 +127,15 @@ class Stack:
                 return part
         raise LookupError("SNS and SQS are not embedded here")
 
+    @property
+    def _env_file(self) -> Path:
+        return self.directories.home / "env"
+
+    def _given_by_others(self) -> Mapping[str, str]:
+        """Our environment without what a crashed machine left in the env file."""
+        left = variables.read(self._env_file)
+        return {name: value for name, value in os.environ.items() if left.get(name) != value}
+
     def _wanted_parts(self) -> list[Part]:
         parts: list[Part] = []
         if not self.given.get("DATABASE_URL"):
@@ -112,6 +144,8 @@ class Stack:
             parts.append(self._emulator())
         if not self.given.get("PROVIDER_SANDBOX_URL"):
             parts.append(self._sandbox())
+        for part in parts:
+            part.tell = self.tell
         return parts
 
     def _postgres(self) -> Part:
@@ -139,7 +173,7 @@ class Stack:
             self.directories,
             self._processes,
             port=self._port("LOCAL_PROVIDERS_PORT"),
-            smtp_port=self._port("LOCAL_PROVIDERS_SMTP_PORT"),
+            other_ports={SMTP_PORT_VARIABLE: self._port(SMTP_PORT_VARIABLE)},
             durable=self.durable,
         )
 
@@ -150,8 +184,13 @@ class Stack:
         return int(value)
 
     def _start_parts(self) -> None:
-        with ThreadPoolExecutor(max_workers=4) as pool:
+        with ThreadPoolExecutor() as pool:
             starts = [pool.submit(part.start) for part in self.parts]
+            try:
+                wait(starts)
+            except BaseException:  # Ctrl-C: let no thread go on waiting for its part
+                self._processes.close()
+                raise
         failures = [error for start in starts if (error := start.exception())]
         if failures:
             for unexpected in (error for error in failures if not isinstance(error, PartFailed)):
@@ -171,27 +210,21 @@ class Stack:
 
     def _lock(self) -> IO[str]:
         """One stack per directory; right after a crash, wait until its guardian has tidied up."""
-        path = self.directories.home / "lock"
-        lock = path.open("a+")
-        deadline = time.monotonic() + 15
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    lock.seek(0)
-                    holder = lock.read().strip()
-                    lock.close()
-                    raise PartFailed(
-                        f"{self.directories.home} is in use by process {holder}. "
-                        "Stop that one, or work with the parts it runs."
-                    ) from None
-                time.sleep(0.1)
-                continue
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
-            return lock
+        lock = (self.directories.home / "lock").open("a+")
+        deadline = time.monotonic() + TIDYING
+        while not _taken(lock):
+            holder = _holder(lock)
+            if _runs(holder) or time.monotonic() > deadline:
+                lock.close()
+                raise PartFailed(
+                    f"{self.directories.home} is in use by process {holder}. "
+                    "Stop that one, or work with the parts it runs."
+                )
+            time.sleep(0.05)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        return lock
 
     def __enter__(self) -> Stack:
         return self.start()
@@ -203,3 +236,26 @@ class Stack:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _taken(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(lock: IO[str]) -> int:
+    lock.seek(0)
+    return int(lock.read() or 0)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid != 0

@@ -1,0 +1,66 @@
+"""`manage.py local`: the embedded PostgreSQL, SNS/SQS and providers, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from notifications.consumers import all_consumers
+from notifications.local.parts import PartFailed
+from notifications.local.processes import stopped_by_signals
+from notifications.local.stack import Stack
+
+
+class Command(BaseCommand):
+    help = "Run the embedded PostgreSQL, SNS/SQS and provider sandbox until Ctrl-C."
+    requires_system_checks = []  # what they would ask for is what this command provides
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        base = Path(getattr(settings, "BASE_DIR", Path.cwd()))
+        parser.add_argument(
+            "--directory",
+            type=Path,
+            default=base / ".local",
+            help="where data, logs and the file `env` are kept (%(default)s)",
+        )
+
+    def handle(self, *args: Any, directory: Path, **options: Any) -> None:
+        try:
+            with stopped_by_signals(), Stack(directory, tell=self.stdout.write) as stack:
+                self.stdout.write(self._summary(stack))
+                stack.watch()
+        except PartFailed as failure:
+            raise CommandError(str(failure)) from None
+        except KeyboardInterrupt:
+            self.stdout.write("Ended.")
+
+    def _summary(self, stack: Stack) -> str:
+        home = stack.directories.home
+        started = [f"  {part.title:<13} {part.where}" for part in stack.parts]
+        return "\n".join(
+            [
+                *(started or ["  nothing: the environment names every part"]),
+                f"  Logs in {home / 'logs'}; every manage.py and celery command of this checkout",
+                f"  finds the parts by {home / 'env'}. In other terminals, one after the other:",
+                "",
+                *(f"    {command}" for command in self._next_commands()),
+                "",
+                "Ctrl-C ends them; what they hold stays for the next time.",
+            ]
+        )
+
+    def _next_commands(self) -> list[str]:
+        project = os.environ.get("DJANGO_SETTINGS_MODULE", "project").partition(".")[0]
+        queues = ",".join(consumer.name for consumer in all_consumers()) or "QUEUES"
+        return [
+            "python manage.py migrate",
+            "python manage.py provision",
+            "python manage.py runserver",
+            "python manage.py relay",
+            f"celery -A {project} worker -Q {queues}",
+        ]

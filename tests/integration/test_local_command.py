@@ -1,0 +1,100 @@
+"""`manage.py local` as a person meets it: what it prints, and what it leaves behind (nothing)."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from notifications.local.processes import Process, Processes
+from tests.process_table import descendants, listening, runs
+from tests.stack import LOCAL, ROOT
+from tests.waiting import wait_for
+
+COMMAND = [sys.executable, "manage.py", "local", "--directory"]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A `.local` that has ministack installed already, as on a second run."""
+    home = tmp_path / "local"
+    home.mkdir()
+    (home / "ministack").symlink_to(LOCAL / "ministack")
+    return home
+
+
+@pytest.fixture
+def local(home: Path, tmp_path: Path) -> Process:
+    with Processes() as processes:
+        process = processes.start(
+            [*COMMAND, home],
+            name="local",
+            log=tmp_path / "log",
+            cwd=ROOT,
+            env={name: value for name, value in os.environ.items() if "URL" not in name},
+        )
+        process.wait_until(lambda: "Ctrl-C" in process.log, within=60)
+        yield process
+
+
+def test_it_says_what_runs_and_what_to_do_next(local: Process) -> None:
+    for text in (
+        r"PostgreSQL +127\.0\.0\.1:\d+, database orders",
+        r"SNS and SQS +http://127\.0\.0\.1:\d+",
+        r"Providers +http://127\.0\.0\.1:\d+/ \(inbox\)",
+        r"manage\.py migrate",
+        r"celery -A \w+ worker -Q ",
+    ):
+        assert re.search(text, local.log), text
+
+
+def test_nothing_listens_beyond_this_machine(local: Process) -> None:
+    addresses = {address for pid in descendants(local.pid) for address, _ in listening(pid)}
+    assert addresses == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_cleanly(local: Process, home: Path, number: signal.Signals) -> None:
+    family = descendants(local.pid)
+    os.kill(local.pid, number)
+    assert local.wait(within=20) == 0
+    assert "Ended." in local.log
+    assert not any(map(runs, family))
+    assert not (home / "env").exists()
+    assert "database system is shut down" in (home / "logs" / "postgres.log").read_text()
+
+
+def test_a_crash_of_it_leaves_no_process_behind(local: Process, home: Path) -> None:
+    family = descendants(local.pid)
+    assert len(family) > 4  # postgres with its own children, ministack, providers, guardian
+    os.kill(local.pid, signal.SIGKILL)
+    wait_for(lambda: not any(map(runs, family)), within=20, what="the end of the parts")
+    assert not (home / "env").exists()
+
+
+def test_after_a_crash_it_starts_again(local: Process, home: Path, tmp_path: Path) -> None:
+    local.kill()
+    with Processes() as processes:
+        again = processes.start([*COMMAND, home], name="again", log=tmp_path / "2", cwd=ROOT)
+        again.wait_until(lambda: "Ctrl-C" in again.log, within=60)
+
+
+def test_a_second_one_in_the_same_directory_names_the_first(
+    local: Process, home: Path, tmp_path: Path
+) -> None:
+    with Processes() as processes:
+        second = processes.start([*COMMAND, home], name="second", log=tmp_path / "2", cwd=ROOT)
+        assert second.wait(within=20) == 1
+    assert f"in use by process {local.pid}" in second.log
+    assert "Traceback" not in second.log
+
+
+def test_a_part_that_dies_ends_it_with_the_reason(local: Process, home: Path) -> None:
+    postgres = int((home / "postgres" / "postmaster.pid").read_text().split()[0])
+    os.kill(postgres, signal.SIGINT)
+    assert local.wait(within=20) == 1
+    assert "postgres ended by itself" in local.log

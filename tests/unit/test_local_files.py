@@ -1,0 +1,48 @@
+"""Small files of the embedded parts: variables, keys, ports."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from notifications.local import variables
+from notifications.local.keys import NAMES, keys
+from notifications.local.ports import HOST, free_port, is_free
+
+
+def test_variables_come_back_as_they_were_written(tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    variables.write(file, {"URL": "postgresql://u:p=w@h/d", "EMPTY": ""})
+    assert variables.read(file) == {"URL": "postgresql://u:p=w@h/d", "EMPTY": ""}
+
+
+def test_variables_are_for_their_owner_only(tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    variables.write(file, {"A": "1"})
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_is_not_there_holds_no_variables(tmp_path: Path) -> None:
+    assert variables.read(tmp_path / "env") == {}
+
+
+def test_keys_stay_the_same_once_made(tmp_path: Path) -> None:
+    first = keys(tmp_path / "keys")
+    assert keys(tmp_path / "keys") == first
+    assert set(first) == set(NAMES)
+    assert len(set(first.values())) == len(NAMES)
+
+
+def test_keys_that_are_missing_are_added_and_the_others_stay(tmp_path: Path) -> None:
+    variables.write(tmp_path / "keys", {"DJANGO_SECRET_KEY": "mine"})
+    assert keys(tmp_path / "keys")["DJANGO_SECRET_KEY"] == "mine"
+    assert keys(tmp_path / "keys")["ADDRESS_HASH_KEY"]
+
+
+def test_a_port_is_free_until_somebody_listens_on_it() -> None:
+    port = free_port()
+    assert is_free(port)
+    with socket.socket() as server:
+        server.bind((HOST, port))
+        server.listen()
+        assert not is_free(port)
