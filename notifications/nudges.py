@@ -54,11 +54,21 @@ def _is_first_for_a_while() -> bool:
         return True
 
 
-class Listener:
-    """Hears the nudges, on a connection of its own: a pooled one would be handed on.
+def listen(using: str = "default") -> psycopg.Connection[Any]:
+    """A connection that hears the nudges; a direct one: one of the pool would be handed on."""
+    parameters = connections[using].get_connection_params()
+    for name in ("cursor_factory", "context", "prepare_threshold"):  # Django's own, not libpq's
+        parameters.pop(name, None)
+    connection = psycopg.connect(**parameters | _NOTICE_A_DEAD_PEER, autocommit=True)
+    connection.execute(f"LISTEN {CHANNEL}")
+    return connection
 
-    Its loss costs nothing but the speed: the relay sweeps anyway, and the listener
-    comes back by itself.
+
+class Listener:
+    """Hears the nudges for a relay.
+
+    Its loss costs nothing but speed: the relay sweeps anyway, and the listener comes
+    back by itself.
     """
 
     def __init__(self, using: str = "default") -> None:
@@ -71,7 +81,7 @@ class Listener:
         """Whether a nudge came within `timeout` seconds. Ends early when `or_for` is readable."""
         connection = self._connected()
         if connection is None:
-            wait_for([or_for], timeout)
+            wait_for([or_for], min(timeout, self._retry_at - time.monotonic()))
             return False
         if connection.fileno() not in wait_for([connection.fileno(), or_for], timeout):
             return False
@@ -89,20 +99,11 @@ class Listener:
     def _connected(self) -> psycopg.Connection[Any] | None:
         if self._connection is None and time.monotonic() >= self._retry_at:
             try:
-                self._connection = self._connect()
+                self._connection = listen(self._using)
                 self._pause = FIRST_RECONNECT
             except psycopg.Error as error:
                 self._lost(error)
         return self._connection
-
-    def _connect(self) -> psycopg.Connection[Any]:
-        parameters = connections[self._using].get_connection_params()
-        for name in ("cursor_factory", "context", "prepare_threshold"):  # Django's own, not libpq's
-            parameters.pop(name, None)
-        parameters |= _NOTICE_A_DEAD_PEER
-        connection = psycopg.connect(**parameters, autocommit=True)
-        connection.execute(f"LISTEN {CHANNEL}")
-        return connection
 
     def _lost(self, error: psycopg.Error) -> None:
         logger.warning(

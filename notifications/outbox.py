@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.db import router, transaction
@@ -36,7 +35,8 @@ def record(data: events.EventData, *, time: datetime | None = None) -> Event:
         event=event, subject=event.subject, kind=Dispatch.Kind.TOPIC, destination=kind.topic
     )
     # Robust: an order that is committed stands, whether or not the relay could be woken.
-    transaction.on_commit(partial(nudge, using), using=using, robust=True)
+    # A lambda, because Django logs a failure by its name and a partial has none.
+    transaction.on_commit(lambda: nudge(using), using=using, robust=True)
     return event
 
 

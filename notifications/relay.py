@@ -69,7 +69,8 @@ class Relay:
     """One relay process. `run()` returns after `stop()`, or when `once` and nothing is due.
 
     rows: how many to claim at a time; publishers: how many batches are in flight;
-    lease: how long a claimed row is ours; report_every: seconds between progress lines.
+    lease: how long a claimed row is ours; sweep: seconds between two looks while at rest;
+    report_every: seconds between progress lines.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Relay:
         rows: int = ROWS,
         publishers: int = PUBLISHERS,
         lease: timedelta = LEASE,
+        sweep: float = SWEEP,
         report_every: float = 10.0,
     ) -> None:
         self.tally = Tally()
@@ -86,6 +88,7 @@ class Relay:
         self._rows = rows
         self._publishers = publishers
         self._lease = lease
+        self._sweep_every = sweep
         self._report_every = report_every
         self._using = router.db_for_write(Dispatch)
         self._stopping = False
@@ -166,7 +169,7 @@ class Relay:
                 )
 
     def _sweep(self) -> None:
-        self._sweep_at = time.monotonic() + SWEEP
+        self._sweep_at = time.monotonic() + self._sweep_every
         if abandoned := Dispatch.objects.take_back_abandoned():
             logger.warning("%d rows of a relay that died are due again.", abandoned)
 
@@ -219,7 +222,7 @@ class Relay:
             wait_for([self._wake], _pause(refusals))  # a nudge would change nothing
         elif not found:
             alert = time.monotonic() < self._alert_until
-            if listener.wait(ALERT_POLL if alert else SWEEP, or_for=self._wake):
+            if listener.wait(ALERT_POLL if alert else self._sweep_every, or_for=self._wake):
                 self._alert_until = time.monotonic() + ALERT_FOR
         with suppress(BlockingIOError):
             self._wake.recv(1024)

@@ -49,11 +49,11 @@ class Command(BaseCommand):
             publishers=options["publishers"],
             lease=timedelta(seconds=options["lease"]),
         )
-        if options["verbosity"] and not options["once"]:
-            self.stdout.write("Relaying. Ctrl-C stops.")
-            self.stdout.flush()
         try:
             with _stopped_by_signals(relay):
+                if options["verbosity"] and not options["once"]:
+                    self.stdout.write("The relay is ready; Ctrl-C stops it.")
+                    self.stdout.flush()
                 tally = relay.run()
         except DatabaseError as error:
             raise CommandError(f"The database refuses: {str(error).splitlines()[0]}") from None
