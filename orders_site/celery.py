@@ -2,10 +2,8 @@
 
 import os
 
-from celery import Celery
+from notifications.worker.app import create
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orders_site.settings")
 
-app = Celery("orders_site")
-app.config_from_object("celeryconfig")
-app.autodiscover_tasks(related_name="consumers")
+app = create("orders_site", config="celeryconfig", set_as_current=True)

@@ -2,8 +2,47 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from django.db import models
 from django.db.models.functions import Now
+
+if TYPE_CHECKING:
+    from notifications.dead_letters import Letter
+
+
+class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
+    """The verbs of dead letters."""
+
+    def keep(self, letter: Letter) -> DeadLetter:
+        """The letter as an open row; seen before, the same row with what is new about it."""
+        failure = letter.failure
+        latest: dict[str, Any] = {
+            "reason": failure.reason,
+            "error_class": failure.error_class,
+            "error": failure.error,
+            "fingerprint": failure.fingerprint,
+            "attempts": failure.attempts,
+            "last_seen_at": Now(),
+        }
+        first: dict[str, Any] = {
+            "body": letter.body.encode(errors="surrogatepass"),
+            "attributes": {
+                name: value.get("StringValue", "") for name, value in letter.attributes.items()
+            },
+            "event_id": letter.event_id,
+            "event_type": letter.event_type[:100],
+            "subject": letter.subject[:255],
+            "first_seen_at": letter.first_seen,
+        }
+        row, _ = self.update_or_create(
+            queue=letter.queue,
+            message_id=letter.message_id,
+            generation=letter.generation,
+            defaults=latest,
+            create_defaults={**latest, **first},
+        )
+        return row
 
 
 class DeadLetter(models.Model):
@@ -32,6 +71,8 @@ class DeadLetter(models.Model):
     first_seen_at = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = DeadLetterQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -1,0 +1,45 @@
+"""Celery's settings for the worker: `celery -A orders_site worker -Q email,sms`.
+
+Data only. What a line would break if it were left out or changed is said on it; those that
+the worker cannot do without are checked when it starts (`notifications.worker.app`).
+"""
+
+import os
+
+# The broker. boto3 finds region, credentials and endpoint by itself, so the URL is bare.
+broker_url = "sqs://"
+broker_transport = "notifications.worker.transport:Transport"  # kombu's own loses and stalls
+broker_transport_options = {
+    # Seconds of an idle queue's long poll, 20 at most. An open poll cannot be called back, so
+    # this is also how long an idle worker may take to stop. AWS bills each poll; an emulator
+    # does not, so the local parts set it to 1.
+    "wait_time_seconds": int(os.environ.get("SQS_WAIT_SECONDS", "20")),
+    "receives_per_queue": 4,  # under way at once while a queue is busy; an idle one has one
+}
+
+# What a worker takes on. Without -Q it serves every registered consumer: one process is enough
+# for a small shop, and a new consumer is not forgotten.
+task_create_missing_queues = False  # -Q with a name that is no consumer is an error, not a queue
+worker_pool = "threads"  # tasks wait for providers and the database; -P prefork works as well
+worker_concurrency = int(os.environ.get("WORKER_CONCURRENCY", "16"))
+worker_prefetch_multiplier = 2  # messages held for each thread; more while they go fast
+worker_disable_rate_limits = True  # rate_limit means the account, cluster-wide, not this process
+worker_enable_remote_control = False  # it would need queues of its own, one for each worker
+worker_cancel_long_running_tasks_on_connection_loss = False  # there is no connection to lose
+
+# A message goes after its task, never before: a worker that dies gives it back.
+task_acks_late = True
+task_acks_on_failure = True  # a failed task's message is settled: it becomes a dead letter
+task_acks_on_timeout = True  # so is one that was killed for taking too long
+task_reject_on_worker_lost = True  # one whose process died comes again, up to maxReceiveCount
+
+# What is kept of a task: a row for each failure in the admin, nothing for a success.
+result_backend = "notifications.worker.results:FailedTasks"
+result_extended = True  # with the task's name and its event, which holds ids and no address
+task_ignore_result = True  # nobody waits for a result
+task_store_errors_even_if_ignored = True  # but operators look for failures
+
+# JSON only: nothing that a message could say is ever unpickled.
+accept_content = ["json"]
+task_serializer = result_serializer = "json"
+timezone = "UTC"

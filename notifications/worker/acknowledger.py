@@ -1,0 +1,125 @@
+"""Acknowledger: deletes messages and changes their visibility, ten at a time, from threads."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from notifications.worker import broker
+from notifications.worker.backoff import back_off
+from notifications.worker.broker import Answer, Change
+from notifications.worker.received import Received
+from notifications.worker.threads import Threads, Timer
+
+logger = logging.getLogger(__name__)
+
+DELAY = 0.05
+"""Seconds that a batch waits for its other nine."""
+
+FIRST_BACK_OFF, LONGEST_BACK_OFF = 0.2, 10.0
+TRIES = 8
+"""About 30 s in all. A message whose deletion never gets through comes again, and is known then."""
+
+_SENDERS = 6  # 10 ms to SQS and back: six threads delete 6,000 messages a second
+
+_Key = tuple[str, bool]  # the queue, and whether it is deletion
+
+
+class Acknowledger:
+    """Collects changes per queue; a batch goes at ten messages or after DELAY.
+
+    An expired handle is no error: somebody else holds the message now.
+    """
+
+    def __init__(self, counts: Counter[str]) -> None:
+        self._counts = counts
+        self._lock = threading.Lock()
+        self._open: defaultdict[_Key, list[Change]] = defaultdict(list)
+        self._closing = False
+        self._threads = Threads("acknowledge", _SENDERS)
+        self._timer = Timer("acknowledge-timer")
+
+    def delete(self, received: Received) -> None:
+        """The message is done with."""
+        self._add(Change(received))
+
+    def hide(self, received: Received, seconds: float) -> None:
+        """Let the message come again in `seconds`; 0 is at once."""
+        self._add(Change(received, seconds=math.ceil(seconds)))
+
+    def give_back(self, messages: Iterable[Received]) -> None:
+        """Make messages visible at once, for another worker."""
+        for received in messages:
+            self.hide(received, 0)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what is collected, now."""
+        with self._lock:
+            keys = list(self._open)
+        for key in keys:
+            self._send_open(key)
+
+    def close(self, seconds: float) -> None:
+        """Send everything, and wait up to `seconds` for the answers."""
+        with self._lock:
+            self._closing = True
+        self._timer.close()
+        self.flush()
+        if not self._threads.wait_until_idle(seconds):
+            logger.error("Acknowledgements were still under way after %d s", seconds)
+        self._threads.close()
+
+    def _add(self, change: Change) -> None:
+        key = (change.received.queue.physical, change.seconds is None)
+        with self._lock:
+            batch = self._open[key]
+            batch.append(change)
+            full, first = len(batch) >= broker.BATCH or self._closing, len(batch) == 1
+        if full:
+            self._send_open(key)
+        elif first:
+            self._timer.after(DELAY, lambda: self._send_open(key))
+
+    def _send_open(self, key: _Key) -> None:
+        with self._lock:
+            batch = self._open.pop(key, [])
+        for start in range(0, len(batch), broker.BATCH):
+            self._submit(key, batch[start : start + broker.BATCH], tries=0)
+
+    def _submit(self, key: _Key, batch: list[Change], tries: int) -> None:
+        self._threads.submit(lambda: self._send(key, batch, tries))
+
+    def _send(self, key: _Key, batch: list[Change], tries: int) -> None:
+        physical, deletion = key
+        verb = "delete" if deletion else "hide"
+        try:
+            answers = (broker.delete if deletion else broker.hide)(physical, batch)
+        except broker.FAILURES as error:
+            reason, answers = broker.describe(error), [Answer.FAILED] * len(batch)
+        else:
+            reason = "SQS failed single entries of the batch"
+        for answer in answers:
+            self._counts[f"{verb}_{answer.value}"] += 1
+        failed = [
+            change for change, answer in zip(batch, answers, strict=True) if answer is Answer.FAILED
+        ]
+        if failed:
+            self._try_again(key, failed, tries + 1, reason)
+
+    def _try_again(self, key: _Key, failed: list[Change], tries: int, reason: str) -> None:
+        what = f"{'delete' if key[1] else 'change the visibility of'} {len(failed)} messages"
+        if tries >= TRIES:
+            logger.error("Could not %s of %s, %d times: %s", what, key[0], tries, reason)
+            return
+        logger.warning("Could not %s of %s, trying again: %s", what, key[0], reason)
+        wait = back_off(tries, FIRST_BACK_OFF, LONGEST_BACK_OFF)
+        if self._closing:
+            time.sleep(min(wait, 1.0))  # in a thread of its own; the timer is closed
+            self._submit(key, failed, tries)
+        else:
+            self._timer.after(wait, lambda: self._submit(key, failed, tries))

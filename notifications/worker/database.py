@@ -1,0 +1,85 @@
+"""While the database is away nothing is received: no message could be worked on or recorded."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError, connections
+
+from notifications.exceptions import TransientError
+from notifications.worker.backoff import back_off
+from notifications.worker.threads import Threads
+
+logger = logging.getLogger(__name__)
+
+UNAVAILABLE = (OperationalError, InterfaceError)
+"""What Django raises when the server is gone, refuses or has no connection left. A deadlock
+or a timeout of one statement is among them: the first look finds the database well again."""
+
+FIRST_BACK_OFF, LONGEST_BACK_OFF = 0.2, 5.0
+
+
+class DatabaseUnavailable(TransientError):
+    """A task's database was away. Costs no attempt."""
+
+    default_code = "database_unavailable"
+
+
+class DatabaseWatch:
+    """Looks after the database once somebody has missed it, until it is back."""
+
+    def __init__(self, on_lost: Callable[[], None], on_back: Callable[[], None]) -> None:
+        self._on_lost = on_lost
+        self._on_back = on_back
+        self._lock = threading.Lock()
+        self._looking = False
+        self._closed = threading.Event()
+        self._threads = Threads("database", most=1)
+
+    def look(self) -> None:
+        """Stop receiving until the database answers. From any thread; returns at once."""
+        with self._lock:
+            if self._looking or self._closed.is_set():
+                return
+            self._looking = True
+        self._on_lost()
+        self._threads.submit(self._wait_until_back)
+
+    def close(self) -> None:
+        self._closed.set()
+        self._threads.wait_until_idle(1.0)
+        self._threads.close()
+
+    def _wait_until_back(self) -> None:
+        since, failures = time.monotonic(), 0
+        while not self._closed.is_set():
+            reason = why_unreachable()
+            if not reason:
+                break
+            failures += 1
+            if failures == 1:
+                logger.error(
+                    "The database is away, nothing is received until it is back: %s", reason
+                )
+            self._closed.wait(back_off(failures, FIRST_BACK_OFF, LONGEST_BACK_OFF))
+        if failures and not self._closed.is_set():
+            logger.warning("The database is back after %.0f s", time.monotonic() - since)
+        with self._lock:
+            self._looking = False
+        self._on_back()
+
+
+def why_unreachable() -> str:
+    """The class of the error that a trivial statement meets, or nothing."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error as error:
+        return type(error).__name__
+    finally:
+        connection.close()
+    return ""

@@ -1,0 +1,48 @@
+"""Received: one message of SQS that this worker holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from notifications.envelope import Envelope
+from notifications.worker.queues import PolledQueue
+
+
+@dataclass(slots=True, eq=False)
+class Received:
+    """What SQS gave, typed. `handle` names this one receive, `message_id` the message for life.
+
+    sent_at, first_received_at: Unix seconds, by SQS's clock. held_since: this process's monotonic.
+    """
+
+    queue: PolledQueue
+    message_id: str
+    handle: str
+    body: str
+    receive_count: int
+    sent_at: float
+    first_received_at: float
+    group: str = ""
+    attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    held_since: float = field(default_factory=time.monotonic)
+    started: bool = False
+    event: Envelope | None = None
+
+    @classmethod
+    def of(cls, queue: PolledQueue, message: Mapping[str, Any]) -> Received:
+        """From one entry of ReceiveMessage's answer."""
+        system = message.get("Attributes", {})
+        return cls(
+            queue=queue,
+            message_id=message["MessageId"],
+            handle=message["ReceiptHandle"],
+            body=message.get("Body", ""),
+            receive_count=int(system.get("ApproximateReceiveCount", 1)),
+            sent_at=int(system.get("SentTimestamp", 0)) / 1000,
+            first_received_at=int(system.get("ApproximateFirstReceiveTimestamp", 0)) / 1000,
+            group=system.get("MessageGroupId", ""),
+            attributes=message.get("MessageAttributes", {}),
+        )

@@ -1,0 +1,146 @@
+"""EventTask: a Celery task that works on events.
+
+    @shared_task(bind=True, base=EventTask, name="analytics.record",
+                 autoretry_for=(TransientError,), max_retries=8, retry_backoff=2)
+    def record(self, envelope): ...
+
+Celery's own words mean what they say, with one difference: a retry publishes nothing. The
+message sleeps in SQS, or, for more than 15 minutes, in the outbox.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import Any, NoReturn
+
+from celery.contrib.django.task import DjangoTask
+from celery.exceptions import Ignore, Retry
+from django.db import transaction
+from django.utils import timezone
+
+from notifications import envelope as wire
+from notifications import tracing
+from notifications.envelope import Envelope
+from notifications.exceptions import AttemptsExhausted, Busy, NotificationError, TransientError
+from notifications.worker.database import UNAVAILABLE, DatabaseUnavailable
+
+LONGEST_SLEEP = 15 * 60
+"""Seconds that a message sleeps in SQS at most: it counts as in flight there, and those are few."""
+
+DATABASE_WAIT = (2.0, 8.0)
+"""Seconds, at random, until a message comes again whose database was away."""
+
+
+class EventTask(DjangoTask[Any, Any]):
+    """Base of every consumer's task: `run` is given an Envelope, and runs once per message.
+
+    TransientError is tried again when the task says `autoretry_for`; Busy and a database that
+    is away always are, and cost no attempt. Anything else is given up at once.
+    """
+
+    abstract = True
+    acks_late = True
+    Request = "notifications.worker.request:Request"
+    Strategy = "notifications.worker.strategy:events"
+    max_retries = 8
+
+    def __call__(self, event: str | Envelope) -> Any:
+        """Read the event (its raw text, in the worker) and run the task on it."""
+        envelope = wire.read(event) if isinstance(event, str) else event
+        self._received.envelope = envelope
+        try:
+            self._meet(envelope)
+            with tracing.continued(envelope.traceparent):
+                return super().__call__(envelope)
+        except UNAVAILABLE as error:
+            self._sleep(DatabaseUnavailable(type(error).__name__), random.uniform(*DATABASE_WAIT))  # noqa: S311
+        except Busy as busy:
+            self._sleep(busy, busy.seconds)
+
+    def retry(
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        exc: Exception | None = None,
+        throw: bool = True,
+        eta: Any = None,
+        countdown: float | None = None,
+        max_retries: int | None = None,
+        **options: Any,
+    ) -> NoReturn:
+        """Try again in `exc.retry_after` or else `countdown` seconds. Always raises.
+
+        Raises AttemptsExhausted once there have been more than `max_retries`. An error that is
+        `counted` already (deliveries count their own attempts) is not counted again.
+        """
+        error = exc or TransientError("the task asked for it", code="retry")
+        if self._received.called_directly or isinstance(error, (*UNAVAILABLE, Busy)):
+            raise error
+        if not getattr(error, "counted", False):
+            self._count(error, self.max_retries if max_retries is None else max_retries)
+        if eta is not None:
+            countdown = max(0.0, (eta - timezone.now()).total_seconds())
+        wait = getattr(error, "retry_after", None)
+        if wait is None:
+            wait = self.default_retry_delay if countdown is None else countdown
+        self._sleep(error, wait)
+
+    def apply_async(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError(
+            f"{self.name} works on events and is not called: record one with "
+            "notifications.outbox.record(), in the transaction of what happened."
+        )
+
+    delay = delay_on_commit = apply_async_on_commit = apply_async
+
+    @property
+    def _received(self) -> Any:
+        """Celery's context of this run: what `translation` put there, and the envelope."""
+        return self.request
+
+    def _meet(self, envelope: Envelope) -> None:
+        """What the first and the later receives of a message need, in one query or none."""
+        from notifications.models import Event, Handled
+
+        if envelope.foreign:
+            Event.objects.keep(envelope)
+        headers = self._received.headers or {}
+        if headers.get("receive_count", 1) > 1:
+            # Celery's backoff grows with `retries`; SQS's receives grow with deploys as well.
+            self._received.retries = Handled.objects.attempts_of(
+                headers["consumer"], envelope.id, generation=envelope.generation
+            )
+
+    def _count(self, error: BaseException, max_retries: int | None) -> None:
+        from notifications.models import Handled
+
+        envelope: Envelope = self._received.envelope
+        consumer = self._received.headers["consumer"]
+        with transaction.atomic():
+            attempts = Handled.objects.count_attempt(consumer, envelope, error)
+            if max_retries is None or attempts <= max_retries:
+                return
+            exhausted = AttemptsExhausted(f"{attempts} attempts, the last: {_words(error)}")
+            Handled.objects.mark_failed(consumer, envelope, exhausted)
+        raise exhausted from error
+
+    def _sleep(self, error: Exception, seconds: float) -> NoReturn:
+        """Let the message go until then."""
+        received = self._received
+        if received.called_directly:
+            raise error
+        if seconds <= LONGEST_SLEEP:
+            raise Retry(exc=error, when=seconds)  # type: ignore[arg-type]
+        from notifications.models import Dispatch
+
+        until = timezone.now() + timedelta(seconds=seconds)
+        with transaction.atomic():
+            Dispatch.objects.postpone(
+                received.envelope, queue=received.headers["queue"], until=until
+            )
+        raise Ignore(f"deferred for {seconds:.0f} s: {_words(error)}")
+
+
+def _words(error: BaseException) -> str:
+    return str(error) if isinstance(error, NotificationError) else type(error).__name__

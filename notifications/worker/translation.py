@@ -1,0 +1,68 @@
+"""Translation: what SQS gave becomes a Celery message for the task of that queue.
+
+The right to send to a queue is not the right to run code: task, id and arguments are
+ours whatever the body says, and a body that is no event never becomes a message.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from notifications import envelope
+from notifications.envelope import Envelope
+from notifications.exceptions import NotAnEvent, UnknownEvent
+from notifications.identifiers import task_id
+from notifications.worker.received import Received
+
+NO_EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+"""The third part of a Celery message body (protocol 2): nothing is linked to an event."""
+
+
+def read(received: Received) -> Envelope:
+    """The event in the message. Raises UnknownEvent (hold it) or NotAnEvent (quarantine it)."""
+    try:
+        return envelope.read(received.body)
+    except (NotAnEvent, UnknownEvent):
+        raise
+    except Exception as error:  # noqa: BLE001 - a body must never stop the worker
+        raise NotAnEvent(f"unreadable: {type(error).__name__}") from None
+
+
+def task_message(received: Received, event: Envelope) -> dict[str, Any]:
+    """The kombu payload: Celery's task message protocol 2, its one argument the raw text.
+
+    https://docs.celeryq.dev/en/stable/internals/protocol.html
+    """
+    queue = received.queue
+    identity = str(task_id(event.id, queue.consumer, received.message_id))
+    return {
+        "body": ((received.body,), {}, NO_EMBED),
+        "headers": {
+            "lang": "py",
+            "task": queue.task,
+            "id": identity,
+            "root_id": identity,
+            "parent_id": None,
+            "group": None,
+            "retries": 0,
+            "argsrepr": received.body,
+            "kwargsrepr": "{}",
+            "origin": queue.physical,
+            "headers": {
+                "consumer": queue.consumer,
+                "queue": queue.name,
+                "message_id": received.message_id,
+                "receive_count": received.receive_count,
+                "sent_at": received.sent_at,
+            },
+        },
+        "properties": {
+            "correlation_id": identity,
+            "delivery_tag": received.handle,
+            "delivery_info": {
+                "exchange": "",
+                "routing_key": queue.name,
+                "redelivered": received.receive_count > 1,
+            },
+        },
+    }

@@ -1,0 +1,78 @@
+"""Consumers whose tasks do what the event says, and leave a line in a file for each run."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from celery import Task, shared_task
+from django.db import connection
+
+from notifications.consumers import Consumer, register
+from notifications.envelope import Envelope
+from notifications.exceptions import Busy, PermanentError, TransientError
+from notifications.worker.task import EventTask
+
+CONSUMERS = (
+    Consumer(
+        "probe",
+        task="probe.run",
+        wants=frozenset({"probe.happened"}),
+        max_seconds=10,
+        max_retries=2,
+        bulk=True,
+    ),
+    Consumer("other", task="probe.other", wants=frozenset(), max_seconds=10, max_retries=2),
+)
+for consumer in CONSUMERS:
+    register(consumer)
+
+
+def runs(number: int | None = None) -> list[str]:
+    """One line for each run of a task so far: its consumer and the event's number."""
+    path = Path(os.environ["PROBE_LOG"])
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [line for line in lines if number is None or line.split()[1] == str(number)]
+
+
+def _probe(task: Task[Any, Any], envelope: Envelope) -> None:
+    number, script = envelope.data["number"], envelope.data["script"]
+    with Path(os.environ["PROBE_LOG"]).open("a") as log:
+        log.write(f"{task.name} {number} {task.request.retries} {os.getpid()}\n")
+    runs_so_far = len(runs(number))
+    match script:
+        case "succeed":
+            pass
+        case "query":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        case "fail transiently" if runs_so_far <= envelope.data["times"]:
+            raise TransientError("not now", code="probe_transient", retry_after=1)
+        case "be busy" if runs_so_far <= envelope.data["times"]:
+            raise Busy("somebody else has it", seconds=1)
+        case "fail for good":
+            raise PermanentError("never, says mallory@example.org", code="probe_permanent")
+        case "have a bug":
+            raise ZeroDivisionError("division by zero")
+        case "wait long" if runs_so_far == 1:
+            raise TransientError("see you tomorrow", retry_after=24 * 3600)
+        case "sleep":
+            time.sleep(envelope.data["seconds"])
+        case "exit":
+            raise SystemExit(1)
+        case "die" if runs_so_far <= envelope.data["times"]:
+            os._exit(1)
+
+
+options: dict[str, Any] = {
+    "bind": True,
+    "base": EventTask,
+    "autoretry_for": (TransientError,),
+    "max_retries": 2,
+    "retry_backoff": 1,
+    "retry_backoff_max": 2,
+}
+run = shared_task(name="probe.run", **options)(_probe)
+other = shared_task(name="probe.other", **options)(_probe)
