@@ -39,6 +39,11 @@ def age(field: str) -> Column:
     return _column(_("age"), lambda row: display.age(getattr(row, field)))
 
 
+def ago(field: str, title: Promise) -> Column:
+    """How long ago, for lists."""
+    return _column(title, lambda row: display.ago(getattr(row, field)))
+
+
 def short(field: str, title: Promise) -> Column:
     """The beginning of a text, in one line."""
     return _column(title, lambda row: display.short(getattr(row, field)))

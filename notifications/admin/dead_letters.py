@@ -49,11 +49,11 @@ class DeadLetterAdmin(FactsAdmin[DeadLetter]):
     fieldsets = (
         (
             _("Why it is here"),
-            {"fields": ("state_badge", "reason", "error_class", "whole_error", "fingerprint")},
+            {"fields": (("state_badge", "reason", "attempts"), "error_class", "whole_error")},
         ),
-        (_("What"), {"fields": ("event_link", "event_type", "order", "queue", "message_id")}),
-        (_("When"), {"fields": ("first_seen", "last_seen", "created", "attempts", "generation")}),
-        (_("Message"), {"fields": ("extra", "message")}),
+        (_("What"), {"fields": ("event_link", ("event_type", "order"), ("queue", "generation"))}),
+        (_("When"), {"fields": (("first_seen", "last_seen", "created"),)}),
+        (_("Message"), {"fields": ("message_id", "fingerprint", "extra", "message")}),
     )
 
     state_badge = columns.state()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.apps import apps
@@ -14,11 +15,16 @@ from django.utils.translation import gettext_lazy as _
 from notifications.admin import columns, related, search
 from notifications.admin.display import (
     EMPTY,
+    badge,
     block,
     due,
+    link,
     list_url,
+    page_url,
+    recipient,
     short,
     span,
+    two_lines,
 )
 from notifications.admin.facts import FactsAdmin
 from notifications.admin.filters import ChannelFilter, EventTypeFilter, StateFilter, WithinFilter
@@ -53,6 +59,7 @@ class AttemptInline(_AttemptInline):
     )
     readonly_fields = fields
     can_delete = False
+    empty_value_display = EMPTY
 
     state = columns.state("outcome", _("outcome"))
     started = columns.moment("started_at", _("started"))
@@ -76,23 +83,14 @@ class AttemptInline(_AttemptInline):
 
     @admin.display(description=_("took"))
     def took(self, attempt: Attempt) -> str:
-        return EMPTY if attempt.duration_ms is None else f"{attempt.duration_ms} ms"
+        length = attempt.duration_ms
+        return span(None if length is None else timedelta(milliseconds=length))
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(FactsAdmin[Delivery]):
-    list_display = (
-        "state_badge",
-        "what",
-        "order",
-        "channel",
-        "who",
-        "attempts",
-        "error",
-        "next_try",
-        "age",
-    )
-    list_display_links = ("what",)
+    list_display = ("state_and_due", "what", "channel", "who", "attempts", "error", "age")
+    list_display_links = None  # the event leads to the delivery, the order to all about it
     list_filter = (DeliveryStateFilter, ChannelFilter, EventTypeFilter, WithinFilter)
     ordering = ("-created_at", "-id")
     search_help_text = _(
@@ -101,17 +99,17 @@ class DeliveryAdmin(FactsAdmin[Delivery]):
     )
     inlines = (AttemptInline,)
     fieldsets = (
-        (_("What"), {"fields": ("event_link", "event_type", "order", "channel", "route")}),
-        (_("Who"), {"fields": ("recipient", "masked", "locale")}),
+        (
+            _("What"),
+            {"fields": ("event_link", ("event_type", "order"), ("channel", "route", "generation"))},
+        ),
+        (_("Who"), {"fields": (("recipient", "masked", "locale"),)}),
         (
             _("State"),
-            {"fields": ("state_badge", "reason", "attempts_made", "whole_error", "next_try")},
+            {"fields": (("state_badge", "attempts", "next_try"), "reason", "whole_error")},
         ),
-        (
-            _("When"),
-            {"fields": ("happened", "created", "started", "sent", "finished", "lag")},
-        ),
-        (_("Provider"), {"fields": ("provider", "provider_message_id", "template_version")}),
+        (_("When"), {"fields": (("happened", "created", "started"), ("sent", "finished", "lag"))}),
+        (_("Provider"), {"fields": (("provider", "provider_message_id", "template_version"),)}),
     )
 
     state_badge = columns.state()
@@ -148,13 +146,19 @@ class DeliveryAdmin(FactsAdmin[Delivery]):
             *related.of_event(request, row.event_id, but=[Delivery]),
         ]
 
-    @admin.display(description=_("event"))
-    def what(self, delivery: Delivery) -> str:
-        return delivery.event_type
+    @admin.display(description=_("state, next try"))
+    def state_and_due(self, delivery: Delivery) -> SafeString:
+        waits = delivery.state in Delivery.OPEN and delivery.next_try_at
+        return two_lines(badge(delivery.state), due(delivery.next_try_at) if waits else "")
+
+    @admin.display(description=_("event, order"))
+    def what(self, delivery: Delivery) -> SafeString:
+        page = link(page_url(delivery), delivery.event_type)
+        return two_lines(page, link(list_url(Delivery, q=delivery.subject), delivery.subject))
 
     @admin.display(description=_("recipient"))
-    def who(self, delivery: Delivery) -> str:
-        return f"{delivery.recipient} · {delivery.masked_address}".rstrip(" ·")
+    def who(self, delivery: Delivery) -> SafeString:
+        return recipient(delivery)
 
     @admin.display(description=_("last error"))
     def error(self, delivery: Delivery) -> str:
@@ -167,10 +171,6 @@ class DeliveryAdmin(FactsAdmin[Delivery]):
     @admin.display(description=_("address"))
     def masked(self, delivery: Delivery) -> str:
         return delivery.masked_address or EMPTY
-
-    @admin.display(description=_("attempts"))
-    def attempts_made(self, delivery: Delivery) -> str:
-        return f"{delivery.attempts}"
 
     @admin.display(description=_("last error"))
     def whole_error(self, delivery: Delivery) -> SafeString | str:

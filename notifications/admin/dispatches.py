@@ -14,9 +14,9 @@ from notifications import events
 from notifications.admin import columns, related, search
 from notifications.admin.display import (
     EMPTY,
+    ago,
     as_json,
     due,
-    exact,
     span,
 )
 from notifications.admin.facts import FactsAdmin
@@ -61,7 +61,7 @@ class DispatchAdmin(FactsAdmin[Dispatch]):
         "available",
         "tries",
         "error",
-        "published",
+        "published_ago",
     )
     list_display_links = ("what",)
     list_filter = (DispatchStateFilter, DestinationFilter, ReasonFilter)
@@ -72,13 +72,13 @@ class DispatchAdmin(FactsAdmin[Dispatch]):
     fieldsets = (
         (
             _("What"),
-            {"fields": ("event_link", "order", "kind", "destination", "why", "generation")},
+            {"fields": ("event_link", ("kind", "destination", "order"), ("why", "generation"))},
         ),
         (
             _("State"),
-            {"fields": ("state_badge", "tries", "whole_error", "available", "lease", "message_id")},
+            {"fields": (("state_badge", "tries"), ("available", "lease"), "whole_error")},
         ),
-        (_("When"), {"fields": ("created", "published", "lag")}),
+        (_("When"), {"fields": (("created", "published", "lag"), "message_id")}),
         (_("Message"), {"fields": ("extra", "original")}),
     )
 
@@ -90,6 +90,7 @@ class DispatchAdmin(FactsAdmin[Dispatch]):
     lease = columns.moment("lease_until", _("claimed until"))
     created = columns.moment("created_at", _("created"))
     published = columns.moment("published_at", _("published"))
+    published_ago = columns.ago("published_at", _("published"))
     original = columns.whole("body", _("original body"))
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
@@ -118,7 +119,7 @@ class DispatchAdmin(FactsAdmin[Dispatch]):
     @admin.display(description=_("available"))
     def available(self, dispatch: Dispatch) -> SafeString | str:
         waits = dispatch.state == Dispatch.State.WAITING
-        return due(dispatch.available_at) if waits else exact(dispatch.available_at)
+        return due(dispatch.available_at) if waits else ago(dispatch.available_at)
 
     @admin.display(description=_("from available to published"))
     def lag(self, dispatch: Dispatch) -> str:

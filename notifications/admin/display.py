@@ -19,6 +19,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from notifications.models import Delivery
 from notifications.redaction import redact
 
 EMPTY = "—"
@@ -50,7 +51,7 @@ STATES: dict[str, tuple[str, Promise]] = {
     "paused": (TROUBLE, _("account paused")),
     # dispatches
     "waiting": (WAITING, _("waiting")),
-    "claimed": (WAITING, _("claimed by a relay")),
+    "claimed": (WAITING, _("claimed")),
     "published": (GOOD, _("published")),
     # dead letters and the inbox
     "open": (TROUBLE, _("open")),
@@ -82,7 +83,14 @@ def age(moment: datetime | None) -> SafeString | str:
     """How long ago, short, with the exact time in the title."""
     if moment is None:
         return EMPTY
-    return _time(moment, timesince(moment, depth=1))
+    return _time(moment, _since(moment))
+
+
+def ago(moment: datetime | None) -> SafeString | str:
+    """The same where no heading says that it is an age: "3 minutes ago"."""
+    if moment is None:
+        return EMPTY
+    return _time(moment, gettext("%(span)s ago") % {"span": _since(moment)})
 
 
 def due(moment: datetime | None) -> SafeString | str:
@@ -114,9 +122,9 @@ def span(length: timedelta | None) -> str:
     if seconds < 0:  # clocks of two machines
         return f"-{span(-length)}"
     if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
+        return f"{seconds * 1000:.0f}\N{NO-BREAK SPACE}ms"
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f}\N{NO-BREAK SPACE}s"
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
@@ -130,7 +138,7 @@ def block(text: str, *, address: str = "") -> SafeString | str:
     """Text as it stands, in a box of its own: escaped, without addresses, cut at MAX_BODY."""
     if not text:
         return EMPTY
-    shown = _printable(redact(text[:MAX_BODY], address=address, limit=MAX_BODY))
+    shown = redact(_printable(text[:MAX_BODY]), address=address, limit=2 * MAX_BODY)
     rest = len(text) - MAX_BODY
     if rest > 0:
         shown += "\n" + gettext("… and %(count)d characters more") % {"count": rest}
@@ -159,6 +167,15 @@ def list_url(model: type[Model], **parameters: str) -> str:
     return f"{url}?{urlencode(parameters)}" if parameters else url
 
 
+def two_lines(first: object, second: object) -> SafeString:
+    return format_html('{}<span class="notifications-second">{}</span>', first, second)
+
+
+def recipient(delivery: Delivery) -> SafeString:
+    """The shop's reference, and below it the masked address."""
+    return two_lines(delivery.recipient, delivery.masked_address)
+
+
 def link(url: str, text: object) -> SafeString:
     return format_html('<a href="{}">{}</a>', url, text)
 
@@ -167,6 +184,11 @@ def event_link(event_id: UUID | None) -> SafeString | str:
     if event_id is None:
         return EMPTY
     return link(reverse("admin:notifications_event_change", args=[event_id]), event_id)
+
+
+def _since(moment: datetime) -> str:
+    seconds = int((timezone.now() - moment).total_seconds())
+    return f"{max(seconds, 0)}\N{NO-BREAK SPACE}s" if seconds < 60 else timesince(moment, depth=1)
 
 
 def _time(moment: datetime, text: str) -> SafeString:

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from notifications import consumers
@@ -28,15 +29,15 @@ class RecordedFilter(WithinFilter):
 
 @admin.register(Event)
 class EventAdmin(FactsAdmin[Event]):
-    list_display = ("type", "order", "meant_for", "happened", "foreign", "age")
+    list_display = ("type", "order", "meant_for", "source", "happened", "age")
     list_filter = (TypeFilter, RecordedFilter)
     list_defer = ("data",)
     ordering = ("-recorded_at", "-id")
     search_help_text = _("Exactly one of: an order (123 or order/123), an event's id.")
     fieldsets = (
-        (_("What"), {"fields": ("type", "version", "order", "payload")}),
-        (_("When"), {"fields": ("happened", "recorded", "delay")}),
-        (_("From"), {"fields": ("source", "foreign", "id", "traceparent")}),
+        (_("What"), {"fields": (("type", "version", "order"), "payload")}),
+        (_("When"), {"fields": (("happened", "recorded", "delay"),)}),
+        (_("From"), {"fields": (("source", "recorded_by"), "id", "traceparent")}),
     )
 
     order = columns.order(Event)
@@ -56,6 +57,12 @@ class EventAdmin(FactsAdmin[Event]):
     @admin.display(description=_("meant for"))
     def meant_for(self, event: Event) -> str:
         return ", ".join(event.expected) or EMPTY
+
+    @admin.display(description=_("recorded by"))
+    def recorded_by(self, event: Event) -> str:
+        if event.foreign:
+            return gettext("a consumer: its publisher is not this project")
+        return gettext("its publisher, this project")
 
     @admin.display(description=_("from happening to being recorded"))
     def delay(self, event: Event) -> str:

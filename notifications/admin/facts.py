@@ -11,6 +11,7 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from notifications.admin.changelist import KeysetChangeList
+from notifications.admin.display import EMPTY
 from notifications.admin.related import Section
 
 Row = TypeVar("Row", bound=Model)
@@ -33,6 +34,7 @@ class FactsAdmin(_ModelAdmin[Row]):
     """
 
     actions = None
+    empty_value_display = EMPTY
     change_form_template = "admin/notifications/facts.html"
     list_per_page = 50
     list_defer: ClassVar[Sequence[str]] = ()
@@ -50,6 +52,10 @@ class FactsAdmin(_ModelAdmin[Row]):
 
     def prepare(self, rows: list[Row]) -> None:
         """Attach what the columns of these rows need, in as many queries as there are tables."""
+
+    def name_of(self, row: Row) -> str:
+        """What its page is headed with."""
+        return str(row)
 
     def related(self, request: HttpRequest, row: Row) -> list[Section]:
         """The tables below the facts. Each asks for the permission to view its own rows."""
@@ -90,5 +96,6 @@ class FactsAdmin(_ModelAdmin[Row]):
         obj: Row | None = None,
     ) -> HttpResponse:
         if obj is not None:
+            context["subtitle"] = self.name_of(obj)
             context["sections"] = self.related(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)

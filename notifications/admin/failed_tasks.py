@@ -36,7 +36,7 @@ from notifications.admin.display import (
 )
 from notifications.admin.facts import FactsAdmin
 from notifications.admin.filters import ChoiceFilter, StateFilter, WithinFilter
-from notifications.models import Attempt, Delivery
+from notifications.models import Attempt, Delivery, Event
 
 MAX_TASKS = 500
 """Task ids that one search follows from an order or a delivery."""
@@ -66,7 +66,7 @@ class DoneFilter(WithinFilter):
 class TaskResultAdmin(FactsAdmin[Any]):
     """Opens on failures; in a project whose other tasks keep results, "All" shows those too."""
 
-    list_display = ("status_badge", "task", "consumer", "event", "delivery", "exception", "age")
+    list_display = ("status_badge", "task", "about", "delivery", "exception", "age")
     list_display_links = ("task",)
     list_filter = (StatusFilter, TaskFilter, DoneFilter)
     list_defer = ("traceback", "meta", "task_kwargs")
@@ -75,9 +75,9 @@ class TaskResultAdmin(FactsAdmin[Any]):
         "Exactly one of: an order (123 or order/123), a task's, a delivery's or an event's id."
     )
     fieldsets = (
-        (_("What"), {"fields": ("task", "consumer", "event", "arguments", "named_arguments")}),
-        (_("Why"), {"fields": ("status_badge", "exception_class", "message", "trace")}),
-        (_("When and where"), {"fields": ("started", "done", "worker", "task_id")}),
+        (_("What"), {"fields": (("task", "consumer"), "event", "arguments", "named_arguments")}),
+        (_("Why"), {"fields": (("status_badge", "exception_class"), "message", "trace")}),
+        (_("When and where"), {"fields": (("started", "done"), ("worker", "task_id"))}),
     )
 
     status_badge = columns.state("status")
@@ -96,11 +96,17 @@ class TaskResultAdmin(FactsAdmin[Any]):
 
     def prepare(self, rows: list[Any]) -> None:
         attempts = Attempt.objects.filter(task_id__in=_uuids(row.task_id for row in rows))
-        delivery_of = dict(attempts.values_list("task_id", "delivery_id"))
-        named = {str(key): value for key, value in delivery_of.items()}
-        deliveries = Delivery.objects.in_bulk(set(named.values()))
+        tried = {str(task): key for task, key in attempts.values_list("task_id", "delivery_id")}
+        deliveries = Delivery.objects.in_bulk(set(tried.values()))
+        events = Event.objects.defer("data").in_bulk(
+            {key for row in rows if (key := event_id(row))}
+        )
         for row in rows:
-            row.delivery = deliveries.get(named.get(row.task_id))
+            row.delivery = deliveries.get(tried.get(row.task_id))
+            row.event = events.get(event_id(row))
+
+    def name_of(self, row: Any) -> str:
+        return f"{row.task_name or row.task_id}: {_exception(row)[0] or row.status}"
 
     def related(self, request: HttpRequest, row: Any) -> list[related.Section]:
         ids = _uuids([row.task_id])
@@ -120,9 +126,15 @@ class TaskResultAdmin(FactsAdmin[Any]):
     def event(self, row: Any) -> SafeString | str:
         return event_link(event_id(row))
 
+    @admin.display(description=_("event"))
+    def about(self, row: Any) -> SafeString | str:
+        return link(page_url(row.event), row.event) if row.event else event_link(event_id(row))
+
     @admin.display(description=_("delivery"))
     def delivery(self, row: Any) -> SafeString | str:
-        return link(page_url(row.delivery), row.delivery) if row.delivery else EMPTY
+        if row.delivery is None:
+            return EMPTY
+        return link(page_url(row.delivery), f"{row.delivery.channel} {row.delivery.recipient}")
 
     @admin.display(description=_("exception"))
     def exception(self, row: Any) -> str:
@@ -201,24 +213,23 @@ def _exception(row: Any) -> tuple[str, str]:
         return "", row.result or ""
 
 
-def _unpacked(stored: str | None) -> Any:
-    """The arguments, as far as the JSON of their `repr` (what Celery stores) can be read."""
-    value: Any = stored or ""
-    for unpack in (json.loads, ast.literal_eval):
-        try:
-            value = unpack(value)
-        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+def _unpacked(stored: Any) -> Any:
+    """The arguments, out of the layers of JSON and `repr` that Celery stores them in."""
+    value = stored
+    for _layer in range(3):
+        if not isinstance(value, str):
             break
-    if isinstance(value, tuple | list):
-        return [_event(entry) for entry in value]
-    return value
+        value = _parsed(value)
+    return [_unpacked(entry) for entry in value] if isinstance(value, tuple | list) else value
 
 
-def _event(argument: Any) -> Any:
-    try:
-        return json.loads(argument)
-    except (ValueError, TypeError, RecursionError):
-        return argument
+def _parsed(text: str) -> Any:
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(text)
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            continue
+    return text
 
 
 def _shown(value: Any) -> SafeString | str:

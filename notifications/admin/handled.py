@@ -33,7 +33,7 @@ class HandledAdmin(FactsAdmin[Handled]):
         "order",
         "attempts",
         "error",
-        "done",
+        "done_ago",
         "age",
     )
     list_display_links = ("consumer",)
@@ -41,9 +41,12 @@ class HandledAdmin(FactsAdmin[Handled]):
     ordering = ("-id",)
     search_help_text = _("Exactly one of: an order (123 or order/123), an event's id.")
     fieldsets = (
-        (_("What"), {"fields": ("consumer", "event_link", "event_type", "order", "generation")}),
-        (_("State"), {"fields": ("state", "attempts", "whole_error")}),
-        (_("When"), {"fields": ("happened", "received", "done", "lag")}),
+        (
+            _("What"),
+            {"fields": ("event_link", ("consumer", "event_type", "order", "generation"))},
+        ),
+        (_("State"), {"fields": (("state", "attempts"), "whole_error")}),
+        (_("When"), {"fields": (("happened", "received"), ("done", "lag"))}),
     )
 
     state = columns.state("outcome", _("outcome"))
@@ -54,6 +57,7 @@ class HandledAdmin(FactsAdmin[Handled]):
     happened = columns.moment("event_time", _("event happened"))
     received = columns.moment("received_at", _("received"))
     done = columns.moment("done_at", _("done"))
+    done_ago = columns.ago("done_at", _("done"))
     age = columns.age("received_at")
 
     def matching(self, term: str) -> Q:

@@ -14,7 +14,17 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from notifications.admin.display import EMPTY, age, badge, exact, link, list_url, page_url, short
+from notifications.admin.display import (
+    EMPTY,
+    age,
+    badge,
+    exact,
+    link,
+    list_url,
+    page_url,
+    recipient,
+    short,
+)
 from notifications.models import Attempt, DeadLetter, Delivery, Dispatch, Handled
 
 LIMIT = 50
@@ -46,7 +56,7 @@ def deliveries(
         return (
             link(page_url(row), row.event_type),
             row.channel,
-            f"{row.recipient} · {row.masked_address}".rstrip(" ·"),
+            recipient(row),
             badge(row.state),
             row.attempts,
             short(row.last_error or row.reason, address=row.address),
