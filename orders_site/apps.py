@@ -7,4 +7,4 @@ class OrdersSiteConfig(AppConfig):
     name = "orders_site"
 
     def ready(self) -> None:
-        from orders_site import receivers  # noqa: F401 - connects itself
+        from orders_site import checks, receivers  # noqa: F401 - they register themselves

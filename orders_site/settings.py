@@ -22,10 +22,10 @@ SHOP = {
     "support_email": os.environ.get("SHOP_SUPPORT_EMAIL", "help@shop.example"),
 }
 
-DATABASE_URL = os.environ.get("DATABASE_URL") or "postgresql://127.0.0.1/not-configured"
 DATABASES = {
     "default": environment.database(
-        DATABASE_URL, pool_size=int(os.environ.get("DATABASE_POOL_SIZE", "20"))
+        os.environ.get("DATABASE_URL", ""),
+        pool_size=int(os.environ.get("DATABASE_POOL_SIZE", "20")),
     )
 }
 

@@ -28,7 +28,7 @@ class CustomerAdmin(EditableAdmin):
         "push_consent",
     ]
     search_help_text = "The whole email address or phone number."
-    ordering = ["-pk"]
+    ordering = ["-id"]
     readonly_fields = ["created_at"]
     inlines = [DeviceInline]
     fieldsets = [

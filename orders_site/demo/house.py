@@ -7,6 +7,7 @@ import secrets
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from django.contrib.auth import get_user_model
@@ -74,9 +75,9 @@ def open_house(stack: Stack, *, password: str) -> House:
         for name, queues in WORKERS.items()
     ]
     web.wait_until(lambda: http_status(port, "/admin/login/") == 200, within=READY_WITHIN)
-    relay.wait_until(lambda: "relay" in relay.log.read_text(), within=READY_WITHIN)
+    relay.wait_until(lambda: "ready" in relay.log, within=READY_WITHIN)
     for worker in workers:
-        worker.wait_until(lambda log=worker.log: " ready." in log.read_text(), within=READY_WITHIN)
+        worker.wait_until(partial(_is_ready, worker), within=READY_WITHIN)
     return House(
         admin=f"http://127.0.0.1:{port}/admin/",
         inbox=stack.environment["PROVIDER_SANDBOX_URL"] + "/",
@@ -84,15 +85,17 @@ def open_house(stack: Stack, *, password: str) -> House:
     )
 
 
+def _is_ready(worker: Process) -> bool:
+    return " ready." in worker.log
+
+
 def _start(stack: Stack, name: str, program: str, *arguments: str) -> Process:
-    log = stack.directories.log(name)
-    log.unlink(missing_ok=True)  # of an earlier run; its "ready" would be read as ours
     here = Path(sys.executable).parent
     command = [sys.executable, program] if program == "manage.py" else [here / program]
     return stack.processes.start(
         [*command, *arguments],
         name=name,
-        log=log,
+        log=stack.directories.log(name),
         env={**os.environ, **stack.environment, "PYTHONUNBUFFERED": "1"},
     )
 

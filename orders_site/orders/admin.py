@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
@@ -14,8 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 
-from notifications.admin import search
+from notifications.admin import display, search
+from notifications.admin.filters import StateFilter
 from orders_site.admin import EditableAdmin, ShopAdmin
 from orders_site.orders.exceptions import OrderError
 from orders_site.orders.forms import CancelForm, ShipForm
@@ -35,6 +36,10 @@ class ProductAdmin(EditableAdmin):
         return Q(sku=term.upper())
 
 
+class OrderStateFilter(StateFilter):
+    states = Order.State.values
+
+
 class OrderLineInline(admin.TabularInline):
     model = OrderLine
     fields = readonly_fields = ["sku", "name", "quantity", "unit_price", "total"]
@@ -50,29 +55,37 @@ class OrderLineInline(admin.TabularInline):
 
 @admin.register(Order)
 class OrderAdmin(ShopAdmin):
-    list_display = ["number", "state", "customer", "total", "placed_at", "deliveries"]
-    list_filter = ["state"]
+    list_display = ["number", "state_badge", "customer", "total", "age", "deliveries"]
+    list_filter = [OrderStateFilter]
     list_select_related = ["customer"]
     search_help_text = "An order's number (17 or order/17) or its customer's whole email address."
-    ordering = ["-pk"]
+    ordering = ["-id"]
     inlines = [OrderLineInline]
     actions = ["ship", "cancel"]
     change_form_template = "admin/orders/order/change_form.html"
     fieldsets = [
-        (None, {"fields": ["number", "state", "customer", "total", "placed_at", "deliveries"]}),
+        (None, {"fields": ["state_badge", "customer", "total", "placed_at", "deliveries"]}),
         ("Shipment", {"fields": ["carrier", "tracking_code", "shipped_at"]}),
         ("Cancellation", {"fields": ["cancel_reason", "cancelled_at"]}),
     ]
 
-    @admin.display(description="order", ordering="pk")
+    @admin.display(description="order")
     def number(self, order: Order) -> str:
         return f"#{order.pk}"
 
-    @admin.display(description="notifications")
+    @admin.display(description="state")
+    def state_badge(self, order: Order) -> str:
+        return display.badge(order.state)
+
+    @admin.display(description="age")
+    def age(self, order: Order) -> str:
+        return display.age(order.placed_at)
+
+    @admin.display(description="deliveries")
     def deliveries(self, order: Order) -> str:
         url = reverse("admin:notifications_delivery_changelist")
         return format_html(
-            '<a href="{}?{}">deliveries</a>', url, urlencode({"q": f"order/{order.pk}"})
+            '<a href="{}?{}">who was told</a>', url, urlencode({"q": f"order/{order.pk}"})
         )
 
     def matching(self, term: str) -> Q:
@@ -81,23 +94,23 @@ class OrderAdmin(ShopAdmin):
         number = search.number(term.removeprefix("order/").removeprefix("#"))
         return Q(pk=number) if number is not None else Q(pk__in=[])
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        offered = [(name, name.capitalize()) for name in self.get_actions(request)]
-        return super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), "order_actions": offered}
-        )
-
     def has_ship_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("orders.ship_order")
+        return bool(request.user.has_perm("orders.ship_order"))
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("orders.cancel_order")
+        return bool(request.user.has_perm("orders.cancel_order"))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """With a button for each action that this person may take and this state allows."""
+        order: Order = context["original"]
+        context["ways"] = [
+            (action, action.capitalize())
+            for action, possible in (("ship", order.can_ship), ("cancel", order.can_cancel))
+            if possible and action in self.get_actions(request)
+        ]
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.action(description="Ship the selected orders", permissions=["ship"])
     def ship(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
@@ -124,7 +137,7 @@ class OrderAdmin(ShopAdmin):
         form_class: type[ShipForm] | type[CancelForm],
         action: str,
         done: str,
-        apply: Callable[[Order, forms.Form], None],
+        apply: Callable[[Order, Any], None],
     ) -> HttpResponse | None:
         """A form in between; then each order in its own transaction, refusals told one by one."""
         orders = list(queryset.order_by("pk")[: MAX_AT_ONCE + 1])
@@ -147,12 +160,13 @@ class OrderAdmin(ShopAdmin):
     def _ask(
         self, request: HttpRequest, orders: list[Order], form: forms.Form, action: str
     ) -> HttpResponse:
+        plural = "s" if len(orders) > 1 else ""
         return TemplateResponse(
             request,
             "admin/orders/order/confirm.html",
             {
                 **self.admin_site.each_context(request),
-                "title": f"{action.capitalize()} {len(orders)} order{'s'[: len(orders) > 1]}",
+                "title": f"{action.capitalize()} {len(orders)} order{plural}",
                 "opts": self.opts,
                 "orders": orders,
                 "form": form,

@@ -98,6 +98,7 @@ class Order(models.Model):
 
     class Meta:
         constraints = [_amount("order_total_bounded", "total_minor")]
+        indexes = [models.Index(fields=["state", "id"], name="order_by_state")]
         permissions = [("ship_order", "Can ship orders"), ("cancel_order", "Can cancel orders")]
 
     def __str__(self) -> str:
@@ -106,6 +107,14 @@ class Order(models.Model):
     @property
     def total(self) -> Money:
         return Money(self.currency, self.total_minor)
+
+    @property
+    def can_ship(self) -> bool:
+        return self.state == Order.State.PLACED
+
+    @property
+    def can_cancel(self) -> bool:
+        return any(self.cancellable_from(reason) == self.state for reason in Order.CancelReason)
 
     @staticmethod
     def cancellable_from(reason: CancelReason) -> State:

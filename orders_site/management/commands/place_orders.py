@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DEFAULT_DB_ALIAS, OperationalError
 
 from orders_site.orders.models import Order
 from orders_site.orders.money import Money
@@ -43,9 +44,18 @@ class Command(BaseCommand):
         )
         parser.add_argument("--json", action="store_true", help="one JSON object instead of words")
 
-    def handle(self, *, orders: int, ship: float, cancel: float, **options: Any) -> None:
+    def get_check_kwargs(self, options: dict[str, Any]) -> dict[str, Any]:
+        return {"databases": [DEFAULT_DB_ALIAS]}
+
+    def handle(self, *, ship: float, cancel: float, **options: Any) -> None:
         if ship + cancel > 1:
             raise CommandError(f"--ship {ship} and --cancel {cancel} add up to more than 1.")
+        try:
+            self._place(ship=ship, cancel=cancel, **options)
+        except OperationalError as error:
+            raise CommandError(f"The database does not answer: {error}") from error
+
+    def _place(self, *, orders: int, ship: float, cancel: float, **options: Any) -> None:
         samples = Samples(options["seed"])
         customers = samples.customers(max(1, orders // ORDERS_PER_CUSTOMER))
         samples.catalogue()
