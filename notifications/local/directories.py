@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,13 @@ class Directories:
         for directory in (home, shared, home / "logs"):
             directory.mkdir(parents=True, exist_ok=True)
         return cls(home, shared)
+
+    def put_logs_aside(self) -> None:
+        """Keep the logs of the run before, and only of that one, in `logs.previous`."""
+        logs, previous = self.home / "logs", self.home / "logs.previous"
+        shutil.rmtree(previous, ignore_errors=True)
+        logs.rename(previous)
+        logs.mkdir()
 
     def log(self, name: str) -> Path:
         return self.home / "logs" / f"{name}.log"

@@ -38,10 +38,12 @@ class Process:
         *,
         name: str,
         log: Path,
+        log_start: int,
         stop_signal: signal.Signals,
         ended: Callable[[int], None],
     ) -> None:
         self._popen = popen
+        self._log_start = log_start
         self._stop_signal = stop_signal
         self._ended = ended
         self.name = name
@@ -49,10 +51,10 @@ class Process:
 
     @property
     def log(self) -> str:
-        """All that was written to its log file, also by those of the same name before it."""
-        with suppress(FileNotFoundError):
-            return self.log_file.read_text(errors="replace")
-        return ""
+        """What it has written so far, without what stood in the file before."""
+        with self.log_file.open("rb") as file:
+            file.seek(self._log_start)
+            return file.read().decode(errors="replace")
 
     @property
     def pid(self) -> int:
@@ -174,7 +176,14 @@ class Processes:
                 start_new_session=True,
                 umask=0o077,
             )
-            process = Process(popen, name=name, log=log, stop_signal=stop_signal, ended=self._ended)
+            process = Process(
+                popen,
+                name=name,
+                log=log,
+                log_start=output.tell(),
+                stop_signal=stop_signal,
+                ended=self._ended,
+            )
             self._running.append(process)
         return process
 

@@ -91,6 +91,7 @@ class Stack:
             lock = undo.enter_context(self._lock())
             processes = Processes(hold=[lock.fileno()], remove=[self._env_file])
             self._processes = undo.enter_context(processes)
+            self.directories.put_logs_aside()
             self.parts = self._wanted_parts()
             self._start_parts()
             self.environment = self._environment()

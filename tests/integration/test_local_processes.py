@@ -165,3 +165,9 @@ def test_signals_end_a_block_as_ctrl_c_does(number: signal.Signals) -> None:
     with pytest.raises(KeyboardInterrupt), stopped_by_signals():
         signal.raise_signal(number)
     assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_the_log_of_a_process_begins_with_the_process(processes: Processes, log: Path) -> None:
+    log.write_text("up, said another one before\n")
+    process = start(processes, PATIENT, log)
+    assert process.log == "up\n"

@@ -99,6 +99,16 @@ def test_a_second_start_finds_data_and_keys_again(open_stack: Open) -> None:
         assert second.environment[name] == first.environment[name]
 
 
+def test_the_logs_of_the_run_before_are_kept_aside(open_stack: Open) -> None:
+    given = all_but("DATABASE_URL")
+    first = open_stack(**given)
+    before = first.directories.log("postgres").read_text()
+    first.stop()
+    home = open_stack(**given).directories.home
+    assert (home / "logs.previous" / "postgres.log").read_text().startswith(before)
+    assert before not in (home / "logs" / "postgres.log").read_text()
+
+
 def test_two_stacks_run_side_by_side(open_stack: Open) -> None:
     one, other = open_stack("one"), open_stack("other")
     query(one, "CREATE TABLE mine (id int)")
