@@ -92,7 +92,7 @@ class AccessTokens:
             raise ProviderPaused("Google refused the credentials.", "token_refused") from None
 
 
-class _HttpxRequest(transport.Request):  # type: ignore[misc]
+class _HttpxRequest(transport.Request):
     """google-auth's transport over our httpx client, so that its timeouts hold here too."""
 
     def __init__(self, http: httpx.Client) -> None:
@@ -110,14 +110,18 @@ class _HttpxRequest(transport.Request):  # type: ignore[misc]
         try:
             answer = self._http.request(method, url, content=body, headers=headers)
         except httpx.HTTPError as error:
-            raise google_errors.TransportError(type(error).__name__) from None
+            raise _unreachable(type(error).__name__) from None
         if answer.status_code in (408, 429) or answer.status_code >= 500:
             # Returned, google-auth would sleep and try again, in the middle of a worker's thread.
-            raise google_errors.TransportError(f"HTTP {answer.status_code}")
+            raise _unreachable(f"HTTP {answer.status_code}")
         return _Response(answer)
 
 
-class _Response(transport.Response):  # type: ignore[misc]
+def _unreachable(why: str) -> google_errors.TransportError:
+    return google_errors.TransportError(why)  # type: ignore[no-untyped-call]
+
+
+class _Response(transport.Response):
     def __init__(self, answer: httpx.Response) -> None:
         self._answer = answer
 

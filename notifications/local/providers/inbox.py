@@ -50,6 +50,7 @@ class _Inbox:
                 "more": len(rows) > PAGE,
                 "found": store.count(channel=channel, search=search, after=after),
                 "counts": self._sandbox.counts(),
+                "edition": self._sandbox.edition,
             }
         )
 

@@ -50,6 +50,7 @@ class Sandbox:
         self.script = Script()
         self.limits: dict[str, RateLimit] = {}
         self.outcomes: Counter[tuple[str, str]] = Counter()
+        self.edition = str(uuid4())  # another after each reset: the page then starts over
 
     def decide(self, channel: str, address: str) -> Step:
         """What happens to this send: the script first, then the rate limit."""
@@ -86,6 +87,7 @@ class Sandbox:
         self.limits.clear()
         self.outcomes.clear()
         self.store.clear()
+        self.edition = str(uuid4())
 
     def _counts_of(self, channel: str) -> dict[str, object]:
         outcomes = {name: n for (of, name), n in self.outcomes.items() if of == channel}

@@ -17,9 +17,10 @@ _COLUMNS = (
 )
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- no id comes twice, not even after a reset
     channel TEXT NOT NULL, address TEXT NOT NULL,
     tag TEXT NOT NULL, event_type TEXT NOT NULL, subject TEXT NOT NULL,
+    number TEXT AS (substr(subject, instr(subject, '/') + 1)),
     sender TEXT NOT NULL, title TEXT NOT NULL, text TEXT NOT NULL,
     provider_message_id TEXT NOT NULL, accepted_at REAL NOT NULL, html TEXT NOT NULL
 );
@@ -84,7 +85,7 @@ class Store:
     def newest(
         self, *, channel: str = "", search: str = "", before: int | None, after: int, limit: int
     ) -> list[dict[str, Any]]:
-        """Newest first; `search` finds an address or a subject that holds it."""
+        """Newest first; `search`: a part of an address, a subject or its number, or a whole tag."""
         where, values = "id > ?", [after]
         if before is not None:
             where += " AND id < ?"
@@ -143,6 +144,6 @@ class Store:
             where += " AND channel = ?"
             values.append(channel)
         if search:
-            where += " AND (instr(lower(address), ?) OR instr(lower(subject), ?) OR tag = ?)"
-            values += [search.lower(), search.lower(), search]
+            where += " AND (instr(lower(address), ?) OR ? IN (subject, tag, number))"
+            values += [search.lower(), search]
         return where, values
