@@ -1,8 +1,13 @@
-// Runs fauxqs on 127.0.0.1 only (it binds 0.0.0.0 by itself, and has no setting for that),
-// keeps its data when FAUXQS_DATA_DIR is set, and empties it on POST /_fauxqs/reset.
+// Runs fauxqs (its directory is the first argument) with three things that it has no setting for:
+// it listens on 127.0.0.1 only, it is emptied by POST /_fauxqs/reset, and the long poll of a
+// client that has gone ends with it, as AWS's does, instead of taking messages to nobody.
+import { AsyncLocalStorage } from "node:async_hooks";
+import net from "node:net";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import net from "node:net";
+
+const home = join(process.argv[2], "node_modules", "fauxqs", "dist");
+const load = (file) => import(pathToFileURL(join(home, file)));
 
 let http;
 const listen = net.Server.prototype.listen;
@@ -11,9 +16,23 @@ net.Server.prototype.listen = function (options, ...rest) {
   return listen.call(this, { ...options, host: "127.0.0.1" }, ...rest);
 };
 
-// Its package is found where it was installed, not beside this file.
-const entry = join(process.argv[2], "node_modules", "fauxqs", "dist", "app.js");
-const { startFauxqs } = await import(pathToFileURL(entry));
+const answering = new AsyncLocalStorage();
+const { SqsQueue } = await load("sqs/sqsStore.js");
+const waitForMessages = SqsQueue.prototype.waitForMessages;
+SqsQueue.prototype.waitForMessages = function (seconds) {
+  const arrived = waitForMessages.call(this, seconds);
+  const waiter = this.pollWaiters.at(-1);
+  answering.getStore().once("close", () => {
+    const index = this.pollWaiters.indexOf(waiter);
+    if (index < 0) return; // it was answered
+    clearTimeout(waiter.timer);
+    this.pollWaiters.splice(index, 1);
+    this.stopPollTimerIfEmpty();
+  });
+  return arrived;
+};
+
+const { startFauxqs } = await load("app.js");
 const server = await startFauxqs({
   port: Number(process.env.FAUXQS_PORT),
   dataDir: process.env.FAUXQS_DATA_DIR || undefined,
@@ -23,12 +42,12 @@ const server = await startFauxqs({
 const [serve] = http.listeners("request");
 http.removeAllListeners("request");
 http.on("request", (request, response) => {
-  if (request.method !== "POST" || request.url !== "/_fauxqs/reset") {
-    serve(request, response);
-    return;
+  if (request.method === "POST" && request.url === "/_fauxqs/reset") {
+    server.purgeAll();
+    response.end();
+  } else {
+    answering.run(response, serve, request, response);
   }
-  server.purgeAll();
-  response.end();
 });
 
 process.once("SIGTERM", async () => {

@@ -9,14 +9,17 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from notifications.local.directories import Directories
 from notifications.local.fauxqs import Fauxqs
 from notifications.local.parts import PartFailed
 from notifications.local.ports import HOST
 from notifications.local.processes import Processes
+from tests.waiting import wait_for
 
+ESTABLISHED, LISTEN = "01", "0A"  # as /proc/net/tcp writes them
 SHARED = Path(__file__).resolve().parents[2] / ".local"
 
 
@@ -39,7 +42,7 @@ def sqs(emulator: Fauxqs) -> Iterator[Any]:
         yield client
 
 
-def _client(service: str, emulator: Fauxqs) -> Any:
+def _client(service: str, emulator: Fauxqs, *, read_timeout: float = 10.0) -> Any:
     environment = emulator.environment
     return boto3.client(
         service,
@@ -47,7 +50,16 @@ def _client(service: str, emulator: Fauxqs) -> Any:
         region_name=environment["AWS_DEFAULT_REGION"],
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        config=Config(read_timeout=read_timeout, retries={"total_max_attempts": 1}),
     )
+
+
+def _sockets(emulator: Fauxqs, state: str) -> list[str]:
+    """The emulator's own addresses (hexadecimal) of its sockets in that state."""
+    tables = [Path("/proc/net/tcp").read_text(), Path("/proc/net/tcp6").read_text()]
+    rows = [line.split() for table in tables for line in table.splitlines()[1:]]
+    port = f":{emulator.port:04X}"
+    return [row[1] for row in rows if row[1].endswith(port) and row[3] == state]
 
 
 def _received(sqs: Any, queue: str) -> list[str]:
@@ -87,13 +99,7 @@ def test_a_reset_forgets_queues_and_messages(emulator: Fauxqs, sqs: Any) -> None
 
 
 def test_it_listens_on_the_loopback_alone(emulator: Fauxqs) -> None:
-    tables = [Path("/proc/net/tcp").read_text(), Path("/proc/net/tcp6").read_text()]
-    rows = [line.split() for table in tables for line in table.splitlines()[1:]]
-    port = f"{emulator.port:04X}"
-
-    listening = {row[1] for row in rows if row[1].endswith(f":{port}") and row[3] == "0A"}
-
-    assert listening == {f"0100007F:{port}"}
+    assert set(_sockets(emulator, LISTEN)) == {f"0100007F:{emulator.port:04X}"}
 
 
 def test_a_taken_port_is_named_with_the_mend(
@@ -103,3 +109,17 @@ def test_a_taken_port_is_named_with_the_mend(
 
     with pytest.raises(PartFailed, match=f"fauxqs: port {emulator.port} of {HOST} is taken"):
         second.start()
+
+
+def test_the_long_poll_of_a_client_that_has_gone_takes_no_message(
+    emulator: Fauxqs, sqs: Any
+) -> None:
+    queue = sqs.create_queue(QueueName="orders")["QueueUrl"]
+    impatient = _client("sqs", emulator, read_timeout=0.2)
+    with closing(impatient), pytest.raises(ReadTimeoutError):
+        impatient.receive_message(QueueUrl=queue, WaitTimeSeconds=20)
+    wait_for(lambda: len(_sockets(emulator, ESTABLISHED)) == 1, what="the connection's end")
+
+    sqs.send_message(QueueUrl=queue, MessageBody="m")
+
+    assert _received(sqs, queue) == ["m"]
