@@ -12,6 +12,9 @@ class NotificationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Import every app's `events.py` and `consumers.py`, then our own system checks."""
+        """Import every app's `events.py` and `consumers.py`, then our own consumers and checks."""
         autodiscover_modules("events", "consumers")
         from notifications import checks  # noqa: F401 - registers itself
+        from notifications.channels import consumers
+
+        consumers.register_configured()

@@ -1,1 +1,277 @@
-"""System checks: what is missing or wrong, said at start-up with its id and its mend."""
+"""System checks: what is missing or wrong, said at start-up with its id and its mend.
+
+| id | what is wrong |
+|---|---|
+| notifications.E001 | NOTIFICATIONS cannot be read: an unknown key, a value of the wrong kind |
+| notifications.E002 | PREFIX (or a topic's or queue's name with it) is none that SQS takes |
+| notifications.E003 | ADDRESS_HASH_KEYS has no key, or an empty one |
+| notifications.E004 | RECIPIENTS, CONTEXT or STILL_TRUE is not set or cannot be imported |
+| notifications.E005 | a channel's adapter cannot be made from its path and options |
+| notifications.E006 | a route leads to a channel that is not configured |
+| notifications.E007 | a route or a consumer names an event type that nobody registered |
+| notifications.E008 | a routed event has no template for its channel, or a broken one |
+| notifications.E009 | a consumer's task is not registered with Celery, or is no EventTask |
+| notifications.E010 | a consumer's task has acks_late off |
+| notifications.E011 | a consumer allows fewer receives than its task has retries |
+| notifications.E012 | an adapter's timeouts reach its channel's max_seconds |
+| notifications.E013 | the database is not PostgreSQL |
+| notifications.E014 | the database is not configured |
+| notifications.W015 | the database connections are not pooled |
+
+None of them needs a database or a network. The templates of every language but the
+default one are looked at when they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from celery import current_app
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+from django.db import router
+from django.utils.module_loading import import_string
+
+from notifications import conf as settings_of
+from notifications import rendering, topology
+from notifications.channels import adapters
+from notifications.channels.base import CONNECT_TIMEOUT, READ_TIMEOUT
+from notifications.conf import conf
+from notifications.consumers import Consumer, all_consumers
+from notifications.events import all_event_types
+from notifications.models import Event
+from notifications.worker.task import EventTask
+
+TAG = "notifications"
+
+Found: TypeAlias = Iterator[CheckMessage]
+
+
+@register(TAG)
+def check_all(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> Iterable[CheckMessage]:
+    """Everything in the table above. While the setting cannot be read, nothing that reads it."""
+    yield from check_database()
+    unreadable = list(check_setting())
+    yield from unreadable
+    if unreadable:
+        return
+    for check in _CHECKS_OF_THE_SETTING:
+        yield from check()
+
+
+def check_setting() -> Found:
+    for problem in settings_of.problems(getattr(settings, "NOTIFICATIONS", {})):
+        yield Error(problem, hint="Mend the NOTIFICATIONS setting.", id="notifications.E001")
+
+
+def check_names() -> Found:
+    try:
+        topology.current()
+    except ImproperlyConfigured as error:
+        yield Error(
+            str(error),
+            hint='Choose another NOTIFICATIONS["PREFIX"] ("dev", "shop-live") or name.',
+            id="notifications.E002",
+        )
+
+
+def check_address_hash_keys() -> Found:
+    keys = conf().address_hash_keys
+    if not keys or not all(keys.values()):
+        yield Error(
+            'NOTIFICATIONS["ADDRESS_HASH_KEYS"] has no key, or an empty one: '
+            "deliveries could not be found by address.",
+            hint="Give {1: <a long random secret>}; the shop reads the environment's "
+            "ADDRESS_HASH_KEY. Keep old versions when you rotate.",
+            id="notifications.E003",
+        )
+
+
+def check_hooks() -> Found:
+    for name in ("recipients", "context", "still_true"):
+        path: str = getattr(conf(), name)
+        setting = f'NOTIFICATIONS["{name.upper()}"]'
+        if path:
+            yield from _importable(path, setting)
+        elif name == "recipients" and conf().routes:
+            yield Error(
+                f"{setting} is not set, so nobody can be told anything.",
+                hint="Give the dotted path of your (envelope, route) -> Iterable[Recipient].",
+                id="notifications.E004",
+            )
+
+
+def check_adapters() -> Found:
+    for channel in sorted(conf().channels):
+        try:
+            adapters.make(channel)
+        except Exception as error:  # noqa: BLE001 - whatever an adapter raises is what to mend
+            yield Error(
+                f"The adapter of channel {channel!r} cannot be made: {error}",
+                hint=f'Mend NOTIFICATIONS["CHANNELS"]["{channel}"]: the path of a ChannelAdapter '
+                "and the options that it takes.",
+                id="notifications.E005",
+            )
+
+
+def check_routes() -> Found:
+    registered = {kind.name for kind in all_event_types()}
+    for event_type, routes in sorted(conf().routes.items()):
+        for channel in sorted({route.channel for route in routes} - set(conf().channels)):
+            yield Error(
+                f"{event_type} is routed to {channel!r}, which is no channel.",
+                hint=f'Add {channel!r} to NOTIFICATIONS["CHANNELS"], or take the Route away.',
+                id="notifications.E006",
+            )
+        if event_type not in registered:
+            yield _unregistered(event_type, 'NOTIFICATIONS["ROUTES"]', registered)
+    for consumer in all_consumers():
+        if consumer.channel:
+            continue  # it wants what is routed to it, which was looked at above
+        for event_type in sorted((consumer.wants or frozenset()) - registered):
+            yield _unregistered(event_type, f"consumer {consumer.name!r}", registered)
+
+
+def check_templates() -> Found:
+    for event_type, routes in sorted(conf().routes.items()):
+        for channel in sorted({route.channel for route in routes}):
+            yield from (
+                Error(
+                    f"{event_type} is told by {channel}, but there is no template {path}.",
+                    hint="Put it into a templates directory of your project or app.",
+                    id="notifications.E008",
+                )
+                for path in rendering.missing_templates(event_type, channel)
+            )
+            yield from (
+                Error(
+                    f"A template does not compile: {problem}",
+                    hint="Mend the template.",
+                    id="notifications.E008",
+                )
+                for problem in rendering.broken_templates(event_type, channel)
+            )
+
+
+def check_tasks() -> Found:
+    for consumer in all_consumers():
+        task = current_app.tasks.get(consumer.task)
+        if not isinstance(task, EventTask):
+            yield Error(
+                f"Consumer {consumer.name!r} names the task {consumer.task!r}, which is "
+                f"{'no EventTask' if task else 'not registered with Celery'}.",
+                hint=f"Declare it in a consumers.py: @shared_task(bind=True, base=EventTask, "
+                f'name="{consumer.task}", …).',
+                id="notifications.E009",
+            )
+        else:
+            yield from _task_of(consumer, task)
+
+
+def check_timeouts() -> Found:
+    for consumer in all_consumers():
+        described = conf().channels.get(consumer.channel)
+        if described is None:
+            continue
+        options = described.options
+        longest = options.get("connect_timeout", CONNECT_TIMEOUT) + options.get(
+            "read_timeout", READ_TIMEOUT
+        )
+        if longest >= consumer.max_seconds:
+            yield Error(
+                f"A send over {consumer.channel!r} may take {longest:g} s (connect_timeout + "
+                f"read_timeout), but its messages are given {consumer.max_seconds} s: another "
+                "worker would take over what is still being sent.",
+                hint="Lower the timeouts in the channel's options, or raise its max_seconds.",
+                id="notifications.E012",
+            )
+
+
+def check_database() -> Found:
+    alias = router.db_for_write(Event)
+    database = settings.DATABASES.get(alias, {})
+    engine = database.get("ENGINE", "")
+    if not engine or engine.endswith(".dummy"):
+        yield _unconfigured(alias)
+    elif "postgresql" not in engine:
+        yield Error(
+            f"DATABASES[{alias!r}] uses {engine}: claims and leases need PostgreSQL 14 or newer.",
+            hint='Use "django.db.backends.postgresql".',
+            id="notifications.E013",
+        )
+    elif not database.get("NAME") and "service" not in database.get("OPTIONS", {}):
+        yield _unconfigured(alias)
+    elif not database.get("OPTIONS", {}).get("pool"):
+        yield Warning(
+            f"DATABASES[{alias!r}] has no pool: each task would open a connection of its own.",
+            hint='Add "pool": True (or its sizes) to OPTIONS.',
+            id="notifications.W015",
+        )
+
+
+_CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
+    check_names,
+    check_address_hash_keys,
+    check_hooks,
+    check_adapters,
+    check_routes,
+    check_templates,
+    check_tasks,
+    check_timeouts,
+)
+
+
+def _importable(path: str, setting: str) -> Found:
+    try:
+        hook = import_string(path)
+    except ImportError as error:
+        yield Error(
+            f"{setting} is {path!r}, which cannot be imported: {error}",
+            hint="Give the dotted path of a function.",
+            id="notifications.E004",
+        )
+        return
+    if not callable(hook):
+        yield Error(
+            f"{setting} is {path!r}, which is no function.",
+            hint="Give the dotted path of a function.",
+            id="notifications.E004",
+        )
+
+
+def _unregistered(event_type: str, where: str, registered: Iterable[str]) -> CheckMessage:
+    return Error(
+        f"{where} names the event type {event_type!r}, which nobody registered.",
+        hint=f"Declare it with @event({event_type!r}, …) in an app's events.py; "
+        f"registered are: {', '.join(sorted(registered)) or 'none'}.",
+        id="notifications.E007",
+    )
+
+
+def _task_of(consumer: Consumer, task: EventTask) -> Found:
+    if not task.acks_late:
+        yield Error(
+            f"The task {consumer.task!r} has acks_late off: a worker that dies would lose it.",
+            hint="Declare it with acks_late=True.",
+            id="notifications.E010",
+        )
+    retries = task.max_retries
+    if retries is None or retries > consumer.max_retries:
+        yield Error(
+            f"The task {consumer.task!r} has max_retries={retries}, its consumer "
+            f"{consumer.max_retries}: SQS would dead-letter what is still being retried.",
+            hint=f"Register the consumer with max_retries={retries or 'the number you mean'}.",
+            id="notifications.E011",
+        )
+
+
+def _unconfigured(alias: str) -> CheckMessage:
+    return Error(
+        f"DATABASES[{alias!r}] names no database.",
+        hint="Point it at a PostgreSQL server; the shop reads the environment's DATABASE_URL "
+        "(postgresql://user@host/name).",
+        id="notifications.E014",
+    )

@@ -1,8 +1,8 @@
-"""The NOTIFICATIONS setting, read once and typed. Wrong values speak through `notifications.checks`."""
+"""The NOTIFICATIONS setting, read once and typed. What is wrong in it `notifications.checks` says."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
@@ -65,17 +65,63 @@ class Conf:
 
 @cache
 def conf() -> Conf:
-    """The typed setting. Raises ImproperlyConfigured for a key that does not exist."""
-    given: Mapping[str, Any] = getattr(settings, "NOTIFICATIONS", {})
-    known = {entry.name.upper() for entry in fields(Conf)}
-    if unknown := sorted(set(given) - known):
-        raise ImproperlyConfigured(
-            f"NOTIFICATIONS has unknown keys {unknown}; it may hold {sorted(known)}."
-        )
+    """The typed setting. Raises ImproperlyConfigured saying what cannot be read."""
+    given: Any = getattr(settings, "NOTIFICATIONS", {})
+    for problem in problems(given):
+        raise ImproperlyConfigured(problem)
     values = {name.lower(): value for name, value in given.items()}
     values["routes"] = {name: tuple(routes) for name, routes in values.get("routes", {}).items()}
     values["fifo_topics"] = frozenset(values.get("fifo_topics", ()))
     return Conf(**values)
+
+
+def problems(given: Any) -> Iterator[str]:
+    """What keeps a NOTIFICATIONS setting from being read: unknown keys, values of a wrong kind."""
+    if not isinstance(given, Mapping):
+        yield "NOTIFICATIONS must be a dictionary."
+        return
+    known = {entry.name.upper() for entry in fields(Conf)}
+    if unknown := sorted(map(str, set(given) - known)):
+        yield f"NOTIFICATIONS has unknown keys {unknown}; it may hold {sorted(known)}."
+    for name, (fits, expected) in _KINDS.items():
+        if name in given and not fits(given[name]):
+            yield f'NOTIFICATIONS["{name}"] must be {expected}.'
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _maps(value: Any, fits_key: type, fits: Callable[[Any], bool]) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(key, fits_key) and fits(entry) for key, entry in value.items()
+    )
+
+
+def _holds(value: Any, kind: type) -> bool:
+    return isinstance(value, list | tuple | set | frozenset) and all(
+        isinstance(entry, kind) for entry in value
+    )
+
+
+_KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(
+        ("PREFIX", "SOURCE", "RECIPIENTS", "CONTEXT", "STILL_TRUE"), (_is_text, "a text")
+    ),
+    "CHANNELS": (
+        lambda value: _maps(value, str, lambda entry: isinstance(entry, ChannelConf)),
+        "a dictionary of channel names and ChannelConf(…)",
+    ),
+    "ROUTES": (
+        lambda value: _maps(value, str, lambda entry: _holds(entry, Route)),
+        "a dictionary of event types and lists of Route(…)",
+    ),
+    "ADDRESS_HASH_KEYS": (
+        lambda value: _maps(value, int, _is_text),
+        "a dictionary of versions (whole numbers) and secrets",
+    ),
+    "FIFO_TOPICS": (lambda value: _holds(value, str), "a list of topic names"),
+}
 
 
 def _forget(*, setting: str, **_: object) -> None:

@@ -213,7 +213,7 @@ class _Note:
             return True
         if not Delivery.objects.reopen_unknown(self.claim, seconds=seconds, error=error):
             return False
-        Dispatch.objects.defer(
+        Dispatch.objects.postpone(
             self.duty.envelope,
             queue=self.duty.channel,
             until=timezone.now() + timedelta(seconds=seconds),

@@ -55,7 +55,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         row = self.annotate(now=Now()).get(
             event_id=envelope.id, channel=channel, recipient=recipient.reference, route=route.name
         )
-        outcome, seconds = row.answer_to(envelope.generation, now=row.now)
+        outcome, seconds = row.answer_to(envelope.generation, now=vars(row)["now"])
         return Claim(
             outcome, row.pk, row.token or UUID(int=0), row.generation, row.attempts, seconds
         )

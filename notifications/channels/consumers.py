@@ -1,0 +1,148 @@
+"""The channel consumers: a queue and a task for each channel of NOTIFICATIONS["CHANNELS"].
+
+A channel of your own is an adapter, its line in the settings, and in any app's `consumers.py`
+
+    register_channel("pigeon", task="notifications.pigeon")
+
+    @shared_task(bind=True, base=EventTask, name="notifications.pigeon", acks_late=True, …)
+    def pigeon(self, envelope): tell(self, envelope, channel="pigeon")
+
+Nine tries in all: the waits before the second to the ninth are at most 2, 4, 8, … 256 seconds,
+with full jitter (`notifications.retries.schedule`).
+"""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.core.exceptions import ImproperlyConfigured
+
+from notifications.conf import conf
+from notifications.consumers import Consumer, register
+from notifications.deliveries import deliver
+from notifications.envelope import Envelope
+from notifications.exceptions import TransientError
+from notifications.retries import RetryPolicy
+from notifications.worker.task import EventTask
+
+
+def tell(task: EventTask, envelope: Envelope, *, channel: str) -> None:
+    """What a channel's task does: `deliver`, with what the task was declared and called with."""
+    deliver(
+        envelope,
+        channel=channel,
+        policy=RetryPolicy.of(task),
+        task_id=task.request.id,
+        worker=task.request.hostname or "",
+    )
+
+
+@shared_task(
+    bind=True,
+    base=EventTask,
+    name="notifications.email",
+    acks_late=True,
+    rate_limit="5/s",
+    autoretry_for=(TransientError,),
+    max_retries=8,
+    retry_backoff=2,
+    retry_backoff_max=600,
+    retry_jitter=True,
+)
+def email(self: EventTask, envelope: Envelope) -> None:
+    """5 a second: what a plain mail account allows, and many times less than most SES accounts."""
+    tell(self, envelope, channel="email")
+
+
+@shared_task(
+    bind=True,
+    base=EventTask,
+    name="notifications.sms",
+    acks_late=True,
+    rate_limit="3/s",
+    autoretry_for=(TransientError,),
+    max_retries=8,
+    retry_backoff=2,
+    retry_backoff_max=600,
+    retry_jitter=True,
+)
+def sms(self: EventTask, envelope: Envelope) -> None:
+    """3 parts a second: a toll-free number's."""
+    tell(self, envelope, channel="sms")
+
+
+@shared_task(
+    bind=True,
+    base=EventTask,
+    name="notifications.whatsapp",
+    acks_late=True,
+    rate_limit="80/s",
+    autoretry_for=(TransientError,),
+    max_retries=8,
+    retry_backoff=2,
+    retry_backoff_max=600,
+    retry_jitter=True,
+)
+def whatsapp(self: EventTask, envelope: Envelope) -> None:
+    """80 a second: one business phone number's."""
+    tell(self, envelope, channel="whatsapp")
+
+
+@shared_task(
+    bind=True,
+    base=EventTask,
+    name="notifications.push",
+    acks_late=True,
+    rate_limit="10000/s",
+    autoretry_for=(TransientError,),
+    max_retries=8,
+    retry_backoff=2,
+    retry_backoff_max=600,
+    retry_jitter=True,
+)
+def push(self: EventTask, envelope: Envelope) -> None:
+    """10,000 a second: FCM's 600,000 a minute and project."""
+    tell(self, envelope, channel="push")
+
+
+def register_channel(channel: str, *, task: str, max_retries: int = 8) -> Consumer:
+    """Register the consumer that serves `channel` by the Celery task of that name.
+
+    It wants the event types that are routed to it. One that no route leads to has its
+    queues all the same, subscribed to nothing: resends and announcements may use them, and
+    a worker started with `-Q` finds them.
+    """
+    settings = conf()
+    if channel not in settings.channels:
+        raise ImproperlyConfigured(
+            f'NOTIFICATIONS["CHANNELS"] has no {channel!r}: add its adapter.'
+        )
+    wants = frozenset(
+        event_type
+        for event_type, routes in settings.routes.items()
+        if any(route.channel == channel for route in routes)
+    )
+    return register(
+        Consumer(
+            channel,
+            task=task,
+            wants=wants,
+            max_seconds=settings.channels[channel].max_seconds,
+            max_retries=max_retries,
+            bulk=True,
+            channel=channel,
+        )
+    )
+
+
+def register_configured() -> None:
+    """Register those of our four channels that the settings have.
+
+    Settings that cannot be read register nothing: the system checks say what is wrong.
+    """
+    try:
+        configured = conf().channels
+    except ImproperlyConfigured:
+        return
+    for channel in ("email", "sms", "whatsapp", "push"):
+        if channel in configured:
+            register_channel(channel, task=f"notifications.{channel}")

@@ -1,0 +1,241 @@
+"""Each system check finds its fault, names it and says how to mend it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import shared_task
+from django.core.checks import CheckMessage
+
+from notifications import checks, consumers
+from notifications.channels.base import ChannelAdapter
+from notifications.conf import ChannelConf, Route
+from notifications.consumers import Consumer
+from notifications.worker.task import EventTask
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Picky(ChannelAdapter):
+    """Refuses a colour that it does not know."""
+
+    provider = "picky"
+
+    def __init__(self, colour: str = "red", **timeouts: float) -> None:
+        if colour not in {"red", "blue"}:
+            raise ValueError(f"{colour} is no colour")
+
+    def send(self, message: Any) -> Any:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def found(settings: Any) -> Any:
+    """`found(ROUTES={…})`: the messages about the shop's settings with these keys changed."""
+    shop = {**settings.NOTIFICATIONS, "ADDRESS_HASH_KEYS": {1: "secret"}}
+    shop["CHANNELS"] = {
+        name: ChannelConf("notifications.channels.memory.MemoryChannel")
+        for name in shop["CHANNELS"]
+    }
+
+    def found(**changed: Any) -> list[CheckMessage]:
+        settings.NOTIFICATIONS = {**shop, **changed}
+        return list(checks.check_all())
+
+    return found
+
+
+@pytest.fixture
+def consumer() -> Iterator[Any]:
+    """`consumer("audit", …)`: registered for this test."""
+    added: list[str] = []
+
+    def add(name: str, **words: Any) -> None:
+        consumers.register(Consumer(name, **words))
+        added.append(name)
+
+    yield add
+    for name in added:
+        consumers.unregister(name)
+
+
+def ids(messages: list[CheckMessage]) -> list[str]:
+    return [message.id.removeprefix("notifications.") for message in messages if message.id]
+
+
+def test_the_shop_as_it_stands_has_nothing_to_mend(found: Any) -> None:
+    assert found() == []
+
+
+def test_every_message_says_how_to_mend_it(found: Any) -> None:
+    messages = found(PREFIX="no spaces", ADDRESS_HASH_KEYS={}, RECIPIENTS="")
+
+    assert ids(messages) == ["E002", "E003", "E004"]
+    assert all(message.hint for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"PREFIXES": "x"}, "unknown keys ['PREFIXES']"),
+        ({"CHANNELS": ["email"]}, '"CHANNELS"] must be a dictionary of channel names'),
+        ({"CHANNELS": {"email": "a.b"}}, '"CHANNELS"] must be'),
+        ({"ROUTES": {"order.created": ["email"]}}, '"ROUTES"] must be'),
+        ({"ADDRESS_HASH_KEYS": {"1": "x"}}, '"ADDRESS_HASH_KEYS"] must be'),
+        ({"PREFIX": None}, '"PREFIX"] must be a text'),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_named(found: Any, changed: Any, said: str) -> None:
+    (message,) = found(**changed)
+
+    assert message.id == "notifications.E001"
+    assert said in message.msg
+
+
+def test_a_setting_that_is_no_dictionary_is_named(settings: Any) -> None:
+    settings.NOTIFICATIONS = "dev"
+
+    assert ids(list(checks.check_setting())) == ["E001"]
+
+
+def test_an_empty_hash_key_is_found(found: Any) -> None:
+    assert ids(found(ADDRESS_HASH_KEYS={1: ""})) == ["E003"]
+
+
+@pytest.mark.parametrize("path", ["orders_site.nowhere.resolve", "orders_site.events.TOPIC"])
+def test_a_hook_that_is_no_function_is_found(found: Any, path: str) -> None:
+    (message,) = found(RECIPIENTS=path)
+
+    assert message.id == "notifications.E004"
+    assert path in message.msg
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "said"),
+    [
+        ("nowhere.Adapter", {}, "No module named 'nowhere'"),
+        (f"{__name__}.Picky", {"colour": "green"}, "green is no colour"),
+        ("notifications.channels.memory.MemoryChannel", {"colour": "red"}, "colour"),
+        ("notifications.channels.email.SesEmail", {"from_address": ""}, "from_address"),
+    ],
+)
+def test_an_adapter_that_cannot_be_made_is_found(
+    found: Any, settings: Any, path: str, options: Any, said: str
+) -> None:
+    channels = {**settings.NOTIFICATIONS["CHANNELS"]}
+    memory = ChannelConf("notifications.channels.memory.MemoryChannel")
+    channels = {**dict.fromkeys(channels, memory), "email": ChannelConf(path, options)}
+
+    (message,) = found(CHANNELS=channels)
+
+    assert message.id == "notifications.E005"
+    assert "'email'" in message.msg
+    assert said in message.msg
+
+
+def test_a_route_to_no_channel_and_of_no_event_is_found(found: Any) -> None:
+    messages = found(ROUTES={"order.eaten": [Route("pigeon")]})
+
+    assert ids(messages) == ["E006", "E007", "E008"]
+    assert "notifications/order.eaten/pigeon.txt" in messages[2].msg
+
+
+def test_a_template_that_does_not_compile_is_found(
+    found: Any, settings: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "notifications/order.created").mkdir(parents=True)
+    (tmp_path / "notifications/order.created/sms.txt").write_text("{% if %}")
+    settings.TEMPLATES = [
+        {"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [tmp_path]}
+    ]
+
+    (message,) = found(ROUTES={"order.created": [Route("sms")]})
+
+    assert message.id == "notifications.E008"
+    assert "does not compile: notifications/order.created/sms.txt" in message.msg
+
+
+def test_a_consumer_without_a_task_of_ours_is_found(found: Any, consumer: Any) -> None:
+    consumer("audit", task="nowhere.audit", wants=None)
+    consumer("backup", task="celery.backend_cleanup", wants=None)
+
+    first, second = found()
+
+    assert (first.id, second.id) == ("notifications.E009", "notifications.E009")
+    assert "'nowhere.audit', which is not registered" in first.msg
+    assert "'celery.backend_cleanup', which is no EventTask" in second.msg
+
+
+def test_a_consumer_that_wants_what_nobody_registered_is_found(found: Any, consumer: Any) -> None:
+    consumer("audit", task="notifications.email", wants=frozenset({"order.eaten"}))
+
+    assert ids(found()) == ["E007"]
+
+
+def test_a_task_that_loses_or_dead_letters_its_messages_is_found(found: Any, consumer: Any) -> None:
+    @shared_task(bind=True, base=EventTask, name="audit.record", acks_late=False, max_retries=30)
+    def record(self: EventTask, envelope: Any) -> None:
+        """Nothing."""
+
+    consumer("audit", task="audit.record", wants=None)
+
+    assert ids(found()) == ["E010", "E011"]
+
+
+def test_timeouts_that_reach_the_channels_time_are_found(found: Any, settings: Any) -> None:
+    slow = ChannelConf(f"{__name__}.Picky", {"read_timeout": 60})
+    memory = ChannelConf("notifications.channels.memory.MemoryChannel")
+    names = settings.NOTIFICATIONS["CHANNELS"]
+
+    (message,) = found(CHANNELS={**dict.fromkeys(names, memory), "email": slow})
+
+    assert message.id == "notifications.E012"
+    assert "63 s" in message.msg
+
+
+@pytest.mark.parametrize(
+    ("database", "expected"),
+    [
+        ({"ENGINE": "django.db.backends.sqlite3", "NAME": "x"}, ["E013"]),
+        ({"ENGINE": "django.db.backends.postgresql", "NAME": ""}, ["E014"]),
+        ({"ENGINE": "django.db.backends.dummy"}, ["E014"]),
+        ({"ENGINE": "django.db.backends.postgresql", "NAME": "x"}, ["W015"]),
+        (
+            {"ENGINE": "django.db.backends.postgresql", "NAME": "x", "OPTIONS": {"pool": True}},
+            [],
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
+def test_a_database_that_will_not_do_is_found(
+    settings: Any, database: dict[str, Any], expected: list[str]
+) -> None:
+    settings.DATABASES = {"default": database}
+
+    assert ids(list(checks.check_database())) == expected
+
+
+def test_a_machine_without_any_settings_is_told_so_without_a_stack_trace(tmp_path: Path) -> None:
+    bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    command = [sys.executable, "manage.py", "check"]
+
+    done = subprocess.run(  # the shop's own .local/env must not fill the gaps
+        command,
+        cwd=ROOT,
+        env={**bare, "DATABASE_URL": "", "ADDRESS_HASH_KEY": "", "DJANGO_SECRET_KEY": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "notifications.E003" in done.stderr
+    assert "notifications.E014" in done.stderr
