@@ -130,11 +130,16 @@ def _send_on(samples: Samples, order: Order, ship: float, cancel: float) -> Orde
 def _in_words(summary: dict[str, Any]) -> str:
     totals = ", ".join(str(Money(*entry)) for entry in summary["totals_minor"].items())
     return (
-        f"Placed {summary['orders']:,} orders of {summary['customers']:,} customers in "
+        f"Placed {_many(summary['orders'], 'order')} for "
+        f"{_many(summary['customers'], 'customer')} in "
         f"{summary['seconds']} s ({summary['per_second']:,.0f}/s), worth {totals}.\n"
         f"Shipped {summary['shipped']:,}, cancelled {summary['cancelled']:,}. "
         f"Again the same: --seed {summary['seed']}."
     )
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def _between(kind: type, low: float, high: float) -> Callable[[str], Any]:

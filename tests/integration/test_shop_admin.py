@@ -1,0 +1,162 @@
+"""The shop's admin pages: read by anybody who may, changed by POST and by permission only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from notifications.models import Event
+from orders_site.orders.models import Order
+from orders_site.orders.samples import Samples
+from tests.shop import a_customer, an_order
+
+pytestmark = pytest.mark.django_db
+ORDERS = "/admin/orders/order/"
+
+
+@pytest.fixture
+def operator(client: Client) -> Client:
+    """Somebody who may look at orders and ship them, and nothing else."""
+    user = User.objects.create_user("operator", is_staff=True)
+    user.user_permissions.set(
+        Permission.objects.filter(codename__in=["view_order", "view_orderline", "ship_order"])
+    )
+    client.force_login(user)
+    return client
+
+
+def post(client: Client, action: str, order: Order, **fields: Any) -> Any:
+    return client.post(
+        ORDERS, {"action": action, "_selected_action": [order.pk], **fields}, follow=True
+    )
+
+
+def test_the_front_door_leads_to_the_admin(client: Client) -> None:
+    assert client.get("/", follow=True).redirect_chain[0] == ("/admin/", 302)
+
+
+def test_every_page_of_the_shop_opens(admin_client: Client) -> None:
+    order = an_order(customer=a_customer(devices=2))
+    product = order.lines.get().product
+    for page in (
+        ORDERS,
+        f"{ORDERS}{order.pk}/change/",
+        f"{ORDERS}?state=placed",
+        "/admin/customers/customer/",
+        f"/admin/customers/customer/{order.customer_id}/change/",
+        "/admin/customers/customer/add/",
+        "/admin/orders/product/",
+        f"/admin/orders/product/{product.pk}/change/",
+    ):
+        assert admin_client.get(page).status_code == 200, page
+
+
+def test_no_list_counts_and_none_asks_more_for_more_rows(admin_client: Client) -> None:
+    samples = Samples()
+    customers = samples.customers(3)
+
+    def queries() -> list[str]:
+        with CaptureQueriesContext(connection) as captured:
+            assert admin_client.get(ORDERS).status_code == 200
+        return [query["sql"] for query in captured.captured_queries]
+
+    samples.place(customers[0])
+    few = queries()
+    for customer in customers * 3:
+        samples.place(customer)
+    many = queries()
+    assert len(few) == len(many)
+    assert not [sql for sql in many if "COUNT(" in sql]
+
+
+@pytest.mark.parametrize("page", ["/admin/customers/customer/", "/admin/orders/product/"])
+def test_the_other_lists_do_not_count_either(admin_client: Client, page: str) -> None:
+    an_order()
+    with CaptureQueriesContext(connection) as captured:
+        admin_client.get(page)
+    assert not [query for query in captured.captured_queries if "COUNT(" in query["sql"]]
+
+
+def test_an_order_is_found_by_its_number_and_by_its_customers_address(
+    admin_client: Client,
+) -> None:
+    order, other = an_order(), an_order()
+    for term in (str(order.pk), f"#{order.pk}", f"order/{order.pk}", order.customer.email.upper()):
+        page = admin_client.get(ORDERS, {"q": term}).content.decode()
+        assert f"{ORDERS}{order.pk}/change/" in page, term
+        assert f"{ORDERS}{other.pk}/change/" not in page, term
+    assert admin_client.get(ORDERS, {"q": "nonsense'); --"}).status_code == 200
+
+
+def test_an_order_leads_to_its_deliveries(admin_client: Client) -> None:
+    order = an_order()
+    link = f"/admin/notifications/delivery/?q=order%2F{order.pk}"
+    assert link in admin_client.get(f"{ORDERS}{order.pk}/change/").content.decode()
+    assert admin_client.get(link).status_code == 200
+
+
+def test_shipping_asks_for_carrier_and_code_then_tells_the_customer(operator: Client) -> None:
+    order = an_order()
+    asked = post(operator, "ship", order)
+    assert f"Tracking code of order {order.pk}" in asked.content.decode()
+    assert Order.objects.get().state == "placed"
+
+    code = {f"tracking_code_{order.pk}": "JJD0001"}
+    done = post(operator, "ship", order, confirmed="1", carrier="DHL", **code)
+    assert f"Order {order.pk} is shipped." in done.content.decode()
+    shipped = Order.objects.get()
+    assert (shipped.state, shipped.carrier, shipped.tracking_code) == ("shipped", "DHL", "JJD0001")
+    assert Event.objects.filter(type="order.shipped").count() == 1
+
+
+def test_a_missing_tracking_code_is_asked_for_again(operator: Client) -> None:
+    order = an_order()
+    asked = post(operator, "ship", order, confirmed="1", carrier="DHL")
+    assert "This field is required." in asked.content.decode()
+    assert Order.objects.get().state == "placed"
+
+
+def test_an_illegal_step_is_refused_in_words(admin_client: Client) -> None:
+    order = an_order()
+    for _ in range(2):
+        done = post(admin_client, "cancel", order, confirmed="1", reason="out_of_stock")
+    assert f"Order {order.pk} is cancelled and cannot be cancelled" in done.content.decode()
+    assert Event.objects.filter(type="order.cancelled").count() == 1
+
+
+def test_who_may_not_cancel_is_neither_offered_it_nor_obeyed(operator: Client) -> None:
+    order = an_order()
+    page = operator.get(f"{ORDERS}{order.pk}/change/").content.decode()
+    assert 'value="ship"' in page
+    assert 'value="cancel"' not in page
+    post(operator, "cancel", order, confirmed="1", reason="out_of_stock")
+    assert Order.objects.get().state == "placed"
+
+
+def test_a_get_changes_nothing(admin_client: Client) -> None:
+    order = an_order()
+    asked = {"action": "cancel", "_selected_action": order.pk, "confirmed": 1, "reason": "whim"}
+    admin_client.get(ORDERS, asked)
+    admin_client.get(f"{ORDERS}{order.pk}/change/", asked)
+    assert Order.objects.get().state == "placed"
+
+
+def test_an_order_cannot_be_edited_or_deleted_past_the_services(admin_client: Client) -> None:
+    order = an_order()
+    change = f"{ORDERS}{order.pk}/change/"
+    assert admin_client.post(change, {"state": "cancelled"}).status_code == 403
+    assert admin_client.post(f"{ORDERS}{order.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert admin_client.get(f"{ORDERS}add/").status_code == 403
+    assert Order.objects.get().state == "placed"
+
+
+def test_a_telephone_number_must_be_e164(admin_client: Client) -> None:
+    customer = a_customer()
+    page = f"/admin/customers/customer/{customer.pk}/change/"
+    said = admin_client.post(page, {"phone": "0171 3920011"}).content.decode()
+    assert "Write it as E.164" in said

@@ -1,0 +1,198 @@
+"""Who is told about an order, whether it still holds, and what the templates make of it."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from notifications import recipients
+from notifications.channels.base import Content
+from notifications.conf import Route, conf
+from notifications.envelope import Envelope
+from notifications.exceptions import PermanentError
+from notifications.models import Event
+from notifications.rendering import render
+from orders_site.orders.models import Order
+from orders_site.orders.services import Line, cancel_order, ship_order
+from tests.shop import a_customer, a_product, an_order
+
+pytestmark = pytest.mark.django_db
+
+ROUTED = [(kind, route) for kind, routes in conf().routes.items() for route in routes]
+GSM_7 = set(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    "ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+
+
+def envelope_of(order: Order, kind: str) -> Envelope:
+    return Event.objects.get(subject=f"order/{order.pk}", type=kind).envelope()
+
+
+def a_whole_life(**customer: Any) -> Order:
+    """Placed, shipped and lost: an order with every event there is."""
+    lines = [Line(a_product(), 2), Line(a_product(name="Soap <b>", price_minor=800))]
+    order = an_order(customer=a_customer(devices=1, **customer), lines=lines)
+    ship_order(order=order, tracking_code="JJD0001", carrier="DHL")
+    return cancel_order(order=order, reason="lost_in_transit")
+
+
+def told(order: Order, kind: str, channel: str) -> Content:
+    envelope = envelope_of(order, kind)
+    recipient = recipients.resolve(envelope, Route(channel))[0]
+    context = recipients.context(envelope, recipient)
+    return render(envelope, channel=channel, recipient=recipient, context=context)
+
+
+@pytest.mark.parametrize("channel", ["email", "sms", "whatsapp"])
+def test_the_customer_is_told_at_the_channels_own_address(channel: str) -> None:
+    order = an_order()
+    customer = order.customer
+    address = {"email": customer.email, "sms": customer.phone, "whatsapp": customer.whatsapp}
+    [recipient] = recipients.resolve(envelope_of(order, "order.created"), Route(channel))
+    assert recipient == recipients.Recipient(
+        reference=f"customer/{customer.pk}",
+        address=address[channel],
+        locale="de",
+        time_zone="Europe/Berlin",
+    )
+
+
+def test_a_push_goes_to_each_device() -> None:
+    customer = a_customer(devices=2)
+    order = an_order(customer=customer)
+    found = recipients.resolve(envelope_of(order, "order.created"), Route("push"))
+    assert [(one.reference, one.address) for one in found] == [
+        (f"customer/{customer.pk}/device/{device.pk}", device.token)
+        for device in customer.devices.order_by("pk")
+    ]
+
+
+@pytest.mark.parametrize("channel", ["sms", "whatsapp", "push"])
+def test_somebody_without_an_address_is_named_all_the_same(channel: str) -> None:
+    order = an_order(customer=a_customer(phone="", whatsapp=""))
+    [recipient] = recipients.resolve(envelope_of(order, "order.created"), Route(channel))
+    assert (recipient.reference, recipient.address) == (f"customer/{order.customer_id}", "")
+
+
+@pytest.mark.parametrize("channel", ["email", "sms", "whatsapp", "push"])
+def test_who_did_not_agree_to_a_channel_has_opted_out_of_it_alone(channel: str) -> None:
+    order = an_order(customer=a_customer(**{f"{channel}_consent": False}))
+    envelope = envelope_of(order, "order.created")
+    opted_out = {
+        name
+        for name in conf().channels
+        if all(one.opted_out for one in recipients.resolve(envelope, Route(name)))
+    }
+    assert opted_out == {channel}
+
+
+def test_telling_costs_few_queries_however_large_the_order(
+    django_assert_num_queries: Any,
+) -> None:
+    order = an_order(customer=a_customer(devices=3), lines=[Line(a_product()) for _ in range(20)])
+    envelope = envelope_of(order, "order.created")
+    with django_assert_num_queries(1):
+        [recipient] = recipients.resolve(envelope, Route("email"))
+    with django_assert_num_queries(2):
+        recipients.resolve(envelope, Route("push"))
+    with django_assert_num_queries(2):
+        recipients.context(envelope, recipient)
+    with django_assert_num_queries(1):
+        recipients.no_longer_true(envelope)
+
+
+def test_a_cancelled_order_is_no_longer_confirmed_nor_on_its_way() -> None:
+    order = an_order()
+    ship_order(order=order, tracking_code="JJD0001", carrier="DHL")
+    created, shipped = (envelope_of(order, f"order.{step}") for step in ("created", "shipped"))
+    assert recipients.no_longer_true(created) is None
+    assert recipients.no_longer_true(shipped) is None
+    cancel_order(order=order, reason="lost_in_transit")
+    assert recipients.no_longer_true(created) == "the order was cancelled"
+    assert recipients.no_longer_true(shipped) == "the order was cancelled"
+    assert recipients.no_longer_true(envelope_of(order, "order.cancelled")) is None
+
+
+def test_an_order_that_does_not_exist_fails_for_good() -> None:
+    order = an_order()
+    envelope = envelope_of(order, "order.created")
+    order.lines.all().delete()
+    order.delete()
+    with pytest.raises(PermanentError) as refusal:
+        recipients.resolve(envelope, Route("email"))
+    assert refusal.value.code == "no_such_order"
+
+
+def test_days_and_money_are_those_of_the_customers_place() -> None:
+    order = an_order()
+    Order.objects.update(placed_at="2026-03-01T23:30:00+00:00")
+    envelope = envelope_of(order, "order.created")
+
+    def read(locale: str, time_zone: str) -> tuple[str, str]:
+        recipient = recipients.Recipient("customer/1", locale=locale, time_zone=time_zone)
+        context = recipients.context(envelope, recipient)
+        return context["placed_on"], context["total"]
+
+    assert read("de-AT", "Europe/Vienna") == ("2. März 2026", "49,90\N{NO-BREAK SPACE}€")
+    assert read("en-US", "America/Denver") == ("March 1, 2026", "€49.90")
+    assert read("ja", "Not/AZone") == ("March 1, 2026", "€49.90")
+    assert read("", "") == ("March 1, 2026", "€49.90")
+
+
+@pytest.mark.parametrize("locale", ["en", "en-GB", "de", "de-AT", "sv", ""])
+@pytest.mark.parametrize(
+    ("kind", "route"), ROUTED, ids=[f"{kind}-{route.channel}" for kind, route in ROUTED]
+)
+def test_every_route_has_a_text_that_reads_well(kind: str, route: Route, locale: str) -> None:
+    content = told(a_whole_life(locale=locale), kind, route.channel)
+    assert content.text
+    assert not re.search(r"&(amp|#x27|lt|quot);", content.text + content.subject)
+    assert not re.search(r"\n\s*\n\s*\n|[ \t]$|\{[{%]|  +\S+ +$", content.text, re.MULTILINE)
+    assert "None" not in content.text
+    assert "\n" not in content.subject
+    assert bool(content.subject) == (route.channel in {"email", "push"})
+    assert bool(content.html) == (route.channel == "email")
+    assert ("Bestellung" in content.text) == locale.startswith("de")
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize("kind", ["order.created", "order.shipped", "order.cancelled"])
+def test_both_parts_of_an_email_say_the_same(kind: str, locale: str) -> None:
+    content = told(a_whole_life(locale=locale), kind, "email")
+    assert "Soap <b>" not in content.html
+    body = content.html.partition("<body")[2]
+    link = " ".join(re.findall(r'href="(https://[^"]+)"', body))
+    words = set(re.findall(r"\w+", html.unescape(re.sub(r"<[^>]+>", " ", body) + link)))
+    said = set(re.findall(r"\w+", content.text))
+    assert said - words <= {"Total", "Summe"}
+    assert f'lang="{locale}"' in content.html
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize("kind", ["order.shipped", "order.cancelled"])
+def test_an_sms_fits_into_one_part(kind: str, locale: str) -> None:
+    text = told(a_whole_life(locale=locale), kind, "sms").text
+    assert set(text) <= GSM_7
+    assert len(text) <= 160
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize("reason", Order.CancelReason.values)
+def test_each_reason_to_cancel_has_its_own_words(reason: str, locale: str) -> None:
+    order = an_order(customer=a_customer(locale=locale))
+    if Order.cancellable_from(Order.CancelReason(reason)) == Order.State.SHIPPED:
+        ship_order(order=order, tracking_code="JJD0001", carrier="DHL")
+    cancel_order(order=order, reason=reason)
+    text = told(order, "order.cancelled", "email").text
+    Order.objects.update(cancel_reason="")
+    assert text != told(order, "order.cancelled", "email").text
+
+
+def test_links_lead_to_the_shop() -> None:
+    order = a_whole_life()
+    assert f"{settings.SHOP['url']}/orders/{order.pk}" in told(order, "order.shipped", "sms").text
