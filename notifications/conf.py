@@ -1,4 +1,4 @@
-"""The NOTIFICATIONS setting, read once and typed. What is wrong in it `notifications.checks` says."""
+"""The NOTIFICATIONS setting, read once and typed. `notifications.checks` says what is wrong."""
 
 from __future__ import annotations
 
