@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from notifications.aws import clients
 from notifications.channels.base import ChannelAdapter, Content, Message
@@ -149,17 +157,60 @@ def message(channel: Channel) -> Message:
 
 
 @pytest.fixture
-def nobody_listens(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def lead_to(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """`lead_to(url)`: every provider's address is this one for the test."""
+
+    def lead_to(url: str) -> None:
+        for name in ("SESV2", "PINPOINT_SMS_VOICE_V2", "SOCIALMESSAGING"):
+            monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", url)
+        monkeypatch.setenv("FCM_ENDPOINT", url)
+        clients.forget()
+
+    yield lead_to
+    clients.forget()
+
+
+@pytest.fixture
+def nobody_listens(lead_to: Callable[[str], None]) -> None:
     """Every provider's address leads to a port where nothing is."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        closed = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    for name in ("SESV2", "PINPOINT_SMS_VOICE_V2", "SOCIALMESSAGING"):
-        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", closed)
-    monkeypatch.setenv("FCM_ENDPOINT", closed)
-    clients.forget()
-    yield
-    clients.forget()
+        lead_to(f"http://127.0.0.1:{probe.getsockname()[1]}")
+
+
+@pytest.fixture
+def a_stranger_answers(lead_to: Callable[[str], None], tmp_path: Path) -> Iterator[None]:
+    """Every provider's address leads to a TLS server with a certificate nobody vouches for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(_self_signed(tmp_path / "stranger.pem"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    server.handle_error = lambda request, client_address: None  # its clients hang up on it
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        lead_to(f"https://127.0.0.1:{server.server_port}")
+        yield
+        server.shutdown()
+        thread.join()
+
+
+def _self_signed(file: Path) -> Path:
+    """A key and a certificate for "stranger", in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "stranger")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    unencrypted = serialization.NoEncryption()
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, unencrypted)
+    file.write_bytes(private + certificate.public_bytes(pem))
+    return file
 
 
 def test_an_accepted_message_is_found_at_the_provider_by_its_tag(
@@ -316,6 +367,16 @@ def test_no_error_shows_the_address(
 
     assert message.address not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("channel", CHANNELS[:4], indirect=True, ids=lambda each: each.name)
+def test_a_certificate_that_does_not_hold_is_transient(
+    channel: Channel, provider: Provider, a_stranger_answers: None, message: Message
+) -> None:
+    with pytest.raises(TransientError) as caught:
+        channel.make(PATIENCE).send(message)
+
+    assert caught.value.code == "not_connected"
 
 
 @pytest.mark.parametrize("channel", CHANNELS[:4], indirect=True, ids=lambda each: each.name)

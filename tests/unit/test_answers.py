@@ -1,0 +1,87 @@
+"""How a provider's refusal is read: its meaning, its wait, and what may be shown of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from notifications.channels.answers import Codes, redacted, retry_after
+from notifications.exceptions import PermanentError, ProviderPaused, TransientError
+
+CODES = Codes(
+    paused=frozenset({"Suspended"}),
+    transient=frozenset({"SlowDown"}),
+    permanent=frozenset({"BadAddress"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("Suspended", 400, ProviderPaused),
+        ("SlowDown", 400, TransientError),
+        ("BadAddress", 503, PermanentError),
+        ("Unheard", 400, PermanentError),
+        ("Unheard", 404, PermanentError),
+        ("Unheard", 401, ProviderPaused),
+        ("Unheard", 403, ProviderPaused),
+        ("Unheard", 408, TransientError),
+        ("Unheard", 429, TransientError),
+        ("Unheard", 500, TransientError),
+        ("Unheard", 504, TransientError),
+    ],
+)
+def test_a_code_decides_and_without_one_the_status_does(
+    code: str, status: int, kind: type[Exception]
+) -> None:
+    assert type(CODES.error(code, status, "", None)) is kind
+
+
+def test_the_wait_a_provider_named_is_kept() -> None:
+    paused = CODES.error("Suspended", 400, "", 30.0)
+
+    assert isinstance(paused, TransientError)
+    assert paused.retry_after == 30.0
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("7", 7.0), ("0.5", 0.5), ("-3", 0.0), ("soon", None), (None, None)]
+)
+def test_a_retry_after_in_seconds(header: str | None, seconds: float | None) -> None:
+    assert retry_after(header) == seconds
+
+
+def test_a_retry_after_as_a_date() -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+
+    assert retry_after(later) == pytest.approx(60, abs=2)
+    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Email address is not verified: Ada.Lovelace@Example.org, shop@shop.example",
+        "Destination +49 151 1234 5678 is opted out",
+        "Requested entity ada.lovelace@example.org was not found",
+        "bk3RNwTe3H0:CI2k_HHwgIpoDKCIZvvDMExUdFQ3P1 is not a valid token",
+    ],
+)
+def test_what_a_provider_said_is_shown_without_addresses(said: str) -> None:
+    shown = redacted(said, "bk3RNwTe3H0:CI2k_HHwgIpoDKCIZvvDMExUdFQ3P1")
+
+    for secret in ("lovelace", "shop@", "151 1234", "bk3RN"):
+        assert secret not in shown.lower()
+    assert "…" in shown
+
+
+def test_a_meta_code_survives_redaction() -> None:
+    assert redacted("(#131026) Message undeliverable", "+49151") == (
+        "(#131026) Message undeliverable"
+    )
+
+
+def test_a_long_excerpt_is_cut() -> None:
+    assert len(redacted("x" * 5_000, "")) == 300
