@@ -70,7 +70,7 @@ def open_house(stack: Stack, *, password: str) -> House:
     relay = _start(stack, "relay", "manage.py", "relay")
     workers = [
         _start(
-            stack, name, "celery", "-A", "orders_site", "worker", "-Q", queues, "-n", f"{name}@%h"
+            stack, name, "celery", "-A", "orders_site", "worker", "-l", "INFO", "-Q", queues, "-n", f"{name}@%h"
         )
         for name, queues in WORKERS.items()
     ]
