@@ -239,6 +239,8 @@ class Relay:
             logger.warning("The database is unreachable (%s); trying on.", type(error).__name__)
         self._outage += 1
         connections[self._using].close()
+        # A pool tries again ever more rarely, up to minutes apart; a new one tries at once.
+        connections[self._using].close_pool()
         wait_for([self._wake], _pause(self._outage))
 
     def _find_database(self) -> None:

@@ -43,6 +43,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
         logging.getLogger("notifications").setLevel(_LEVELS[options["verbosity"]])
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # the relay says it, and once
         relay = Relay(
             once=options["once"],
             rows=options["batch"],

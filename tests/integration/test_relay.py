@@ -1,0 +1,275 @@
+"""The relay as a process: everything goes out once, whoever is killed, stopped or cut off."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from psycopg import sql
+
+from notifications import envelope
+from notifications.local.faults import FaultClient, FaultProxy
+from notifications.local.processes import Process
+from notifications.local.stack import Stack
+from notifications.models import Dispatch, Event
+from tests.integration import ledger
+from tests.integration.ledger import all_published, arrived, ids, record_orders
+from tests.queues import take_all
+from tests.waiting import wait_for
+
+Start = Callable[..., Process]
+
+
+@pytest.fixture(autouse=True)
+def _ledger(environment: dict[str, str]) -> Iterator[None]:
+    with ledger.registered():
+        yield
+
+
+@pytest.fixture
+def proxy(stack: Stack) -> Iterator[FaultProxy]:
+    """The fault proxy in front of the emulator; who gets its environment goes through it."""
+    target = stack.environment["AWS_ENDPOINT_URL"]
+    front = FaultProxy(stack.directories, stack.processes, target=target)
+    front.start()
+    yield front
+    if front.process is not None:
+        front.process.stop()
+
+
+@pytest.fixture
+def faults(proxy: FaultProxy) -> FaultClient:
+    return proxy.client
+
+
+def test_a_published_event_is_its_envelope_with_three_attributes(relay: Start) -> None:
+    (event,) = record_orders(1)
+
+    call_command("relay", once=True, verbosity=0)
+
+    (message,) = take_all(ledger.NAME)
+    assert envelope.read(message["Body"]) == event.envelope()
+    attributes = {
+        name: value["StringValue"] for name, value in message["MessageAttributes"].items()
+    }
+    assert attributes == {
+        "event_type": "order.created",
+        "event_version": "1",
+        "traceparent": event.traceparent,
+    }
+    row = Dispatch.objects.get()
+    assert row.message_id
+    assert (row.state, row.tries, row.token, row.lease_until) == ("published", 1, None, None)
+
+
+def test_four_relays_at_once_publish_each_row_once(relay: Start) -> None:
+    for _ in range(4):
+        relay("--batch", "7")
+    events = record_orders(300)
+
+    wait_for(all_published, within=30)
+
+    assert Counter(arrived()) == Counter(ids(events))
+    assert set(Dispatch.objects.values_list("tries", flat=True)) == {1}
+
+
+def test_rows_of_a_killed_relay_are_published_by_another_when_the_lease_has_ended(
+    relay: Start, proxy: FaultProxy, faults: FaultClient
+) -> None:
+    faults.fault("hang", actions=["PublishBatch"])
+    events = record_orders(25)
+    doomed = relay("--lease", "2", **proxy.environment)
+    wait_for(lambda: Dispatch.objects.filter(state="claimed").count() == 25)
+
+    doomed.kill()
+    relay()
+
+    wait_for(all_published, within=20)
+    assert Counter(arrived()) == Counter(ids(events))
+    assert set(Dispatch.objects.values_list("tries", flat=True)) == {2}
+
+
+def test_a_relay_told_to_stop_finishes_what_is_in_flight_and_gives_back_the_rest(
+    relay: Start, proxy: FaultProxy, faults: FaultClient
+) -> None:
+    events = record_orders(50)
+    faults.fault("slow", seconds=1.0, actions=["PublishBatch"])
+    stopping = relay("--publishers", "1", "--batch", "50", **proxy.environment)
+    wait_for(lambda: faults.requests().get("PublishBatch") == 1)
+
+    os.kill(stopping.pid, signal.SIGTERM)
+
+    assert stopping.wait(within=10) == 0
+    assert Dispatch.objects.filter(state="published", tries=1).count() == 10
+    assert Dispatch.objects.filter(state="waiting", tries=0, token=None).count() == 40
+    assert len(arrived()) == 10
+    call_command("relay", once=True, verbosity=0)
+    assert len(arrived()) == len(events) - 10
+
+
+def test_an_entry_that_fails_is_tried_again_alone(
+    relay: Start, proxy: FaultProxy, faults: FaultClient
+) -> None:
+    faults.fault("partial", actions=["PublishBatch"], times=2, code="InternalError")
+    events = record_orders(10)
+    relay(**proxy.environment)
+
+    wait_for(all_published)
+
+    assert Counter(arrived()) == Counter(ids(events))
+    assert Counter(Dispatch.objects.values_list("tries", flat=True)) == {1: 8, 2: 2}
+
+
+@pytest.mark.parametrize("kind", ["error", "throttle", "hang_up"])
+def test_a_call_that_fails_is_repeated(
+    relay: Start, proxy: FaultProxy, faults: FaultClient, kind: str
+) -> None:
+    faults.fault(kind, actions=["PublishBatch"], times=1)
+    events = record_orders(10)
+    relay("--publishers", "1", **proxy.environment)
+
+    wait_for(all_published)
+
+    assert Counter(arrived()) == Counter(ids(events))
+    assert set(Dispatch.objects.values_list("tries", flat=True)) == {2}
+
+
+def test_a_call_whose_answer_was_lost_is_repeated_with_the_same_ids(
+    relay: Start, proxy: FaultProxy, faults: FaultClient
+) -> None:
+    faults.fault("hang_up", when="after", actions=["PublishBatch"], times=1)
+    events = record_orders(10)
+    relay("--publishers", "1", **proxy.environment)
+
+    wait_for(all_published)
+
+    assert Counter(arrived()) == Counter(ids(events) * 2)
+
+
+def test_an_entry_that_sns_refuses_does_not_hold_up_those_it_travelled_with(
+    proxy: FaultProxy, faults: FaultClient, relay: Start
+) -> None:
+    events = record_orders(10)
+    bad = events[4]
+    faults.fault(
+        "error",
+        status=400,
+        code="InvalidParameter",
+        actions=["PublishBatch"],
+        containing=str(bad.id),
+    )
+    relay(**proxy.environment)
+
+    wait_for(lambda: Dispatch.objects.filter(state="published").count() == 9)
+
+    assert set(arrived()) == set(ids(events)) - {str(bad.id)}
+    wait_for(lambda: "InvalidParameter" in bad.dispatches.get().last_error)
+
+
+def test_an_oversized_body_fails_alone_and_says_why() -> None:
+    record_orders(3)
+    Dispatch.objects.create(
+        kind="topic", destination="order-events", subject="order/9", body="x" * 300_000
+    )
+
+    with pytest.raises(CommandError, match="1 could not be published: too_large: 300000 bytes"):
+        call_command("relay", once=True, verbosity=0)
+
+    assert len(arrived()) == 3
+    refused = Dispatch.objects.get(state="waiting")
+    assert refused.last_error.startswith("too_large: 300000 bytes")
+    assert refused.available_at > refused.created_at
+
+
+def test_a_place_that_the_topology_does_not_know_is_named() -> None:
+    record_orders(1)
+    Dispatch.objects.create(kind="queue", destination="pigeons", subject="order/9", body="{}")
+
+    with pytest.raises(CommandError, match="No queue is named 'pigeons'; there are: "):
+        call_command("relay", once=True, verbosity=0)
+
+    assert len(arrived()) == 1
+
+
+def test_a_topic_that_is_not_there_yet_is_waited_for(stack: Stack) -> None:
+    events = record_orders(1)
+    stack.emulator.reset()
+
+    with pytest.raises(CommandError, match="NotFound"):
+        call_command("relay", once=True, verbosity=0)
+    call_command("provision", verbosity=0)
+    Dispatch.objects.update(available_at=events[0].recorded_at)
+    call_command("relay", once=True, verbosity=0)
+
+    assert arrived() == ids(events)
+
+
+def test_a_dispatch_to_one_queue_carries_the_generation_and_the_attributes() -> None:
+    (event,) = record_orders(1)
+    Dispatch.objects.all().delete()
+    Dispatch.objects.postpone(
+        event.envelope(generation=3), queue=f"{ledger.NAME}-bulk", until=event.recorded_at
+    )
+    Dispatch.objects.update(attributes={"job": "resend-1", "nothing": ""})
+
+    call_command("relay", once=True, verbosity=0)
+
+    assert take_all(ledger.NAME) == []
+    (message,) = take_all(f"{ledger.NAME}-bulk")
+    assert json.loads(message["Body"])["generation"] == 3
+    assert message["MessageAttributes"]["event_type"]["StringValue"] == "order.created"
+    assert message["MessageAttributes"]["job"]["StringValue"] == "resend-1"
+    assert "nothing" not in message["MessageAttributes"]
+
+
+def test_a_database_that_goes_away_is_waited_for_and_said_once(relay: Start, stack: Stack) -> None:
+    survivor = relay(PGAPPNAME="survivor")
+    events = record_orders(5)
+    wait_for(all_published)
+
+    with _database_closed_to("survivor", stack):
+        wait_for(lambda: "unreachable" in survivor.log)
+    events += record_orders(5, first=6)
+
+    wait_for(all_published, within=20)
+    assert Counter(arrived()) == Counter(ids(events))
+    assert survivor.log.count("unreachable") == 1
+    assert "The database is back." in survivor.log
+    assert survivor.alive
+
+
+@contextmanager
+def _database_closed_to(application: str, stack: Stack) -> Iterator[None]:
+    """The application of that name is thrown out of the test's database, and nobody let in."""
+    name = connection.settings_dict["NAME"]
+    with psycopg.connect(stack.environment["DATABASE_URL"], autocommit=True) as outside:
+        allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+        outside.execute(allow.format(sql.Identifier(name), sql.SQL("false")))
+        outside.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+            [application],
+        )
+        try:
+            yield
+        finally:
+            outside.execute(allow.format(sql.Identifier(name), sql.SQL("true")))
+
+
+@pytest.mark.parametrize("option", ["--batch=0", "--lease=x", "--publishers=-1"])
+def test_a_wrong_argument_is_one_clear_line(option: str) -> None:
+    with pytest.raises(CommandError, match="give a whole number of 1 or more"):
+        call_command("relay", option)
+
+
+def test_nothing_due_is_nothing_done() -> None:
+    call_command("relay", once=True, verbosity=0)
+
+    assert not Event.objects.exists()

@@ -1,0 +1,99 @@
+"""When the relay looks: at once after a commit, and now and then in any case."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+import pytest
+from django.db import connection, connections
+
+from notifications.models import Dispatch
+from notifications.nudges import CHANNEL
+from notifications.relay import Relay
+from tests.integration import ledger
+from tests.integration.ledger import all_published, record_orders
+from tests.waiting import wait_for
+
+NEVER = 3600.0
+
+
+@pytest.fixture(autouse=True)
+def _ledger(transactional_db: None, aws: None) -> Iterator[None]:
+    with ledger.registered():
+        yield
+
+
+@contextmanager
+def _running(**options: float) -> Iterator[Relay]:
+    relay = Relay(**options)
+
+    def run() -> None:
+        try:
+            relay.run()
+        finally:
+            connections.close_all()
+
+    thread = Thread(target=run)
+    thread.start()
+    try:
+        yield relay
+    finally:
+        relay.stop()
+        thread.join(timeout=10)
+    assert not thread.is_alive()
+
+
+def _listeners() -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query = %s AND state = 'idle'",
+            [f"LISTEN {CHANNEL}"],
+        )
+        return [pid for (pid,) in cursor.fetchall()]
+
+
+def test_a_commit_wakes_a_relay_that_would_not_look_for_an_hour() -> None:
+    with _running(sweep=NEVER):
+        wait_for(_listeners)
+        record_orders(1)
+
+        wait_for(all_published, within=5)
+
+
+def test_without_a_nudge_the_sweep_finds_it() -> None:
+    with _running(sweep=0.1):
+        wait_for(_listeners)
+        Dispatch.objects.create(
+            kind="topic", destination="order-events", subject="order/1", body="{}"
+        )
+
+        wait_for(all_published, within=5)
+
+
+def test_a_listener_that_was_cut_off_comes_back() -> None:
+    with _running(sweep=NEVER):
+        (lost,) = wait_for(_listeners)
+        _terminate(lost)
+        wait_for(lambda: [pid for pid in _listeners() if pid != lost])
+        record_orders(1)
+
+        wait_for(all_published, within=5)
+
+
+def test_a_resting_relay_stops_at_once() -> None:
+    with _running(sweep=NEVER) as relay:
+        wait_for(_listeners)
+        started = time.monotonic()
+        relay.stop()
+
+        wait_for(lambda: not _listeners(), within=2)
+    assert time.monotonic() - started < 2
+
+
+def _terminate(pid: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
