@@ -224,8 +224,13 @@ class Delivery(models.Model):
         indexes = [
             models.Index(fields=["subject", "created_at"], name="delivery_by_subject"),
             models.Index(fields=["address_hash"], name="delivery_by_address_hash"),
-            models.Index(fields=["provider_message_id"], name="delivery_by_provider_id"),
+            models.Index(
+                fields=["provider_message_id"],
+                condition=~models.Q(provider_message_id=""),
+                name="delivery_by_provider_id",
+            ),
             models.Index(fields=["recipient", "created_at"], name="delivery_by_recipient"),
+            models.Index(fields=["channel", "created_at"], name="delivery_by_channel"),
             # The operators' list: newest first, what is filtered is checked in the index itself.
             models.Index(
                 fields=["created_at", "channel", "event_type", "state"], name="delivery_recent"
