@@ -250,46 +250,6 @@ def test_a_webhook_is_taken_when_its_signature_holds(
     assert len(sandbox.accepted("webhook")) == (status == 204)
 
 
-# The inbox page
-
-
-def test_the_page_runs_only_its_own_script(sandbox: SandboxClient) -> None:
-    page = httpx.get(sandbox.url)
-
-    assert page.status_code == 200
-    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
-    for file in ("inbox.css", "inbox.js"):
-        assert file in page.text
-        assert httpx.get(f"{sandbox.url}/{file}").status_code == 200
-
-
-def test_an_email_s_html_is_shown_without_rights(run: Run) -> None:
-    running = run()
-    send_by_smtp(running.smtp_port, an_email())
-    listed = httpx.get(f"{running.url}/inbox/messages").json()["messages"]
-
-    shown = httpx.get(f"{running.url}/inbox/messages/{listed[0]['id']}/html")
-
-    assert shown.text.strip() == "<p>Hello</p>"
-    policy = shown.headers["Content-Security-Policy"]
-    assert policy.startswith("sandbox;")
-    assert "default-src 'none'" in policy
-
-
-@pytest.mark.parametrize(
-    ("search", "found"),
-    [("order/7", 1), ("7", 1), ("order/", 0), ("15112345678", 1), ("d.0.1", 1), ("order/77", 0)],
-)
-def test_the_page_finds_by_address_order_and_tag(
-    sandbox: SandboxClient, search: str, found: int
-) -> None:
-    EndUserMessagingSms().send(sms())
-
-    page = httpx.get(f"{sandbox.url}/inbox/messages", params={"search": search}).json()
-
-    assert len(page["messages"]) == page["found"] == found
-
-
 # How it starts and ends
 
 

@@ -17,6 +17,9 @@ from notifications.local.providers.server import application
 from notifications.local.providers.store import Store
 from notifications.local.providers.webhook import DEFAULT_SECRET
 
+BACKLOG = 1024
+"""Connections waiting to be taken: many workers open theirs at the same moment."""
+
 SHUTDOWN = 0.5
 """Seconds given at the end to answers that are under way."""
 
@@ -43,7 +46,7 @@ async def serve(options: argparse.Namespace) -> None:
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, options.host, options.port).start()
+        await web.TCPSite(runner, options.host, options.port, backlog=BACKLOG).start()
         url = f"http://{options.host}:{runner.addresses[0][1]}"
         mail = await _listen_for_mail(sandbox, options)
         if options.google_credentials:
