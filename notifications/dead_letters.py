@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from kombu.utils.encoding import safe_str
 
 from notifications.exceptions import NotificationError
 from notifications.redaction import redact
@@ -60,7 +60,7 @@ class Failure:
         """`reason` is the error's own code unless given; a bug's is `failed`."""
         code = error.code if isinstance(error, NotificationError) else ""
         name = f"{type(error).__module__}.{type(error).__qualname__}"
-        text = error.message if isinstance(error, NotificationError) else str(error)
+        text = error.message if isinstance(error, NotificationError) else safe_str(error)
         return cls(
             reason=reason or code or "failed",
             error_class=name[:200],
@@ -170,7 +170,4 @@ def _send(letter: Letter, send: Send) -> None:
 def _keep(letter: Letter) -> None:
     from notifications.models import DeadLetter
 
-    try:
-        DeadLetter.objects.keep(letter)
-    finally:
-        connection.close()  # this thread belongs to no request and no task
+    DeadLetter.objects.keep(letter)

@@ -8,6 +8,7 @@ either (a subscription without raw delivery), and the flat shape of other publis
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +21,10 @@ from notifications.identifiers import foreign_event_id
 
 SPEC_VERSION = "1.0"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 MAX_NESTING = 1  # an SNS envelope holds an event, never another envelope
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""When an event may have happened: what lies outside is a mistake, and overflows in sums."""
 
 
 @dataclass(frozen=True)
@@ -109,19 +113,17 @@ def _read_cloudevent(body: dict[str, Any]) -> Envelope:
 
 def _read_flat(body: dict[str, Any]) -> Envelope:
     """`{"event_type": …, "timestamp": …, <facts>}`; facts our model does not know are left out."""
-    timestamp = body.get("timestamp")
-    if not isinstance(timestamp, str):
-        raise NotAnEvent("timestamp: must be a text in ISO 8601")
+    timestamp = _text(body, "timestamp")
     time = _moment(timestamp)
-    kind = events.newest(body["event_type"])
+    kind = events.newest(_text(body, "event_type"))
     known = {name: body[name] for name in kind.data.model_fields if name in body}
     payload = _validate(kind, known)
-    subject = kind.subject_of(payload)
+    subject = _text({"subject": kind.subject_of(payload)}, "subject")
     return Envelope(
         id=_uuid(body) if "id" in body else foreign_event_id(kind.name, subject, timestamp),
         type=kind.name,
         version=kind.version,
-        source=body["source"] if isinstance(body.get("source"), str) else "foreign",
+        source=_text(body, "source") if "source" in body else "foreign",
         subject=subject,
         time=time,
         data=payload.model_dump(mode="json"),
@@ -138,12 +140,36 @@ def _validate(kind: events.EventType, data: dict[str, Any]) -> events.EventData:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        body = json.loads(text)
+        body = _JSON.decode(text)
     except (ValueError, RecursionError) as error:
         raise NotAnEvent(f"not JSON: {type(error).__name__}") from None
     if not isinstance(body, dict):
         raise NotAnEvent(f"a JSON {type(body).__name__}, expected an object")
+    if ("\\u" in text or not text.isascii()) and not _keepable(body):
+        raise NotAnEvent("a text in it cannot be kept: NUL or half of a surrogate pair")
     return body
+
+
+def _finite(digits: str) -> float:
+    """A number that JSON can hold: not NaN, not Infinity, nor 1e999, which Python takes for it."""
+    if not math.isfinite(number := float(digits)):
+        raise ValueError(f"{digits[:20]} is no number in JSON")
+    return number
+
+
+_JSON = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
+
+
+def _keepable(value: Any) -> bool:
+    """Whether PostgreSQL and UTF-8 take every text in it."""
+    match value:
+        case str():
+            return "\0" not in value and not _SURROGATE.search(value)
+        case dict():
+            return all(_keepable(key) and _keepable(item) for key, item in value.items())
+        case list():
+            return all(map(_keepable, value))
+    return True
 
 
 def _text(body: dict[str, Any], name: str) -> str:
@@ -174,8 +200,12 @@ def _uuid(body: dict[str, Any]) -> UUID:
 
 
 def _moment(text: str) -> datetime:
+    """In UTC, whatever its offset was; without one it is taken for UTC."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise NotAnEvent("time: must be ISO 8601") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not EARLIEST <= moment < LATEST:
+        raise NotAnEvent(f"time: must lie between {EARLIEST.year} and {LATEST.year}")
+    return moment

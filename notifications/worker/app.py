@@ -21,10 +21,10 @@ knows them too, but nobody can call them: `.delay()` raises, and its worker refu
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from celery import Celery, _find_option_with_arg
+from celery import Celery, _find_option_with_arg, signals
 from celery.exceptions import ImproperlyConfigured
 
 REQUIRED: Mapping[str, Any] = {
@@ -63,7 +63,21 @@ def create(name: str, *, config: str = "", set_as_current: bool = False) -> Cele
             app.conf[setting] = value
     if pool := _pool_asked_for():
         app.conf["worker_pool"] = pool
+    signals.worker_init.connect(_prepare(app), weak=False)
     return app
+
+
+def _prepare(app: Celery) -> Callable[..., None]:
+    """What a worker of this app needs before its pool is made; another app's is left alone."""
+
+    def prepare(sender: Any, **_: Any) -> None:
+        if sender.app is app:
+            from notifications.worker import forks, logs  # Django's settings are known by now
+
+            logs.set_up()
+            forks.set_up()
+
+    return prepare
 
 
 def _require(app: Celery, setting: str, value: Any) -> None:

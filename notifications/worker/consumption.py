@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.db import connection
+
 from notifications import dead_letters
 from notifications.dead_letters import Failure, Letter, Refused
 from notifications.exceptions import NotAnEvent, UnknownEvent
@@ -132,9 +134,11 @@ class Consumption:
         for consumer in list(self._watched):
             self.leave(consumer)
         self._database.close()
-        if patient and not self._poller.close(0):
+        self._poller.close()
+        if patient and not self._poller.wait(0):
             logger.info("Waiting for open polls, at most %d s", self._wait_seconds)
-        if not self._poller.close(self._wait_seconds + 10 if patient else 0):
+            self._poller.wait(self._wait_seconds + 10)
+        if not self._poller.wait(0):
             logger.warning("Left with polls open: what they bring comes back by itself later")
         self._buriers.wait_until_idle(FLUSH_SECONDS)
         self._buriers.close()
@@ -179,6 +183,7 @@ class Consumption:
             self.counts["given_up"] += 1
             self._acknowledger.delete(received)
         finally:
+            connection.close()  # this thread belongs to no task, after which Celery would
             self._slots.release(finished=True)
 
 

@@ -98,18 +98,16 @@ class Poller:
                 while self._start(polled):
                     self._turn = self._polled.index(polled) + 1
 
-    def close(self, seconds: float) -> bool:
-        """Start nothing more and wait for open polls. False when some were open after `seconds`."""
+    def close(self) -> None:
+        """Start nothing more, and end each thread with its poll."""
         self._closed.set()
         with self._lock:
             self._polled = []
-        ended = self._threads.wait_until_idle(seconds)
         self._threads.close()
-        return ended
 
-    @property
-    def receives_under_way(self) -> bool:
-        return not self._threads.wait_until_idle(0)
+    def wait(self, seconds: float) -> bool:
+        """Wait for open polls. False when some were still open after `seconds`."""
+        return self._threads.wait_until_idle(seconds)
 
     def _start(self, polled: _Polled) -> bool:
         """Start one receive, if the queue may have another and there are slots for it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import click
 from celery.app.amqp import AMQP, Queues
 from celery.exceptions import ImproperlyConfigured
 from kombu import Queue
@@ -19,7 +20,7 @@ class ConsumerQueues(Queues):
         """Consume from these only."""
         unknown = sorted(set(include or ()) - set(self))
         if unknown:
-            raise ImproperlyConfigured(
+            raise click.UsageError(
                 f"-Q names {', '.join(unknown)}, which is no consumer; "
                 f"there are: {', '.join(sorted(self)) or 'none'}."
             )

@@ -23,6 +23,7 @@ from notifications import envelope as wire
 from notifications import tracing
 from notifications.envelope import Envelope
 from notifications.exceptions import AttemptsExhausted, Busy, NotificationError, TransientError
+from notifications.models import Dispatch, Event, Handled
 from notifications.worker.database import UNAVAILABLE, DatabaseUnavailable
 
 LONGEST_SLEEP = 15 * 60
@@ -48,9 +49,13 @@ class EventTask(DjangoTask[Any, Any]):
     def __call__(self, event: str | Envelope) -> Any:
         """Read the event (its raw text, in the worker) and run the task on it."""
         envelope = wire.read(event) if isinstance(event, str) else event
-        self._received.envelope = envelope
+        received = self._received
         try:
-            self._meet(envelope)
+            if not received.called_directly:
+                received.envelope = envelope
+                self._count_retries(received)
+            if envelope.foreign:
+                Event.objects.keep(envelope)
             with tracing.continued(envelope.traceparent):
                 return super().__call__(envelope)
         except UNAVAILABLE as error:
@@ -99,22 +104,19 @@ class EventTask(DjangoTask[Any, Any]):
         """Celery's context of this run: what `translation` put there, and the envelope."""
         return self.request
 
-    def _meet(self, envelope: Envelope) -> None:
-        """What the first and the later receives of a message need, in one query or none."""
-        from notifications.models import Event, Handled
+    def _count_retries(self, received: Any) -> None:
+        """Set `retries`, on which Celery's backoff grows; SQS's receives grow with deploys too.
 
-        if envelope.foreign:
-            Event.objects.keep(envelope)
-        headers = self._received.headers or {}
-        if headers.get("receive_count", 1) > 1:
-            # Celery's backoff grows with `retries`; SQS's receives grow with deploys as well.
-            self._received.retries = Handled.objects.attempts_of(
-                headers["consumer"], envelope.id, generation=envelope.generation
+        The first receive costs no query.
+        """
+        if received.headers["receive_count"] > 1:
+            received.retries = Handled.objects.attempts_of(
+                received.headers["consumer"],
+                received.envelope.id,
+                generation=received.envelope.generation,
             )
 
     def _count(self, error: BaseException, max_retries: int | None) -> None:
-        from notifications.models import Handled
-
         envelope: Envelope = self._received.envelope
         consumer = self._received.headers["consumer"]
         with transaction.atomic():
@@ -132,8 +134,6 @@ class EventTask(DjangoTask[Any, Any]):
             raise error
         if seconds <= LONGEST_SLEEP:
             raise Retry(exc=error, when=seconds)  # type: ignore[arg-type]
-        from notifications.models import Dispatch
-
         until = timezone.now() + timedelta(seconds=seconds)
         with transaction.atomic():
             Dispatch.objects.postpone(

@@ -39,6 +39,8 @@ def runs(number: int | None = None) -> list[str]:
 
 def _probe(task: Task[Any, Any], envelope: Envelope) -> None:
     number, script = envelope.data["number"], envelope.data["script"]
+    if script == "leave no trace":
+        return
     with Path(os.environ["PROBE_LOG"]).open("a") as log:
         log.write(f"{task.name} {number} {task.request.retries} {os.getpid()}\n")
     runs_so_far = len(runs(number))

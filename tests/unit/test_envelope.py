@@ -1,0 +1,153 @@
+"""What may arrive on a queue, and what reading makes of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from notifications import envelope
+from notifications.envelope import Envelope
+from notifications.exceptions import NotAnEvent, UnknownEvent
+from notifications.identifiers import uuid7
+
+WRITTEN = Envelope(
+    id=uuid7(),
+    type="order.created",
+    version=1,
+    source="urn:orders-site",
+    subject="order/7",
+    time=datetime(2026, 11, 27, 6, 0, tzinfo=UTC),
+    data={"order_id": 7},
+)
+BODY: dict[str, Any] = json.loads(envelope.write(WRITTEN))
+FLAT = {"event_type": "order.created", "order_id": 7, "timestamp": "2026-11-27T06:00:00Z"}
+
+
+def changed(**fields: Any) -> str:
+    return json.dumps({**BODY, **fields})
+
+
+def sns(message: Any) -> str:
+    return json.dumps({"Type": "Notification", "MessageId": "x", "Message": message})
+
+
+def test_what_is_written_is_read() -> None:
+    assert envelope.read(envelope.write(WRITTEN)) == WRITTEN
+
+
+def test_an_sns_envelope_is_unwrapped() -> None:
+    assert envelope.read(sns(envelope.write(WRITTEN))) == WRITTEN
+
+
+def test_a_flat_event_gets_the_same_id_on_every_queue() -> None:
+    first, second = envelope.read(json.dumps(FLAT)), envelope.read(sns(json.dumps(FLAT)))
+    assert first == second
+    assert first.foreign
+    assert first.subject == "order/7"
+
+
+def test_a_time_of_another_zone_is_read_as_utc() -> None:
+    read = envelope.read(changed(time="2026-11-27T07:00:00+01:00"))
+    assert read.time == WRITTEN.time
+    assert read.time.tzinfo is UTC
+
+
+def test_an_unknown_type_is_no_quarantine_yet() -> None:
+    with pytest.raises(UnknownEvent):
+        envelope.read(changed(type="order.teleported"))
+    with pytest.raises(UnknownEvent):
+        envelope.read(changed(dataversion=99))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "hello",
+        "null",
+        "7",
+        "[]",
+        '"order.created"',
+        "{}",
+        '{"properties": []}',
+        '{"body": "W10=", "headers": {"task": "os.system"}, "properties": {"delivery_info": null}}',
+        '{"Type": "SubscriptionConfirmation", "Token": "x", "SubscribeURL": "https://x.example"}',
+        '{"Records": [{"eventSource": "aws:s3"}]}',
+        sns(sns(envelope.write(WRITTEN))),
+        sns("hello"),
+        sns(7),
+        changed(specversion="0.3"),
+        changed(specversion=1.0),
+        changed(id="no uuid"),
+        changed(id=7),
+        changed(type=""),
+        changed(type="x" * 256),
+        changed(source=None),
+        changed(subject="\0"),
+        changed(subject="\ud800"),
+        changed(time="yesterday"),
+        changed(time="0001-01-01T00:00:00+23:59"),
+        changed(time="9999-12-31T23:59:59-23:59"),
+        changed(time=1732687200),
+        changed(generation=-1),
+        changed(generation=True),
+        changed(generation=2**31),
+        changed(data=None),
+        changed(data={"order_id": "seven"}),
+        changed(data={"order_id": 7, "name": "Ada"}),
+        changed(data={"order_id": float("nan")}),
+        envelope.write(WRITTEN).replace('{"order_id":7}', '{"order_id":1e999}'),
+        envelope.write(WRITTEN).replace("7}", "7" * 5000 + "}"),
+        json.dumps({**FLAT, "event_type": "x" * 256}),
+        json.dumps({**FLAT, "timestamp": "\ud800"}),
+        json.dumps({**FLAT, "timestamp": None}),
+        json.dumps({**FLAT, "source": 7}),
+        json.dumps({**FLAT, "order_id": {}}),
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        '{"specversion":"1.0","data":' + "[" * 900 + "]" * 900 + "}",
+        "\ufeff" + envelope.write(WRITTEN),
+        "\ud800",
+    ],
+    ids=lambda body: repr(body[:60]),
+)
+def test_what_is_no_event_is_refused_and_nothing_else_is_raised(body: str) -> None:
+    with pytest.raises(NotAnEvent):
+        envelope.read(body)
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["1.0", "order.created", "Notification", "2026-11-27T06:00:00Z"]),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=8,
+)
+near_misses = st.builds(
+    lambda body, changes: json.dumps({**body, **changes}),
+    st.sampled_from([BODY, FLAT, {"Type": "Notification", "Message": envelope.write(WRITTEN)}]),
+    st.dictionaries(
+        st.sampled_from([*BODY, *FLAT, "Type", "Message"]) | st.text(), json_values, max_size=4
+    ),
+)
+
+
+@given(st.text() | json_values.map(json.dumps) | near_misses)
+@example(envelope.write(WRITTEN))
+def test_any_text_is_an_event_that_can_be_kept_or_is_refused(text: str) -> None:
+    try:
+        read = envelope.read(text)
+    except (NotAnEvent, UnknownEvent):
+        return
+    assert isinstance(read.id, UUID)
+    assert envelope.read(envelope.write(read)).id == read.id
+    assert "\0" not in json.dumps(read.data, ensure_ascii=False).encode().decode()
