@@ -54,8 +54,8 @@ class AttemptInline(_AttemptInline):
         "said",
         "started",
         "took",
-        "provider_message_id",
         "worker",
+        "provider_message_id",
     )
     readonly_fields = fields
     can_delete = False

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db.models import Model
 from django.urls import reverse
-from django.utils import formats, timezone
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.http import urlencode
@@ -110,7 +110,8 @@ def exact(moment: datetime | None) -> SafeString | str:
     if moment is None:
         return EMPTY
     local = timezone.localtime(moment)
-    text = f"{formats.date_format(local, 'Y-m-d H:i:s')}.{local.microsecond // 1000:03d} {local:%Z}"
+    milliseconds = f"{local.microsecond // 1000:03d}"
+    text = f"{local:%Y-%m-%d %H:%M:%S}.{milliseconds}\N{NO-BREAK SPACE}{local:%Z}"
     return _time(moment, text)
 
 

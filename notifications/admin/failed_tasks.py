@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -21,7 +20,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django_celery_results.models import GroupResult, TaskResult
 
-from notifications import consumers
+from notifications import consumers, envelope
 from notifications.admin import columns, related, search
 from notifications.admin.display import (
     EMPTY,
@@ -36,12 +35,11 @@ from notifications.admin.display import (
 )
 from notifications.admin.facts import FactsAdmin
 from notifications.admin.filters import ChoiceFilter, StateFilter, WithinFilter
+from notifications.exceptions import NotificationError
 from notifications.models import Attempt, Delivery, Event
 
 MAX_TASKS = 500
 """Task ids that one search follows from an order or a delivery."""
-
-_EVENT_ID = re.compile(r'"id"\s*:\s*"([0-9a-fA-F-]{36})"')
 
 
 class StatusFilter(StateFilter):
@@ -196,10 +194,11 @@ def of_delivery(request: HttpRequest, delivery: Delivery) -> list[related.Sectio
 
 
 def event_id(row: Any) -> UUID | None:
-    """The id of the event in the task's argument, whatever was wrapped around it."""
-    text = (row.task_args or "").replace("\\", "")
-    found = _EVENT_ID.search(text)
-    return search.identifier(found[1]) if found else None
+    """The id of the event that the task was given; None for what is no event of ours."""
+    try:
+        return envelope.read(json.loads(row.task_args or "null")).id
+    except (NotificationError, TypeError, ValueError):
+        return None
 
 
 def _exception(row: Any) -> tuple[str, str]:

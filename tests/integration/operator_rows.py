@@ -1,0 +1,197 @@
+"""Rows for the operators' pages: something in every state, with addresses where they may hide."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from django.contrib.auth.models import Permission, User
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from django_celery_results.models import GroupResult, TaskResult
+
+from notifications import envelope
+from notifications.identifiers import task_id
+from notifications.models import Attempt, DeadLetter, Delivery, Dispatch, Event, Handled
+from notifications.recipients import address_hash
+
+EMAIL = "gustav.klein@example.org"
+PHONE = "+491701234567"
+TOKEN = "fcm-token-of-gustav-and-nobody-else-9f3c"
+ADDRESSES = {"email": EMAIL, "sms": PHONE, "whatsapp": PHONE, "push": TOKEN}
+CHANNELS = sorted(ADDRESSES)
+
+MODELS: list[type[Model]] = [
+    Delivery,
+    Event,
+    Dispatch,
+    DeadLetter,
+    Handled,
+    TaskResult,
+    GroupResult,
+]
+
+
+def list_url(model: type[Model], query: str = "") -> str:
+    return reverse(f"admin:{_name(model)}_changelist") + query
+
+
+def page_url(row: Model) -> str:
+    return reverse(f"admin:{_name(type(row))}_change", args=[row.pk])
+
+
+def operator(*models: type[Model]) -> Client:
+    """A logged-in member of staff who may view these models and nothing else."""
+    user = User.objects.create_user(f"operator-{uuid4()}", is_staff=True)
+    for model in models:
+        user.user_permissions.add(
+            Permission.objects.get(
+                content_type__app_label=model._meta.app_label,
+                codename=f"view_{model._meta.model_name}",
+            )
+        )
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def make_event(number: int = 1, event_type: str = "order.created") -> Event:
+    event = Event.objects.create(
+        type=event_type,
+        source="urn:test",
+        subject=f"order/{number}",
+        time=timezone.now() - timedelta(seconds=5),
+        data={"order_id": number},
+        expected=["email", "payments"],
+    )
+    Dispatch.objects.create(
+        event=event, subject=event.subject, kind=Dispatch.Kind.TOPIC, destination="order-events"
+    )
+    return event
+
+
+def make_delivery(
+    event: Event, *, state: str = "sent", channel: str = "email", recipient: str = "customer/42"
+) -> Delivery:
+    address = ADDRESSES[channel]
+    return Delivery.objects.create(
+        event=event,
+        event_type=event.type,
+        event_time=event.time,
+        subject=event.subject,
+        channel=channel,
+        route="customer",
+        recipient=recipient,
+        address=address,
+        address_hash=address_hash(address),
+        state=state,
+        attempts=1,
+        last_error=f"refused: {address} is not known here",
+        provider_message_id=f"provider-{event.subject}-{channel}-{state}",
+        sent_at=timezone.now() if state == "sent" else None,
+        next_try_at=timezone.now() + timedelta(minutes=3) if state == "retrying" else None,
+    )
+
+
+def make_attempt(delivery: Delivery, *, outcome: str = "permanent", number: int = 1) -> Attempt:
+    return Attempt.objects.create(
+        delivery=delivery,
+        subject=delivery.subject,
+        number=number,
+        token=uuid4(),
+        outcome=outcome,
+        code="MessageRejected",
+        detail=f"550 {delivery.address}: no such mailbox",
+        task_id=task_id(delivery.event_id, delivery.channel, "message"),
+        worker="worker-1@host",
+        duration_ms=84,
+    )
+
+
+def make_failed_task(event: Event, task: UUID, *, status: str = "FAILURE") -> TaskResult:
+    """As django-celery-results stores it: exception and argument as JSON in texts."""
+    return TaskResult.objects.store_result(
+        content_type="application/json",
+        content_encoding="utf-8",
+        task_id=str(task),
+        result=json.dumps({"exc_type": "PermanentError", "exc_message": [f"refused: {EMAIL}", ""]}),
+        status=status,
+        traceback=f"Traceback (most recent call last):\nPermanentError: {EMAIL} {PHONE}",
+        task_name="notifications.email",
+        task_args=json.dumps(envelope.write(event.envelope())),
+        task_kwargs=None,
+        worker="worker-1@host",
+    )
+
+
+def make_everything() -> list[Model]:
+    """At least one row per model and state; returns every row that has a page."""
+    rows: list[Model] = []
+    for number, state in enumerate(Delivery.State.values, start=1):
+        event = make_event(number)
+        delivery = make_delivery(event, state=state, channel=CHANNELS[number % len(CHANNELS)])
+        outcome = Attempt.Outcome.values[number % len(Attempt.Outcome.values)]
+        attempt = make_attempt(delivery, outcome=outcome)
+        assert attempt.task_id is not None
+        rows += [event, delivery, make_failed_task(event, attempt.task_id)]
+    event = make_event(99)
+    for outcome in Handled.Outcome.values:
+        rows.append(
+            Handled.objects.create(
+                consumer=f"consumer-{outcome}",
+                event_id=event.pk,
+                event_type=event.type,
+                event_time=event.time,
+                subject=event.subject,
+                outcome=outcome,
+                last_error=f"KeyError: {EMAIL}",
+            )
+        )
+    for state in Dispatch.State.values:
+        rows.append(
+            Dispatch.objects.create(
+                event=event,
+                subject=event.subject,
+                kind=Dispatch.Kind.QUEUE,
+                destination="email-bulk",
+                state=state,
+                body=f'{{"to": "{EMAIL}"}}',
+                last_error=f"refused {PHONE}",
+                published_at=timezone.now() if state == "published" else None,
+            )
+        )
+    bodies = [
+        envelope.write(event.envelope()).encode(),
+        b"\xff\xfe\x00<script>alert(1)</script> %s" % EMAIL.encode(),
+        b'{"to": "%s", "lone": "\\ud800", "nested": [1, {"a": null}]}' % PHONE.encode(),
+        b"[" * 100_000,
+    ]
+    for number, body in enumerate(bodies):
+        rows.append(
+            DeadLetter.objects.create(
+                queue="email",
+                message_id=f"message-{number}",
+                body=body,
+                attributes={"reason": EMAIL},
+                event_id=event.pk,
+                subject=event.subject,
+                reason="not_an_event",
+                error=f"no such mailbox: {EMAIL}",
+                fingerprint=f"fingerprint-{number}",
+                state=DeadLetter.State.values[number % len(DeadLetter.State.values)],
+            )
+        )
+    rows.append(make_failed_task(event, uuid4(), status="RETRY"))
+    rows.append(
+        GroupResult.objects.create(
+            group_id="group-1", content_type="application/json", content_encoding="utf-8"
+        )
+    )
+    return rows
+
+
+def _name(model: type[Model]) -> str:
+    return f"{model._meta.app_label}_{model._meta.model_name}"

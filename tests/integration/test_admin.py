@@ -1,0 +1,169 @@
+"""The operators' pages, through Django's client, on the real PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.db.models import Model
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils.html import escape
+
+from notifications.admin.display import STATES
+from notifications.models import Attempt, DeadLetter, Delivery, Dispatch, Handled
+from tests.integration.operator_rows import (
+    EMAIL,
+    MODELS,
+    PHONE,
+    TOKEN,
+    list_url,
+    make_attempt,
+    make_delivery,
+    make_event,
+    make_everything,
+    make_failed_task,
+    operator,
+    page_url,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client() -> Client:
+    return operator(*MODELS, Attempt)
+
+
+def every_filter(model: type[Model]) -> Iterator[str]:
+    """Every choice of every filter of this model's list, as a query string."""
+    request = None
+    for entry in admin.site.get_model_admin(model).list_filter:
+        for option, _title in entry.lookups(entry.__new__(entry), request, None):
+            yield f"?{entry.parameter_name}={option}"
+        yield f"?{entry.parameter_name}=all"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_list_shows_its_rows_filters_and_searches_without_counting(
+    model: type[Model], client: Client
+) -> None:
+    make_everything()
+    searches = ["1", "order/1", "customer/42", EMAIL, str(uuid4()), "group-1", "nothing", "%", "'"]
+    addresses = ["", *every_filter(model), *(f"?q={term}" for term in searches)]
+    for query in addresses:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            response = client.get(list_url(model, query))
+        assert response.status_code == 200, query
+        assert not [entry for entry in captured if "COUNT(" in entry["sql"].upper()], query
+    assert "result_list" in client.get(list_url(model)).content.decode()
+
+
+def test_every_page_of_every_row_renders(client: Client) -> None:
+    for row in make_everything():
+        assert client.get(page_url(row)).status_code == 200, row
+
+
+def test_every_state_there_is_has_its_word_and_its_colour() -> None:
+    kinds = [Delivery.State, Attempt.Outcome, Dispatch.State, DeadLetter.State, Handled.Outcome]
+    assert {state for kind in kinds for state in kind.values} <= set(STATES)
+
+
+def test_no_address_appears_on_any_page(client: Client) -> None:
+    rows = make_everything()
+    urls = [*map(page_url, rows), *map(list_url, MODELS)]
+    urls += [list_url(model, query) for model in MODELS for query in every_filter(model)]
+    for url in urls:
+        html = client.get(url).content.decode()
+        for address in (EMAIL, PHONE, TOKEN):
+            assert address not in html, url
+
+
+def test_a_delivery_shows_its_facts_its_attempts_in_order_and_what_belongs_to_it(
+    client: Client,
+) -> None:
+    event = make_event(7)
+    delivery = make_delivery(event, state="failed")
+    make_attempt(delivery, outcome="transient", number=1)
+    attempt = make_attempt(delivery, outcome="permanent", number=2)
+    assert attempt.task_id is not None
+    failed = make_failed_task(event, attempt.task_id)
+    letter = DeadLetter.objects.create(
+        queue="email", message_id="m", body=b"", event_id=event.pk, reason="permanent"
+    )
+
+    html = client.get(page_url(delivery)).content.decode()
+
+    assert "g…@example.org" in html
+    assert html.index("failed for now") < html.index("failed for good")
+    for row in (event, failed, letter, event.dispatches.get()):
+        assert f'href="{page_url(row)}"' in html, row
+
+
+def test_an_event_shows_its_data_and_what_became_of_it_at_each_expected_consumer(
+    client: Client,
+) -> None:
+    event = make_event(8)
+    delivery = make_delivery(event, state="bounced")
+
+    html = client.get(page_url(event)).content.decode()
+
+    assert escape('"order_id": 8') in html
+    assert re.search(r"<td>payments</td><td>—</td>", html)
+    assert re.search(r"<td>email</td><td><span[^>]*>bounced</span></td>", html)
+    assert f'href="{page_url(delivery)}"' in html
+
+
+def test_a_failed_task_leads_to_its_delivery_and_its_event(client: Client) -> None:
+    event = make_event(9)
+    attempt = make_attempt(make_delivery(event, state="failed"))
+    assert attempt.task_id is not None
+    failed = make_failed_task(event, attempt.task_id)
+    for url in (list_url(type(failed)), list_url(type(failed), "?q=9"), page_url(failed)):
+        html = client.get(url).content.decode()
+        assert f'href="{page_url(attempt.delivery)}"' in html, url
+        assert f'href="{page_url(event)}"' in html, url
+        assert "PermanentError" in html, url
+
+
+def test_a_task_that_failed_before_there_was_an_attempt_still_leads_to_its_event(
+    client: Client,
+) -> None:
+    event = make_event(10)
+    failed = make_failed_task(event, uuid4())
+    assert f'href="{page_url(event)}"' in client.get(page_url(failed)).content.decode()
+
+
+def test_failed_tasks_are_what_the_list_of_tasks_opens_on(client: Client) -> None:
+    event = make_event(11)
+    make_failed_task(event, uuid4())
+    succeeded = make_failed_task(event, uuid4(), status="SUCCESS")
+    assert page_url(succeeded) not in client.get(list_url(type(succeeded))).content.decode()
+    everything = client.get(list_url(type(succeeded), "?status=all")).content.decode()
+    assert page_url(succeeded) in everything
+
+
+def test_a_hostile_body_is_shown_escaped(client: Client) -> None:
+    letter = DeadLetter.objects.create(
+        queue="email",
+        message_id="m",
+        body="<script>alert(1)</script>\0\u202e".encode(),
+        reason="not_an_event",
+    )
+    html = client.get(page_url(letter)).content.decode()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;\\x00\\u202e" in html
+    assert "<script>alert" not in html
+
+
+def test_groups_are_offered_only_where_a_project_uses_them(client: Client) -> None:
+    index = reverse("admin:index")
+    assert "Group results" not in client.get(index).content.decode()
+    make_everything()
+    assert "Group results" in client.get(index).content.decode()

@@ -1,0 +1,209 @@
+"""The operators' lists: what a search finds, how pages follow one another, what they cost."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.db.models import Model
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from notifications.models import Attempt, Delivery, Dispatch
+from tests.integration.operator_rows import (
+    EMAIL,
+    MODELS,
+    PHONE,
+    list_url,
+    make_attempt,
+    make_delivery,
+    make_event,
+    make_everything,
+    operator,
+)
+
+pytestmark = pytest.mark.django_db
+PAGE = 50
+
+
+@pytest.fixture
+def client() -> Client:
+    return operator(*MODELS, Attempt)
+
+
+def shown(client: Client, url: str) -> list[str]:
+    """The keys of the rows on a list page, in order."""
+    return [str(row.pk) for row in client.get(url).context["cl"].result_list]
+
+
+def link(client: Client, url: str, relation: str) -> str:
+    html = client.get(url).content.decode()
+    found = re.search(rf'<a href="([^"]+)" rel="{relation}">', html)
+    return found[1].replace("&amp;", "&") if found else ""
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        "7",
+        "order/7",
+        "customer/43",
+        "{delivery.pk}",
+        "{delivery.pk}.0.1",
+        "{delivery.event_id}",
+        "{delivery.provider_message_id}",
+        " order/7 ",
+    ],
+)
+def test_a_search_finds_exactly_the_delivery_that_it_names(term: str, client: Client) -> None:
+    delivery = make_delivery(make_event(7), recipient="customer/43")
+    for number in (1, 70, 77):
+        make_delivery(make_event(number), recipient=f"customer/{number}")
+    query = f"?q={term.format(delivery=delivery)}"
+    assert shown(client, list_url(Delivery, query)) == [str(delivery.pk)]
+
+
+@pytest.mark.parametrize(
+    ("term", "channel"),
+    [
+        (EMAIL, "email"),
+        (EMAIL.upper(), "email"),
+        (PHONE.replace("+", "%2B"), "sms"),
+        ("%2B49 170 1234-567", "sms"),
+    ],
+)
+def test_an_address_finds_its_deliveries_by_their_hash(
+    term: str, channel: str, client: Client
+) -> None:
+    delivery = make_delivery(make_event(), channel=channel)
+    make_delivery(make_event(2), channel="push")
+    assert shown(client, list_url(Delivery, f"?q={term}")) == [str(delivery.pk)]
+
+
+def test_an_address_is_found_under_the_key_it_was_hashed_with(
+    client: Client, settings: Settings
+) -> None:
+    delivery = make_delivery(make_event())
+    keys = settings.NOTIFICATIONS["ADDRESS_HASH_KEYS"]
+    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {
+        "ADDRESS_HASH_KEYS": {**keys, 2: "the next key"}
+    }
+    assert shown(client, list_url(Delivery, f"?q={EMAIL}")) == [str(delivery.pk)]
+
+
+def test_a_search_looks_beyond_what_the_list_opens_on(client: Client) -> None:
+    published = make_event(5).dispatches.get()
+    Dispatch.objects.filter(pk=published.pk).update(state="published")
+    assert shown(client, list_url(Dispatch)) == []
+    assert shown(client, list_url(Dispatch, "?q=5")) == [str(published.pk)]
+
+
+def test_waiting_dispatches_come_in_the_order_in_which_they_are_due(client: Client) -> None:
+    due = {name: make_event(number).dispatches.get() for number, name in enumerate("abc")}
+    for name, minutes in {"a": 3, "b": 1, "c": 2}.items():
+        moment = timezone.now() + timedelta(minutes=minutes)
+        Dispatch.objects.filter(pk=due[name].pk).update(available_at=moment)
+    assert shown(client, list_url(Dispatch)) == [str(due[name].pk) for name in "bca"]
+
+
+def test_the_pages_show_every_row_once_and_lead_back_the_same_way(client: Client) -> None:
+    event = make_event()
+    same_moment = timezone.now()
+    for number in range(2 * PAGE + 20):
+        make_delivery(event, recipient=f"customer/{number}")
+    Delivery.objects.update(created_at=same_moment)
+    newest_first = [
+        str(key) for key in Delivery.objects.order_by("-id").values_list("pk", flat=True)
+    ]
+
+    forward, url = [], list_url(Delivery)
+    while url:
+        forward.append(shown(client, url))
+        last, url = url, link(client, url, "next")
+        url = url and list_url(Delivery, url)
+    assert [len(rows) for rows in forward] == [PAGE, PAGE, 20]
+    assert [key for rows in forward for key in rows] == newest_first
+
+    middle = list_url(Delivery, link(client, last, "prev"))
+    assert shown(client, middle) == forward[1]
+    first = list_url(Delivery, link(client, middle, "prev"))
+    assert shown(client, first) == forward[0]
+    assert link(client, first, "prev") == ""
+
+
+@pytest.mark.parametrize(
+    "cursor", ["after:", "after:x~y", "sideways:1", "before:1", "7", "after:~~~", "after:2026~1"]
+)
+def test_a_page_address_that_makes_no_sense_leads_to_the_first_page(
+    cursor: str, client: Client
+) -> None:
+    make_delivery(make_event())
+    response = client.get(list_url(Delivery), {"p": cursor}, follow=True)
+    assert response.status_code == 200
+    assert response.redirect_chain
+
+
+def test_a_wish_for_another_order_is_ignored(client: Client) -> None:
+    make_everything()
+    usual = shown(client, list_url(Delivery))
+    assert shown(client, list_url(Delivery, "?o=-5.2")) == usual
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(
+    model: type[Model], client: Client
+) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            client.get(list_url(model, "?state=all" if model is Dispatch else ""))
+        return len(captured)
+
+    make_everything()
+    few = queries()
+    for number in range(100, 130):
+        make_attempt(make_delivery(make_event(number)))
+    assert queries() == few
+
+
+@pytest.fixture
+def many_deliveries() -> None:
+    """Enough rows that reading the whole table costs more than an index, with true statistics."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO notifications_delivery (id, event_id, event_type, event_time, subject,
+                channel, route, recipient, address, address_hash, state, reason, generation,
+                attempts, last_error, provider_message_id, created_at, updated_at)
+            SELECT gen_random_uuid(), gen_random_uuid(), 'order.created', now(), 'order/' || n,
+                (ARRAY['email', 'push'])[1 + n % 2], 'customer', 'customer/' || n % 5000, '',
+                '1:' || md5(n::text), CASE WHEN n % 100 = 0 THEN 'failed' ELSE 'sent' END, '', 0,
+                1, '', md5(n::text), now() - n * interval '1 second', now()
+            FROM generate_series(1, 20000) n
+            """
+        )
+        cursor.execute("ANALYZE notifications_delivery")
+
+
+@pytest.mark.usefixtures("many_deliveries")
+def test_no_view_of_the_deliveries_reads_the_whole_table(client: Client) -> None:
+    filters = ["state=failed", "state=failed&channel=email", "state=sent", "state=bounced"]
+    filters += ["channel=push", "channel=sms", "event_type=order.created", "within=1h"]
+    terms = ["123", "order/123", "customer/42", EMAIL, "0193f5bc-0000-7000-8000-000000000000"]
+    pages = ["", link(client, list_url(Delivery), "next")]
+    for query in [*pages, *(f"?{name}" for name in filters), *(f"?q={term}" for term in terms)]:
+        with CaptureQueriesContext(connection) as captured:
+            client.get(list_url(Delivery, query))
+        reads = [sql for entry in captured if "notifications_delivery" in (sql := entry["sql"])]
+        assert reads, query
+        for sql in reads:
+            assert "Seq Scan" not in plan_of(sql), (query, plan_of(sql))
+
+
+def plan_of(sql: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {sql}")
+        return "\n".join(line for (line,) in cursor.fetchall())
