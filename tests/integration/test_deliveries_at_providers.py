@@ -1,0 +1,129 @@
+"""A shop's order told over every channel, by the real SDKs to the provider sandbox."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+
+from notifications.conf import ChannelConf
+from notifications.deliveries import deliver
+from notifications.envelope import Envelope
+from notifications.exceptions import PermanentError, TransientError
+from notifications.local.providers.client import SandboxClient
+from notifications.models import Attempt, Delivery, Event
+from notifications.retries import RetryPolicy
+from orders_site.orders.services import ship_order
+from tests.shop import a_customer, an_order
+
+pytestmark = pytest.mark.django_db
+
+CHANNELS = ["email", "sms", "whatsapp", "push"]
+POLICY = RetryPolicy(max_retries=3, backoff=2)
+State = Delivery.State
+
+
+@pytest.fixture
+def shipped() -> Envelope:
+    """`order.shipped`, which the shop tells over all four channels."""
+    order = an_order(customer=a_customer(devices=2))
+    ship_order(order=order, carrier="DHL", tracking_code="1Z42")
+    return Event.objects.get(type="order.shipped").envelope()
+
+
+@pytest.fixture(autouse=True)
+def _impatient(settings: Any) -> None:
+    """The shop's channels as they are, but waiting half a second for an answer."""
+    channels = {
+        name: replace(channel, options={**channel.options, "read_timeout": 0.5})
+        for name, channel in settings.NOTIFICATIONS["CHANNELS"].items()
+        if isinstance(channel, ChannelConf)
+    }
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "CHANNELS": channels}
+
+
+def tell(envelope: Envelope, channel: str) -> None:
+    deliver(envelope, channel=channel, policy=POLICY)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_what_the_provider_accepted_is_what_is_on_record(
+    sandbox: SandboxClient, shipped: Envelope, channel: str
+) -> None:
+    tell(shipped, channel)
+
+    accepted = {message.tag: message for message in sandbox.accepted(channel)}
+    attempts = {attempt.tag: attempt for attempt in Attempt.objects.select_related("delivery")}
+    assert len(accepted) == (2 if channel == "push" else 1)
+    assert accepted.keys() == attempts.keys()
+    for tag, message in accepted.items():
+        delivery = attempts[tag].delivery
+        assert delivery.state == State.SENT
+        assert message.address == delivery.address
+        assert (message.event_type, message.subject) == ("order.shipped", shipped.subject)
+        assert attempts[tag].provider_message_id == delivery.provider_message_id
+        assert message.provider_message_id in delivery.provider_message_id
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_throttled_delivery_is_sent_at_the_next_try(
+    sandbox: SandboxClient, shipped: Envelope, channel: str
+) -> None:
+    sandbox.script(channel, "throttle", times=1)
+
+    with pytest.raises(TransientError) as told:
+        tell(shipped, channel)
+    assert told.value.counted
+    Delivery.objects.update(next_try_at=Now())
+    tell(shipped, channel)
+
+    assert set(Delivery.objects.values_list("state", flat=True)) == {State.SENT}
+
+
+@pytest.mark.parametrize(
+    ("channel", "code"),
+    [("email", "MessageRejected"), ("sms", "ValidationException"), ("push", "UNREGISTERED")],
+)
+def test_a_refused_delivery_has_failed_for_good(
+    sandbox: SandboxClient, shipped: Envelope, channel: str, code: str
+) -> None:
+    sandbox.script(channel, "refuse", code=code)
+
+    with pytest.raises(PermanentError):
+        tell(shipped, channel)
+    tell(shipped, channel)
+
+    assert set(Delivery.objects.values_list("state", "reason")) == {(State.FAILED, code)}
+    assert set(Attempt.objects.values_list("number", flat=True)) == {1}
+
+
+@pytest.mark.parametrize("channel", ["sms", "whatsapp", "push"])
+@pytest.mark.parametrize("behaviour", ["hang", "accept_then_drop"])
+def test_an_answer_that_never_came_leaves_the_delivery_unknown(
+    sandbox: SandboxClient, shipped: Envelope, channel: str, behaviour: str
+) -> None:
+    sandbox.script(channel, behaviour)
+
+    tell(shipped, channel)
+    tell(shipped, channel)
+
+    assert set(Delivery.objects.values_list("state", "next_try_at")) == {(State.UNKNOWN, None)}
+    assert set(Attempt.objects.values_list("number", "outcome")) == {(1, Attempt.Outcome.UNKNOWN)}
+
+
+def test_an_email_whose_answer_never_came_is_sent_again_and_both_are_on_record(
+    sandbox: SandboxClient, shipped: Envelope
+) -> None:
+    sandbox.script("email", "accept_then_drop", times=1)
+    with pytest.raises(TransientError):
+        tell(shipped, "email")
+    Delivery.objects.update(next_try_at=Now())
+
+    tell(shipped, "email")
+
+    outcomes = Attempt.objects.order_by("number").values_list("outcome", flat=True)
+    assert list(outcomes) == [Attempt.Outcome.UNKNOWN, Attempt.Outcome.SENT]
+    tags = [message.tag for message in sandbox.accepted("email")]
+    assert tags == [attempt.tag for attempt in Attempt.objects.order_by("number")]
