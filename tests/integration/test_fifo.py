@@ -1,0 +1,123 @@
+"""A FIFO topic: the events of one subject go out one after the other, whatever fails."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.management import call_command
+from django.db import transaction
+from django.utils import timezone
+
+from notifications import outbox
+from notifications.models import Dispatch, Event
+from notifications.publishing import in_order
+from notifications.relay import Relay
+from orders_site.events import OrderCancelled, OrderCreated, OrderShipped
+from tests.integration import ledger
+from tests.queues import take_all
+
+
+@pytest.fixture(autouse=True)
+def _fifo_ledger(transactional_db: None, settings: Any, empty_aws: None) -> Iterator[None]:
+    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"FIFO_TOPICS": {"order-events"}}
+    with ledger.registered():
+        yield
+
+
+def _record_lives(orders: int) -> list[Event]:
+    """Each order is placed, shipped and cancelled; the orders' events lie among each other."""
+    events = []
+    for kind in (OrderCreated, OrderShipped, OrderCancelled):
+        for number in range(1, orders + 1):
+            with transaction.atomic():
+                events.append(outbox.record(kind(order_id=number)))
+    return events
+
+
+def test_events_of_one_subject_arrive_in_their_order() -> None:
+    events = _record_lives(orders=6)
+
+    tally = Relay(once=True, rows=5).run()
+
+    assert tally.published == len(events)
+    types = defaultdict(list)
+    for message in take_all(ledger.NAME):
+        body = json.loads(message["Body"])
+        types[body["subject"]].append(body["type"])
+        assert message["Attributes"]["MessageGroupId"] == body["subject"]
+        assert message["Attributes"]["MessageDeduplicationId"] == f"{body['id']}.0"
+    assert len(types) == 6
+    assert set(map(tuple, types.values())) == {
+        ("order.created", "order.shipped", "order.cancelled")
+    }
+
+
+def test_of_one_subject_only_the_first_open_row_is_due() -> None:
+    _record_lives(orders=2)
+
+    claimed = Dispatch.objects.claim(100, in_order=in_order())
+
+    assert [row.event.type for row in claimed] == ["order.created", "order.created"]
+    assert Dispatch.objects.claim(100, in_order=in_order()) == []
+
+
+def test_a_row_that_failed_holds_back_those_behind_it_but_no_other_subject() -> None:
+    _record_lives(orders=2)
+    first, second = Dispatch.objects.claim(100, in_order=in_order())
+
+    Dispatch.objects.back_off(first.token, {first.pk: "InternalError"})
+    Dispatch.objects.mark_published(second.token, {second.pk: "m-1"})
+
+    (successor,) = Dispatch.objects.claim(100, in_order=in_order())
+    assert (successor.subject, successor.event.type) == (second.subject, "order.shipped")
+
+
+def test_a_row_that_waits_for_its_time_holds_back_those_behind_it() -> None:
+    _record_lives(orders=1)
+    first = Dispatch.objects.earliest("id")
+    Dispatch.objects.filter(pk=first.pk).update(available_at=timezone.now() + timedelta(hours=1))
+
+    assert Dispatch.objects.claim(100, in_order=in_order()) == []
+
+
+def test_a_standard_destination_keeps_nobody_waiting() -> None:
+    _record_lives(orders=1)
+
+    assert len(Dispatch.objects.claim(100)) == 3
+
+
+def test_an_event_sent_out_twice_arrives_once() -> None:
+    """A relay that died after it had published: SNS knows the deduplication id."""
+    _record_lives(orders=1)
+    call_command("relay", once=True, verbosity=0)
+    Dispatch.objects.update(state="waiting")
+
+    call_command("relay", once=True, verbosity=0)
+
+    assert len(take_all(ledger.NAME)) == 3
+
+
+@pytest.mark.parametrize("subject", ["order 1", "ö/1", "x" * 129])
+def test_a_subject_that_is_no_message_group_is_hashed(subject: str) -> None:
+    Dispatch.objects.create(kind="topic", destination="order-events", subject=subject, body="{}")
+
+    call_command("relay", once=True, verbosity=0)
+
+    (message,) = take_all(ledger.NAME)
+    assert len(message["Attributes"]["MessageGroupId"]) == 64
+
+
+def test_a_result_is_taken_from_the_holder_of_the_token_only() -> None:
+    _record_lives(orders=1)
+    (row,) = Dispatch.objects.claim(1)
+
+    assert Dispatch.objects.mark_published(uuid4(), {row.pk: "m-1"}) == 0
+    assert Dispatch.objects.back_off(uuid4(), {row.pk: "no"}) == 0
+    assert Dispatch.objects.release(uuid4(), [row.pk]) == 0
+    assert Dispatch.objects.mark_published(row.token, {row.pk: "m-1"}) == 1
