@@ -267,16 +267,17 @@ def test_sigterm_ends_it_cleanly_though_a_request_hangs(run: Run) -> None:
     assert errors == ""
 
 
-def test_a_taken_port_is_said_in_one_line(run: Run) -> None:
-    port = run().url.rpartition(":")[2]
+def test_what_keeps_it_from_starting_is_said_in_one_line(run: Run, tmp_path: Path) -> None:
+    taken = run().url.rpartition(":")[2]
+    nowhere = str(tmp_path / "missing" / "journal")
 
-    second = subprocess.run(
-        [*COMMAND, "--port", port], capture_output=True, text=True, timeout=30, check=False
-    )
-
-    assert second.returncode == 1
-    assert second.stderr.startswith("The provider sandbox cannot start: ")
-    assert len(second.stderr.splitlines()) == 1
+    for options in (["--port", taken], ["--port", "0", "--journal", nowhere]):
+        ended = subprocess.run(
+            [*COMMAND, *options], capture_output=True, text=True, timeout=30, check=False
+        )
+        assert ended.returncode == 1
+        assert ended.stderr.startswith("The provider sandbox cannot start: ")
+        assert len(ended.stderr.splitlines()) == 1
 
 
 def test_google_credentials_point_at_the_sandbox_and_are_private(run: Run, tmp_path: Path) -> None:

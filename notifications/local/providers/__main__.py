@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def main() -> int:
     options = _options()
     try:
         asyncio.run(serve(options))
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         print(f"The provider sandbox cannot start: {error}", file=sys.stderr)
         return 1
     return 0
@@ -36,18 +37,11 @@ def main() -> int:
 
 async def serve(options: argparse.Namespace) -> None:
     """Listen, say where, and serve until told to end."""
-    store = Store(options.journal)
-    sandbox = Sandbox(store)
-    runner = web.AppRunner(
-        application(sandbox, webhook_secret=options.webhook_secret),
-        access_log=None,
-        handler_cancellation=True,
-        shutdown_timeout=SHUTDOWN,
-    )
-    await runner.setup()
+    told_to_end = _told_to_end()
+    sandbox = Sandbox(Store(options.journal))
+    runner = await _runner(sandbox, options)
     try:
-        await web.TCPSite(runner, options.host, options.port, backlog=BACKLOG).start()
-        url = f"http://{options.host}:{runner.addresses[0][1]}"
+        url = await _listen(runner, options)
         mail = await _listen_for_mail(sandbox, options)
         if options.google_credentials:
             write_service_account(
@@ -55,11 +49,27 @@ async def serve(options: argparse.Namespace) -> None:
                 token_uri=f"{url}/google/token",
                 project_id=options.project_id,
             )
-        print(f"Provider sandbox: {url}/ {mail}", flush=True)
-        await _told_to_end()
+        print(f"Provider sandbox: {url}/ {mail}".rstrip(), flush=True)
+        await told_to_end.wait()
     finally:
         await runner.cleanup()
-        store.close()
+        sandbox.store.close()
+
+
+async def _runner(sandbox: Sandbox, options: argparse.Namespace) -> web.AppRunner:
+    runner = web.AppRunner(
+        application(sandbox, webhook_secret=options.webhook_secret),
+        access_log=None,
+        handler_cancellation=True,
+        shutdown_timeout=SHUTDOWN,
+    )
+    await runner.setup()
+    return runner
+
+
+async def _listen(runner: web.AppRunner, options: argparse.Namespace) -> str:
+    await web.TCPSite(runner, options.host, options.port, backlog=BACKLOG).start()
+    return f"http://{options.host}:{runner.addresses[0][1]}"
 
 
 async def _listen_for_mail(sandbox: Sandbox, options: argparse.Namespace) -> str:
@@ -69,11 +79,11 @@ async def _listen_for_mail(sandbox: Sandbox, options: argparse.Namespace) -> str
     return f"smtp://{options.host}:{server.sockets[0].getsockname()[1]}"
 
 
-async def _told_to_end() -> None:
+def _told_to_end() -> asyncio.Event:
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    await told.wait()
+    return told
 
 
 def _options() -> argparse.Namespace:

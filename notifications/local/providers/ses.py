@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import getaddresses, parseaddr
@@ -61,7 +62,7 @@ def read_email(email: EmailMessage, addresses: tuple[str, ...], sender: str = ""
 def _simple(call: dict[str, Any], simple: dict[str, Any]) -> Incoming:
     body = simple.get("Body") or {}
     return Incoming(
-        addresses=_destination(call) or _nobody(),
+        addresses=_somebody(_destination(call)),
         correlation=correlation.from_ses_tags(call.get("EmailTags") or ()),
         text=_data(body.get("Text")),
         title=_data(simple.get("Subject")),
@@ -79,15 +80,10 @@ def _raw(call: dict[str, Any], raw: dict[str, Any]) -> Incoming:
     assert isinstance(email, EmailMessage)  # noqa: S101 - what policy.default makes
     named = [str(value) for name in ("to", "cc", "bcc") for value in email.get_all(name, [])]
     addresses = _destination(call) or tuple(found for _, found in getaddresses(named))
-    incoming = read_email(email, addresses or _nobody(), str(call.get("FromEmailAddress") or ""))
+    sender = str(call.get("FromEmailAddress") or "")
+    incoming = read_email(email, _somebody(addresses), sender)
     tags = correlation.from_ses_tags(call.get("EmailTags") or ())
-    return incoming if not tags.tag else _tagged(incoming, tags)
-
-
-def _tagged(incoming: Incoming, tags: correlation.Correlation) -> Incoming:
-    return Incoming(
-        incoming.addresses, tags, incoming.text, incoming.title, incoming.html, incoming.sender
-    )
+    return replace(incoming, correlation=tags) if tags.tag else incoming
 
 
 def _destination(call: dict[str, Any]) -> tuple[str, ...]:
@@ -103,8 +99,10 @@ def _destination(call: dict[str, Any]) -> tuple[str, ...]:
     return found
 
 
-def _nobody() -> tuple[str, ...]:
-    raise Malformed(_BAD, "No recipient is named.")
+def _somebody(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    if not addresses:
+        raise Malformed(_BAD, "No recipient is named.")
+    return addresses
 
 
 def _data(part: dict[str, Any] | None) -> str:

@@ -14,7 +14,6 @@ from notifications.local.providers.wire import Malformed, Wire, answer, json_obj
 _TARGET = "PinpointSMSVoiceV2.SendTextMessage"
 _PHONE = re.compile(r"\+?[1-9][0-9]{1,18}\Z")
 _BODY_LENGTH = 1600
-_STATUS = {"InternalServerException": 500, "AccessDeniedException": 400}
 _REASONS = {
     "ConflictException": "DESTINATION_PHONE_NUMBER_OPTED_OUT",
     "ServiceQuotaExceededException": "MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT",
@@ -52,7 +51,8 @@ class SmsWire(Wire):
         return _error(status, "InternalServerException", "Internal server error")
 
     def refused(self, code: str, message: str = "") -> web.Response:
-        return _error(_STATUS.get(code, 400), code, message or "Refused by the sandbox's script.")
+        status = 500 if code == "InternalServerException" else 400
+        return _error(status, code, message or "Refused by the sandbox's script.")
 
 
 def _json(status: int, body: dict[str, Any]) -> web.Response:
