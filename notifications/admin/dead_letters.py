@@ -42,6 +42,7 @@ class DeadLetterAdmin(FactsAdmin[DeadLetter]):
     list_display_links = ("reason",)
     list_filter = (DeadLetterStateFilter, QueueFilter, WithinFilter)
     list_defer = ("body", "attributes")
+    ordering = ("-id",)
     search_help_text = _(
         "Exactly one of: an order (123 or order/123), an event's id, an SQS message id, "
         "a fingerprint."
@@ -64,10 +65,6 @@ class DeadLetterAdmin(FactsAdmin[DeadLetter]):
     last_seen = columns.moment("last_seen_at", _("last seen"))
     created = columns.moment("created_at", _("kept here since"))
     age = columns.age("created_at")
-
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        opened = DeadLetterStateFilter.chosen(request) == DeadLetter.State.OPEN
-        return ("-created_at", "-id") if opened else ("-id",)
 
     def matching(self, term: str) -> Q:
         found = (

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -36,6 +37,10 @@ class DestinationFilter(ChoiceFilter):
     def options(self) -> Iterable[str]:
         topics = {kind.topic for kind in events.all_event_types()}
         return [*sorted(topics), *queues()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        found = super().queryset(request, queryset)
+        return found.filter(kind=Dispatch.Kind.QUEUE) if self.value() in queues() else found
 
 
 class ReasonFilter(ChoiceFilter):

@@ -38,8 +38,8 @@ from notifications.admin.filters import ChoiceFilter, StateFilter, WithinFilter
 from notifications.exceptions import NotificationError
 from notifications.models import Attempt, Delivery, Event
 
-MAX_TASKS = 500
-"""Task ids that one search follows from an order or a delivery."""
+MAX_FOLLOWED = 500
+"""Rows that one search follows from an order, an event or a delivery to its tasks."""
 
 
 class StatusFilter(StateFilter):
@@ -87,10 +87,12 @@ class TaskResultAdmin(FactsAdmin[Any]):
     def matching(self, term: str) -> Q:
         tried = Q(subject__in=search.subjects(term))
         if identifier := search.identifier(term):
-            tried |= Q(delivery_id=identifier) | Q(delivery__event_id=identifier)
+            deliveries = Delivery.objects.filter(Q(pk=identifier) | Q(event_id=identifier))
+            keys = deliveries.order_by("-id").values_list("pk", flat=True)[:MAX_FOLLOWED]
+            tried |= Q(delivery__in=list(keys))  # a list: an OR over a join would read both tables
         ids = Attempt.objects.filter(tried, task_id__isnull=False).order_by("-id")
-        found = {str(task_id) for task_id in ids.values_list("task_id", flat=True)[:MAX_TASKS]}
-        return Q(task_id__in={term, *found})
+        found = ids.values_list("task_id", flat=True)[:MAX_FOLLOWED]
+        return Q(task_id__in={term, *map(str, found)})
 
     def prepare(self, rows: list[Any]) -> None:
         attempts = Attempt.objects.filter(task_id__in=_uuids(row.task_id for row in rows))
@@ -178,7 +180,7 @@ def of_delivery(request: HttpRequest, delivery: Delivery) -> list[related.Sectio
     if not related.may_view(request, TaskResult):
         return []
     tried = delivery.attempt_log.filter(task_id__isnull=False).values_list("task_id", flat=True)
-    ids = {str(task_id) for task_id in tried[:MAX_TASKS]}
+    ids = {str(task_id) for task_id in tried[:MAX_FOLLOWED]}
     found = TaskResult.objects.filter(task_id__in=ids).defer("traceback", "meta").order_by("id")
     columns = (_("Failed task"), _("State"), _("Exception"), _("Given up"))
     rows = [

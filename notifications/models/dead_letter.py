@@ -82,6 +82,7 @@ class DeadLetter(models.Model):
         ]
         indexes = [
             models.Index(fields=["subject", "created_at"], name="dead_letter_by_subject"),
+            models.Index(fields=["state", "id"], name="dead_letter_by_state"),
             models.Index(
                 fields=["created_at"], condition=models.Q(state="open"), name="dead_letter_open"
             ),

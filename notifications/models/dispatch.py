@@ -243,6 +243,17 @@ class Dispatch(models.Model):
             ),
             models.Index(fields=["subject", "created_at"], name="dispatch_by_subject"),
             models.Index(fields=["published_at"], name="dispatch_by_published_at"),
+            # What operators look for among millions of first publications; those cost nothing here.
+            models.Index(
+                fields=["destination", "id"],
+                condition=models.Q(kind="queue"),
+                name="dispatch_to_a_queue",
+            ),
+            models.Index(
+                fields=["reason", "id"],
+                condition=~models.Q(reason="recorded"),
+                name="dispatch_once_more",
+            ),
         ]
 
     def __str__(self) -> str:
