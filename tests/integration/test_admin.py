@@ -126,7 +126,9 @@ def test_a_failed_task_leads_to_its_delivery_and_its_event(client: Client) -> No
     attempt = make_attempt(make_delivery(event, state="failed"))
     assert attempt.task_id is not None
     failed = make_failed_task(event, attempt.task_id)
-    for url in (list_url(type(failed)), list_url(type(failed), "?q=9"), page_url(failed)):
+    terms = ["9", "order/9", attempt.delivery_id, event.pk, failed.task_id]
+    found = [list_url(type(failed), f"?q={term}") for term in terms]
+    for url in [list_url(type(failed)), *found, page_url(failed)]:
         html = client.get(url).content.decode()
         assert f'href="{page_url(attempt.delivery)}"' in html, url
         assert f'href="{page_url(event)}"' in html, url
