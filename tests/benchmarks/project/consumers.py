@@ -1,0 +1,14 @@
+"""One consumer, whose task does nothing."""
+
+from celery import shared_task
+
+from notifications.consumers import Consumer, register
+from notifications.envelope import Envelope
+from notifications.worker.task import EventTask
+
+CONSUMER = register(Consumer("empty", task="bench.empty", wants=frozenset({"bench.ordered"})))
+
+
+@shared_task(base=EventTask, name=CONSUMER.task)
+def empty(envelope: Envelope) -> None:
+    """Nothing."""

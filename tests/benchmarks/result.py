@@ -1,0 +1,74 @@
+"""What a benchmark says: ours, the peer's and the limit, in one unit, and how they were reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Row:
+    """One contender: who, with which settings, and each figure under its column's name."""
+
+    who: str
+    settings: str
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Result:
+    """`targets` maps what must hold, in words, to whether it did."""
+
+    unit: str
+    ours: float
+    peer: float
+    limit: float
+    rows: Sequence[Row]
+    targets: Mapping[str, bool] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ratio_to_peer(self) -> float:
+        return self.ours / self.peer
+
+    @property
+    def ratio_to_limit(self) -> float:
+        return self.ours / self.limit
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "unit": self.unit,
+            "ours": round(self.ours, 1),
+            "peer": round(self.peer, 1),
+            "limit": round(self.limit, 1),
+            "ratio_to_peer": round(self.ratio_to_peer, 2),
+            "ratio_to_limit": round(self.ratio_to_limit, 3),
+            **self.extra,
+        }
+
+
+def show(console: Console, name: str, result: Result) -> None:
+    """The table a person reads."""
+    columns = list(dict.fromkeys(column for row in result.rows for column in row.figures))
+    table = Table(title=name, title_justify="left", title_style="bold")
+    table.add_column("")
+    table.add_column("settings")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in result.rows:
+        figures = [_text(row.figures[c]) if c in row.figures else "" for c in columns]
+        table.add_row(row.who, row.settings, *figures)
+    console.print(table)
+    ratios = f"{result.ratio_to_peer:.1f} times the peer, {result.ratio_to_limit:.2f} of the limit"
+    console.print(f"ours is {ratios}")
+    for target, held in result.targets.items():
+        console.print(f"  {'held' if held else '[red]MISSED[/red]'}: {target}", highlight=False)
+
+
+def _text(figure: float) -> str:
+    """Three or four digits that matter."""
+    return f"{figure:,.0f}" if figure >= 1000 else f"{figure:.3g}"
