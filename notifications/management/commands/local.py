@@ -31,13 +31,18 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, directory: Path, **options: Any) -> None:
         try:
-            with stopped_by_signals(), Stack(directory, tell=self.stdout.write) as stack:
-                self.stdout.write(self._summary(stack))
+            with stopped_by_signals(), Stack(directory, tell=self._tell) as stack:
+                self._tell(self._summary(stack))
                 stack.watch()
         except PartFailed as failure:
             raise CommandError(str(failure)) from None
         except KeyboardInterrupt:
             self.stdout.write("Ended.")
+
+    def _tell(self, text: str) -> None:
+        """At once, also into a pipe or a file."""
+        self.stdout.write(text)
+        self.stdout.flush()
 
     def _summary(self, stack: Stack) -> str:
         home = stack.directories.home
