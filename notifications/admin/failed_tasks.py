@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -40,6 +41,9 @@ from notifications.models import Attempt, Delivery, Event
 
 MAX_FOLLOWED = 500
 """Rows that one search follows from an order, an event or a delivery to its tasks."""
+
+
+_EVENT_ID = re.compile(r'"id"\s*:\s*"([0-9a-fA-F-]{36})"')
 
 
 class StatusFilter(StateFilter):
@@ -196,10 +200,17 @@ def of_delivery(request: HttpRequest, delivery: Delivery) -> list[related.Sectio
 
 
 def event_id(row: Any) -> UUID | None:
-    """The id of the event that the task was given; None for what is no event of ours."""
+    """The id of the event that the task was given; None for what is no event of ours.
+
+    An event that no longer validates (its type has changed since) still says its id.
+    """
     try:
-        return envelope.read(json.loads(row.task_args or "null")).id
-    except (NotificationError, TypeError, ValueError):
+        text = json.loads(row.task_args or "null")
+        return envelope.read(text).id
+    except NotificationError:
+        found = _EVENT_ID.search(text.replace("\\", ""))
+        return search.identifier(found[1]) if found else None
+    except (TypeError, ValueError):
         return None
 
 

@@ -143,6 +143,26 @@ def test_a_task_that_failed_before_there_was_an_attempt_still_leads_to_its_event
     assert f'href="{page_url(event)}"' in client.get(page_url(failed)).content.decode()
 
 
+@pytest.mark.parametrize(
+    "task_args",
+    [None, "", "null", "17", '"text"', '"{\\"a\\": 1}"', "\"('x', {'b': 2})\"", "[[", '"[["'],
+)
+def test_the_arguments_of_anybody_elses_task_are_shown_as_far_as_they_can_be_read(
+    task_args: str | None, client: Client
+) -> None:
+    failed = make_failed_task(make_event(), uuid4())
+    type(failed).objects.filter(pk=failed.pk).update(task_args=task_args, result=task_args)
+    for url in (list_url(type(failed)), page_url(failed)):
+        assert client.get(url).status_code == 200
+
+
+def test_an_event_whose_type_has_changed_since_still_has_its_link(client: Client) -> None:
+    event = make_event(12)
+    event.data = {"a field of last year": 1}
+    failed = make_failed_task(event, uuid4())
+    assert f'href="{page_url(event)}"' in client.get(page_url(failed)).content.decode()
+
+
 def test_failed_tasks_are_what_the_list_of_tasks_opens_on(client: Client) -> None:
     event = make_event(11)
     make_failed_task(event, uuid4())
