@@ -74,7 +74,9 @@ class Baseline:
             published=Dispatch.objects.filter(
                 id__gt=self.dispatch, state=Dispatch.State.PUBLISHED
             ).count(),
-            attempts=Attempt.objects.filter(id__gt=self.attempt).count(),
+            attempts=Attempt.objects.filter(id__gt=self.attempt)
+            .exclude(outcome=Attempt.Outcome.SKIPPED)
+            .count(),
             deliveries={channel: by_channel[channel] for channel in sorted(by_channel)},
         )
 
