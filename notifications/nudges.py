@@ -37,11 +37,7 @@ def nudge(using: str = "default") -> None:
     """Wake the relays, unless this process has just done so."""
     if _is_first_for_a_while():
         with connections[using].cursor() as cursor:
-            # One statement, one transaction, nothing in it worth waiting for the disk.
-            cursor.execute(
-                "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, '')",
-                [CHANNEL],
-            )
+            cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
 
 
 def _is_first_for_a_while() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from uuid import UUID
@@ -84,26 +84,20 @@ def prepare(dispatches: Iterable[Dispatch]) -> Prepared:
 
 def publish(batch: Batch) -> Outcome:
     """One call. Fails whole where the call did; a bad entry does not take the others with it."""
-    send = _SEND[batch.kind]
     try:
-        return send(batch.physical, batch.entries)
+        return _SEND[batch.kind](batch.physical, batch.entries)
     except AWS_ERRORS as error:
-        if len(batch.entries) > 1 and is_about_the_content(error):
-            return reduce(add, (_alone(send, batch.physical, entry) for entry in batch.entries))
-        return _all_failed(batch.entries, describe(error))
+        if not is_about_the_content(error):
+            return _failed(batch, describe(error), got_through=False)
+        if len(batch.entries) == 1:
+            return _failed(batch, describe(error))
+        return reduce(add, (publish(replace(batch, entries=(one,))) for one in batch.entries))
     except NotificationError as error:
-        return _all_failed(batch.entries, str(error))
+        return _failed(batch, str(error), got_through=False)
 
 
-def _alone(send: Send, physical: str, entry: Entry) -> Outcome:
-    try:
-        return send(physical, [entry])
-    except AWS_ERRORS as error:
-        return _all_failed([entry], describe(error))
-
-
-def _all_failed(entries: Iterable[Entry], error: str) -> Outcome:
-    return Outcome(failed={entry.id: error for entry in entries})
+def _failed(batch: Batch, error: str, *, got_through: bool = True) -> Outcome:
+    return Outcome(failed={entry.id: error for entry in batch.entries}, got_through=got_through)
 
 
 def _place(dispatch: Dispatch) -> topology.Topic | topology.Queue:

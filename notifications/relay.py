@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from multiprocessing.connection import wait as wait_for
 from threading import Lock
+from typing import cast
 
 from django.db import InterfaceError, OperationalError, connections, router
+from django.db.backends.postgresql.base import DatabaseWrapper
 from django.utils import timezone
 
 from notifications.aws.batches import Outcome
@@ -35,10 +37,11 @@ ALERT_FOR = 2.0
 """Seconds. A relay at rest looks once per SWEEP; for ALERT_FOR after it was woken or found
 something, every ALERT_POLL: nudges are throttled, and work rarely comes alone."""
 
-PUBLISHERS = 4
-"""Batches in flight: at 10 ms to SNS and back, one at a time is 1,000 events/s at most."""
+PUBLISHERS = 8
+"""Batches in flight: at 10 ms to SNS and back, one at a time is 1,000 events/s at most; eight
+keep one process busy (1,800/s on half of a shared core pair, 0.3 ms of CPU each)."""
 
-ROWS = 40
+ROWS = 80
 """Claimed at a time: as many as the publishers carry at once."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
@@ -54,7 +57,6 @@ class Tally:
     published: int = 0
     failed: int = 0
     last_error: str = ""
-    failed_in_a_row: int = 0
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def add(self, *, published: int, errors: dict[int, str]) -> None:
@@ -62,7 +64,28 @@ class Tally:
             self.published += published
             self.failed += len(errors)
             self.last_error = next(iter(errors.values()), self.last_error)
-            self.failed_in_a_row = 0 if published else self.failed_in_a_row + bool(errors)
+
+
+class Brake:
+    """Pauses the relay while no call gets through: failed rows would only be counted up."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._until = 0.0
+        self._lock = Lock()
+
+    @property
+    def seconds(self) -> float:
+        """How long to wait before the next pass."""
+        return max(self._until - time.monotonic(), 0.0)
+
+    def call_ended(self, *, got_through: bool) -> None:
+        with self._lock:
+            if got_through:
+                self._failures, self._until = 0, 0.0
+            elif not self.seconds:  # calls that failed side by side are one failure
+                self._failures += 1
+                self._until = time.monotonic() + _pause(self._failures)
 
 
 class Relay:
@@ -84,6 +107,7 @@ class Relay:
         report_every: float = 10.0,
     ) -> None:
         self.tally = Tally()
+        self._brake = Brake()
         self._once = once
         self._rows = rows
         self._publishers = publishers
@@ -139,11 +163,12 @@ class Relay:
         self._wait_for_room()
         if time.monotonic() >= self._sweep_at:
             self._sweep()
+        until = time.monotonic() + self._lease.total_seconds() / 2
         claimed = Dispatch.objects.claim(self._rows, lease=self._lease, in_order=in_order())
         prepared = prepare(claimed)
         self._refuse(claimed, prepared)
         for batch in prepared.batches:
-            self._in_flight.add(pool.submit(self._work_off, batch))
+            self._in_flight.add(pool.submit(self._work_off, batch, until))
         return len(claimed)
 
     def _wait_for_room(self) -> None:
@@ -180,10 +205,10 @@ class Relay:
                 Dispatch.objects.back_off(dispatch.token, {dispatch.pk: error})
                 self.tally.add(published=0, errors={dispatch.pk: error})
 
-    def _work_off(self, batch: Batch) -> None:
-        """One batch, in a publishing thread."""
+    def _work_off(self, batch: Batch, until: float) -> None:
+        """One batch, in a publishing thread. Given back when its lease could end meanwhile."""
         try:
-            if self._stopping:
+            if self._stopping or time.monotonic() > until:
                 Dispatch.objects.release(batch.token, batch.ids)
             else:
                 self._record(batch, publish(batch))
@@ -204,6 +229,7 @@ class Relay:
         published = {int(row): message_id for row, message_id in outcome.published.items()}
         errors = {int(row): error for row, error in outcome.failed.items()}
         self.tally.add(published=len(published), errors=errors)
+        self._brake.call_ended(got_through=outcome.got_through)
         if published:
             Dispatch.objects.mark_published(batch.token, published)
         if errors:
@@ -218,8 +244,8 @@ class Relay:
 
     def _rest(self, listener: Listener, *, found: int) -> None:
         """Until a nudge, a stop, or the next look."""
-        if refusals := self.tally.failed_in_a_row:
-            wait_for([self._wake], _pause(refusals))  # a nudge would change nothing
+        if pause := self._brake.seconds:
+            wait_for([self._wake], pause)  # a nudge would change nothing
         elif not found:
             alert = time.monotonic() < self._alert_until
             if listener.wait(ALERT_POLL if alert else self._sweep_every, or_for=self._wake):
@@ -238,9 +264,10 @@ class Relay:
         if not self._outage:
             logger.warning("The database is unreachable (%s); trying on.", type(error).__name__)
         self._outage += 1
-        connections[self._using].close()
+        connection = cast(DatabaseWrapper, connections[self._using])
+        connection.close()
         # A pool tries again ever more rarely, up to minutes apart; a new one tries at once.
-        connections[self._using].close_pool()
+        connection.close_pool()
         wait_for([self._wake], _pause(self._outage))
 
     def _find_database(self) -> None:

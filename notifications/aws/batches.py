@@ -50,10 +50,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of each entry, by its id: a message id, or what went wrong."""
+    """What became of each entry, by its id: a message id, or what went wrong.
+
+    got_through: False when the call as a whole failed, through no fault of an entry.
+    """
 
     published: Mapping[str, str] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
+    got_through: bool = True
 
     @classmethod
     def of(cls, entries: Sequence[Entry], answer: Mapping[str, Any]) -> Outcome:
@@ -67,7 +71,11 @@ class Outcome:
         )
 
     def __add__(self, other: Outcome) -> Outcome:
-        return Outcome({**self.published, **other.published}, {**self.failed, **other.failed})
+        return Outcome(
+            {**self.published, **other.published},
+            {**self.failed, **other.failed},
+            self.got_through and other.got_through,
+        )
 
 
 def batched(entries: Iterable[Entry]) -> Iterator[list[Entry]]:

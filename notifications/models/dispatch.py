@@ -124,7 +124,8 @@ class DispatchQuerySet(models.QuerySet["Dispatch"]):
             "in_order": list(in_order),
         }
         claimed = list(self.raw(_CLAIM, parameters, using=self.db))
-        models.prefetch_related_objects(claimed, "event")
+        events = models.Prefetch("event", Event.objects.using(self.db))
+        models.prefetch_related_objects(claimed, events)
         return sorted(claimed, key=lambda dispatch: (dispatch.available_at, dispatch.id))
 
     def mark_published(self, token: UUID, message_ids: Mapping[int, str]) -> int:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
@@ -56,6 +57,8 @@ class Command(BaseCommand):
                     self.stdout.write("The relay is ready; Ctrl-C stops it.")
                     self.stdout.flush()
                 tally = relay.run()
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from None
         except DatabaseError as error:
             raise CommandError(f"The database refuses: {str(error).splitlines()[0]}") from None
         if options["verbosity"]:
