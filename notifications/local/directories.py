@@ -23,11 +23,12 @@ class Directories:
 
     @classmethod
     def of(cls, home: Path, shared: Path | None = None) -> Directories:
-        """Made on the spot, readable by their owner only inside."""
+        """Made on the spot."""
         home = home.absolute()
         shared = (shared or home).absolute()
-        for directory in (home, shared, home / "logs"):
+        for directory in (home, shared):
             directory.mkdir(parents=True, exist_ok=True)
+        (home / "logs").mkdir(mode=0o700, exist_ok=True)
         return cls(home, shared)
 
     def put_logs_aside(self) -> None:
@@ -35,7 +36,7 @@ class Directories:
         logs, previous = self.home / "logs", self.home / "logs.previous"
         shutil.rmtree(previous, ignore_errors=True)
         logs.rename(previous)
-        logs.mkdir()
+        logs.mkdir(mode=0o700)
 
     def log(self, name: str) -> Path:
         return self.home / "logs" / f"{name}.log"

@@ -79,6 +79,9 @@ class Postgres(Part):
             "synchronous_commit": "on" if self.durable else "off",
             "full_page_writes": "on" if self.durable else "off",
             "jit": "off",
+            # A refused statement stays out of the log: it may hold somebody's address.
+            "log_min_error_statement": "panic",
+            "log_error_verbosity": "terse",
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
         return _unprivileged([binary("postgres"), "-D", self.data, *options], self.data)

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.stack import LOCAL, ROOT
 from tests.waiting import wait_for
 
 COMMAND = [sys.executable, "manage.py", "local", "--directory"]
+Run = Callable[[], Process]
 
 
 @pytest.fixture
@@ -28,17 +30,28 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def local(home: Path, tmp_path: Path) -> Process:
+def run(home: Path, tmp_path: Path) -> Iterator[Run]:
+    """`run()`: the command on `home`, in an environment that names none of the parts."""
     with Processes() as processes:
-        process = processes.start(
+        yield lambda: processes.start(
             [*COMMAND, home],
             name="local",
             log=tmp_path / "log",
             cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if "URL" not in name},
+            env={name: value for name, value in os.environ.items() if "URL" not in name}
+            | {"DJANGO_SETTINGS_MODULE": "orders_site.settings"},
         )
-        process.wait_until(lambda: "Ctrl-C" in process.log, within=60)
-        yield process
+
+
+@pytest.fixture
+def local(run: Run) -> Process:
+    """The command, ready."""
+    return ready(run())
+
+
+def ready(process: Process) -> Process:
+    process.wait_until(lambda: "Ctrl-C" in process.log, within=60)
+    return process
 
 
 def test_it_says_what_runs_and_what_to_do_next(local: Process) -> None:
@@ -47,7 +60,7 @@ def test_it_says_what_runs_and_what_to_do_next(local: Process) -> None:
         r"SNS and SQS +http://127\.0\.0\.1:\d+",
         r"Providers +http://127\.0\.0\.1:\d+/ \(inbox\)",
         r"manage\.py migrate",
-        r"celery -A \w+ worker -Q ",
+        r"celery -A orders_site worker -Q ",
     ):
         assert re.search(text, local.log), text
 
@@ -69,6 +82,16 @@ def test_a_signal_ends_it_cleanly(local: Process, home: Path, number: signal.Sig
     assert "database system is shut down" in (home / "logs" / "postgres.log").read_text()
 
 
+def test_a_signal_while_it_installs_something_ends_it_too(home: Path, run: Run) -> None:
+    (home / "ministack").unlink()
+    first = run()
+    first.wait_until(lambda: "Installing ministack" in first.log, within=60)
+    family = descendants(first.pid)
+    first.terminate()
+    assert first.wait(within=20) == 0
+    assert not any(map(runs, family))
+
+
 def test_a_crash_of_it_leaves_no_process_behind(local: Process, home: Path) -> None:
     family = descendants(local.pid)
     assert len(family) > 4  # postgres with its own children, ministack, providers, guardian
@@ -77,19 +100,14 @@ def test_a_crash_of_it_leaves_no_process_behind(local: Process, home: Path) -> N
     assert not (home / "env").exists()
 
 
-def test_after_a_crash_it_starts_again(local: Process, home: Path, tmp_path: Path) -> None:
+def test_after_a_crash_it_starts_again(local: Process, run: Run) -> None:
     local.kill()
-    with Processes() as processes:
-        again = processes.start([*COMMAND, home], name="again", log=tmp_path / "2", cwd=ROOT)
-        again.wait_until(lambda: "Ctrl-C" in again.log, within=60)
+    assert "PostgreSQL" in ready(run()).log
 
 
-def test_a_second_one_in_the_same_directory_names_the_first(
-    local: Process, home: Path, tmp_path: Path
-) -> None:
-    with Processes() as processes:
-        second = processes.start([*COMMAND, home], name="second", log=tmp_path / "2", cwd=ROOT)
-        assert second.wait(within=20) == 1
+def test_a_second_one_in_the_same_directory_names_the_first(local: Process, run: Run) -> None:
+    second = run()
+    assert second.wait(within=20) == 1
     assert f"in use by process {local.pid}" in second.log
     assert "Traceback" not in second.log
 
