@@ -34,5 +34,13 @@ def database(url: str, *, pool_size: int) -> dict[str, Any]:
         "HOST": parts.pop("host", ""),
         "PORT": parts.pop("port", ""),
         # A connection "closed" around a task goes back to the pool.
-        "OPTIONS": {**parts, "pool": {"min_size": 0, "max_size": pool_size, "timeout": 10}},
+        "OPTIONS": {
+            **parts,
+            "pool": {
+                "min_size": 0,
+                "max_size": pool_size,
+                "timeout": 10,
+                "reconnect_timeout": 5,  # its own pause between tries would grow to minutes
+            },
+        },
     }
