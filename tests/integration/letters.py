@@ -11,11 +11,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from django.db.models.functions import Now
+
 from notifications.channels.base import Accepted, ChannelAdapter, Message
 from notifications.channels.memory import MemoryChannel
 from notifications.conf import ChannelConf, Route
+from notifications.deliveries import deliver
 from notifications.envelope import Envelope
 from notifications.identifiers import uuid7
+from notifications.models import Delivery
 from notifications.recipients import Recipient
 from notifications.retries import RetryPolicy
 
@@ -39,6 +43,13 @@ class Town:
 
 
 town = Town()
+
+
+def start_anew() -> Town:
+    """The town as it was founded: Ann lives here, and nothing goes wrong."""
+    vars(town).update(vars(Town()))
+    MemoryChannel.reset()
+    return town
 
 
 def resolve(envelope: Envelope, route: Route) -> Iterable[Recipient]:
@@ -102,3 +113,18 @@ def letter(*, generation: int = 0, age: timedelta = timedelta()) -> Envelope:
         data={"order_id": 7},
         generation=generation,
     )
+
+
+def tell(envelope: Envelope, channel: str = "email") -> None:
+    """What a worker does with one message."""
+    deliver(envelope, channel=channel, policy=POLICY, task_id=uuid7(), worker="w@host")
+
+
+def come_due() -> None:
+    """The wait before the next try is over."""
+    Delivery.objects.update(next_try_at=Now())
+
+
+def lapse() -> None:
+    """The lease of whoever is sending is over."""
+    Delivery.objects.filter(state=Delivery.State.SENDING).update(lease_until=Now())

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -24,20 +23,10 @@ from notifications.models.claim import Claim, ClaimOutcome
 from tests.integration import letters
 from tests.integration.letters import ANN, POLICY, letter
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("town")]
 
 THREADS = 20
 T = TypeVar("T")
-
-
-@pytest.fixture(autouse=True)
-def _town(settings: Any, tmp_path: Path) -> Iterator[None]:
-    settings.NOTIFICATIONS = letters.settings_of_the_town()
-    settings.TEMPLATES = letters.write_templates(tmp_path)
-    letters.town.__init__()
-    MemoryChannel.reset()
-    yield
-    MemoryChannel.reset()
 
 
 def at_once(work: Callable[[], T], threads: int = THREADS) -> list[T]:
@@ -183,6 +172,22 @@ def test_a_claim_and_its_attempt_are_one_statement() -> None:
         claim(event)
 
     assert len(statements) == 1
+
+
+def test_a_living_lease_cannot_be_declared_lapsed() -> None:
+    held = claim(letter())
+
+    assert not Delivery.objects.mark_lapsed(held, retry_in=None, error="")
+    assert Delivery.objects.get().state == Delivery.State.SENDING
+
+
+def test_an_attempt_that_is_settled_keeps_its_outcome() -> None:
+    held = claim(letter())
+
+    assert Attempt.objects.close(held, outcome=Attempt.Outcome.UNKNOWN)
+    assert Attempt.objects.close(held, outcome=Attempt.Outcome.SENT)
+    assert not Attempt.objects.close(held, outcome=Attempt.Outcome.UNKNOWN)
+    assert Attempt.objects.get().outcome == Attempt.Outcome.SENT
 
 
 def test_a_claim_that_is_refused_leaves_no_attempt() -> None:

@@ -1,0 +1,21 @@
+"""Fixtures of the integration tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration import letters
+from tests.integration.letters import Town
+
+
+@pytest.fixture
+def town(settings: Any, tmp_path: Path) -> Iterator[Town]:
+    """A town where letters are delivered, by hooks, templates and an adapter of the test's own."""
+    settings.NOTIFICATIONS = letters.settings_of_the_town()
+    settings.TEMPLATES = letters.write_templates(tmp_path)
+    yield letters.start_anew()
+    letters.start_anew()

@@ -1,0 +1,261 @@
+"""What went wrong, and what becomes of the delivery and its message."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.db.models import F
+from django.db.models.functions import Now
+
+from notifications.channels.base import Accepted, Message
+from notifications.channels.memory import MemoryChannel
+from notifications.exceptions import (
+    AttemptsExhausted,
+    Busy,
+    OutcomeUnknown,
+    PermanentError,
+    ProviderPaused,
+    TransientError,
+)
+from notifications.models import Attempt, Delivery
+from tests.integration.letters import ANN, BEN, Town, come_due, letter, tell
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("town")]
+
+State, Outcome = Delivery.State, Attempt.Outcome
+
+
+def test_a_transient_error_is_tried_again_after_the_policys_wait() -> None:
+    event = letter()
+    MemoryChannel.script("email", "server_error", times=2)
+
+    for wait in (10, 20):
+        with pytest.raises(TransientError) as told:
+            tell(event)
+        assert told.value.retry_after == wait
+        assert told.value.counted
+        delivery = Delivery.objects.annotate(wait=F("next_try_at") - Now()).get()
+        assert delivery.state == State.RETRYING
+        assert timedelta(seconds=wait - 5) < delivery.wait <= timedelta(seconds=wait)
+        come_due()
+    tell(event)
+
+    assert Delivery.objects.get().state == State.SENT
+    assert list(Attempt.objects.order_by("pk").values_list("number", "outcome", "code")) == [
+        (1, Outcome.TRANSIENT, "http_500"),
+        (2, Outcome.TRANSIENT, "http_500"),
+        (3, Outcome.SENT, ""),
+    ]
+
+
+def test_the_providers_retry_after_goes_over_the_policys_wait() -> None:
+    MemoryChannel.script("email", "throttle", retry_after=77)
+
+    with pytest.raises(TransientError) as told:
+        tell(letter())
+
+    assert told.value.retry_after == 77
+
+
+def test_a_message_that_comes_back_too_early_costs_no_attempt() -> None:
+    event = letter()
+    MemoryChannel.script("email", "server_error", times=1)
+    with pytest.raises(TransientError):
+        tell(event)
+
+    with pytest.raises(Busy) as told:
+        tell(event)
+
+    assert 5 < told.value.seconds <= 10
+    assert Attempt.objects.count() == 1
+
+
+def test_one_failure_more_than_the_retries_is_given_up() -> None:
+    event = letter()
+    MemoryChannel.script("email", "server_error")
+    for _ in range(2):
+        with pytest.raises(TransientError):
+            tell(event)
+        come_due()
+
+    with pytest.raises(AttemptsExhausted, match="3 attempts, the last: http_500"):
+        tell(event)
+
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.reason) == (State.FAILED, "attempts_exhausted")
+    assert delivery.finished_at
+    tell(event)
+    assert Attempt.objects.count() == 3
+
+
+def test_a_permanent_error_is_never_tried_again() -> None:
+    event = letter()
+    MemoryChannel.script("email", "refuse", code="MessageRejected")
+
+    with pytest.raises(PermanentError, match="MessageRejected"):
+        tell(event)
+    tell(event)
+
+    assert (Delivery.objects.get().state, Delivery.objects.get().reason) == (
+        State.FAILED,
+        "MessageRejected",
+    )
+    assert Attempt.objects.get().outcome == Outcome.PERMANENT
+
+
+def test_a_paused_account_costs_no_attempt_and_stops_the_rest(town: Town) -> None:
+    town.people = [ANN, BEN]
+    event = letter()
+    MemoryChannel.script("email", "refuse", code="provider_paused", times=5)
+
+    for _ in range(5):
+        with pytest.raises(ProviderPaused) as told:
+            tell(event)
+        assert told.value.counted
+        come_due()
+    assert Delivery.objects.get().recipient == ANN.reference
+    tell(event)
+
+    assert Delivery.objects.filter(state=State.SENT).count() == 2
+
+
+def test_what_a_paused_account_cost_is_not_missing_from_the_retries() -> None:
+    event = letter()
+    MemoryChannel.script("email", "refuse", code="provider_paused", times=3)
+    MemoryChannel.script("email", "server_error", times=2)
+
+    for _ in range(5):
+        with pytest.raises(TransientError):
+            tell(event)
+        come_due()
+    tell(event)
+
+    assert (Delivery.objects.get().state, Delivery.objects.get().attempts) == (State.SENT, 6)
+
+
+def test_one_recipients_failure_does_not_keep_the_others_waiting(town: Town) -> None:
+    town.people = [ANN, BEN]
+    event = letter()
+    MemoryChannel.script("email", "refuse", code="MessageRejected", address=ANN.address)
+    MemoryChannel.script("email", "server_error", address=BEN.address, times=1)
+
+    with pytest.raises(TransientError):  # the message must come back, for Ben
+        tell(event)
+    come_due()
+    tell(event)
+
+    states = dict(Delivery.objects.values_list("recipient", "state"))
+    assert states == {ANN.reference: State.FAILED, BEN.reference: State.SENT}
+
+
+def test_the_soonest_wait_decides_when_the_message_comes_back(town: Town) -> None:
+    town.people = [ANN, BEN]
+    MemoryChannel.script("email", "throttle", address=ANN.address, retry_after=300)
+    MemoryChannel.script("email", "throttle", address=BEN.address, retry_after=30)
+
+    with pytest.raises(TransientError) as told:
+        tell(letter())
+
+    assert told.value.retry_after == 30
+
+
+def test_an_unknown_email_is_tried_again() -> None:
+    event = letter()
+    MemoryChannel.script("email", "hang", times=1)
+
+    with pytest.raises(TransientError) as told:
+        tell(event)
+    delivery = Delivery.objects.get()
+    assert (delivery.state, told.value.retry_after) == (State.UNKNOWN, 10)
+    assert delivery.next_try_at
+    come_due()
+    tell(event)
+
+    assert Delivery.objects.get().state == State.SENT
+    outcomes = Attempt.objects.order_by("pk").values_list("outcome", flat=True)
+    assert list(outcomes) == [Outcome.UNKNOWN, Outcome.SENT]
+
+
+def test_an_unknown_text_message_waits_for_a_receipt_or_an_operator() -> None:
+    event = letter()
+    MemoryChannel.script("sms", "accept_then_drop", times=1)
+
+    tell(event, "sms")
+    tell(event, "sms")
+
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.next_try_at) == (State.UNKNOWN, None)
+    assert len(MemoryChannel.outbox("sms")) == 1
+
+
+def test_an_email_that_stays_unknown_is_never_called_failed() -> None:
+    event = letter()
+    MemoryChannel.script("email", "hang")
+    for _ in range(2):
+        with pytest.raises(TransientError):
+            tell(event)
+        come_due()
+
+    tell(event)
+
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.next_try_at) == (State.UNKNOWN, None)
+
+
+def test_a_template_that_fails_is_put_on_record_and_raised_as_it_is(town: Town) -> None:
+    def stumble() -> dict[str, Any]:
+        raise KeyError("total")
+
+    town.words = stumble
+
+    with pytest.raises(KeyError, match="total"):
+        tell(letter())
+
+    delivery, attempt = Delivery.objects.get(), Attempt.objects.get()
+    assert (delivery.state, delivery.reason) == (State.FAILED, "KeyError")
+    assert (attempt.outcome, attempt.code) == (Outcome.PERMANENT, "KeyError")
+
+
+def test_what_an_adapter_did_not_translate_is_unknown_and_raised_as_it_is(town: Town) -> None:
+    def stumble(message: Message) -> Accepted:
+        raise ZeroDivisionError
+
+    town.on_send = stumble
+
+    with pytest.raises(ZeroDivisionError):
+        tell(letter())
+
+    assert (Delivery.objects.get().state, Delivery.objects.get().next_try_at) == (
+        State.UNKNOWN,
+        None,
+    )
+    assert Attempt.objects.get().code == "ZeroDivisionError"
+
+
+def test_a_database_that_fails_before_the_send_leaves_no_trace_of_an_attempt(town: Town) -> None:
+    event = letter()
+
+    def stumble() -> dict[str, Any]:
+        raise OperationalError("deadlock detected")
+
+    town.words = stumble
+    with pytest.raises(OperationalError):
+        tell(event)
+    assert not Attempt.objects.exists()
+    town.words = dict
+    tell(event)
+
+    assert (Delivery.objects.get().state, Delivery.objects.get().attempts) == (State.SENT, 1)
+
+
+def test_an_unknown_outcome_names_its_code_on_the_attempt(town: Town) -> None:
+    def hang_up(message: Message) -> Accepted:
+        raise OutcomeUnknown("no answer", "read_timeout")
+
+    town.on_send = hang_up
+    tell(letter(), "sms")
+
+    assert Attempt.objects.get().code == "read_timeout"

@@ -1,0 +1,60 @@
+"""`notifications.testing` on the shop, as one of its developers would use it."""
+
+from __future__ import annotations
+
+import pytest
+
+from notifications.exceptions import TransientError
+from notifications.local.providers.client import SandboxClient
+from notifications.models import Delivery
+from notifications.testing import deliver_in_process
+from orders_site.orders.services import cancel_order, ship_order
+from tests.shop import a_customer, an_order
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_order_is_told_by_email_and_push() -> None:
+    customer = a_customer(devices=1)
+
+    with deliver_in_process() as told:
+        order = an_order(customer=customer)
+
+    assert [message.channel for message in told.messages] == ["email", "push"]
+    (email,) = told.by("email")
+    assert email.address == customer.email
+    assert str(order.pk) in email.subject
+    assert email.html
+    assert email.about == f"order/{order.pk}"
+
+
+def test_what_became_untrue_before_it_was_told_is_skipped() -> None:
+    with deliver_in_process() as told:
+        order = an_order(customer=a_customer(devices=1))
+        ship_order(order=order, carrier="DHL", tracking_code="1Z42")
+        told.run()
+        second = an_order()
+        cancel_order(order=second, reason="out_of_stock")
+
+    untold = told.deliveries.filter(subject=f"order/{second.pk}", event_type="order.created")
+    assert {delivery.state for delivery in untold} == {Delivery.State.SKIPPED}
+    assert len(told.by("whatsapp")) == 1
+
+
+def test_a_transient_failure_is_kept_with_its_wait_when_failures_are_expected() -> None:
+    with deliver_in_process(raise_failures=False) as told:
+        told.script("email", "throttle", retry_after=30)
+        an_order()
+
+    (failure,) = told.failures
+    assert failure.consumer == "email"
+    assert isinstance(failure.error, TransientError)
+    assert failure.error.retry_after == 30
+    assert told.deliveries.get(channel="email").state == Delivery.State.RETRYING
+
+
+def test_no_provider_is_asked(sandbox: SandboxClient) -> None:
+    with deliver_in_process():
+        an_order()
+
+    assert sandbox.requests("email") == 0
