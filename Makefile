@@ -25,7 +25,7 @@ demo: $(READY) ## Run the whole shop here: ORDERS=200 RATE=5 SEED=1, EXIT=1 ends
 local: $(READY) ## Start only the embedded PostgreSQL, SNS/SQS and providers, for work by hand
 	@exec $(BIN)/python manage.py local
 
-check: $(READY) ## Lint, format, types, import direction, migrations
+check: $(READY) ## Lint, format, types, direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
