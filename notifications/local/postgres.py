@@ -176,6 +176,8 @@ def _unprivileged(command: list[str | Path], data: Path) -> list[str | Path]:
     drop = ["setpriv", f"--reuid={UNPRIVILEGED}", "--regid=65534", "--clear-groups"]
     if not (_open_to_all(Path(command[0])) and _open_to_all(data.parent)):
         drop += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+        # Or access(2), by which PostgreSQL looks for its own programs, ignores the capability.
+        drop += ["--securebits=+no_setuid_fixup"]
     return [*drop, "--", *command]
 
 

