@@ -63,6 +63,7 @@ def create(name: str, *, config: str = "", set_as_current: bool = False) -> Cele
             app.conf[setting] = value
     if pool := _pool_asked_for():
         app.conf["worker_pool"] = pool
+    app.steps["worker"].add("notifications.worker.steps:FinishRunning")
     signals.worker_init.connect(_prepare(app), weak=False)
     return app
 

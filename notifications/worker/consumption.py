@@ -100,6 +100,11 @@ class Consumption:
         else:
             self._deliver([received for received in held if self._read(received)])
 
+    @property
+    def running(self) -> int:
+        """Messages whose task has begun and is not settled."""
+        return self._in_flight.running
+
     def start(self, handle: str) -> bool:
         """The task is about to run. False when the message is not ours any more: it must not."""
         return self._in_flight.start(handle)

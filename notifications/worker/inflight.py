@@ -19,8 +19,11 @@ class InFlight:
         self._lock = threading.Lock()
         self._held: dict[str, Received] = {}
 
-    def __len__(self) -> int:
-        return len(self._held)
+    @property
+    def running(self) -> int:
+        """Messages whose task has begun."""
+        with self._lock:
+            return sum(received.started for received in self._held.values())
 
     def hold(self, received: Received) -> None:
         """It came."""

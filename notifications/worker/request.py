@@ -146,9 +146,11 @@ class Request(_CeleryRequest):
         failure = Failure.of(error, attempts=self._attempts(error))
         self._settle(partial(self._consumption.give_up, first=first), failure)
 
-    def _attempts(self, error: BaseException) -> int:
-        attempts = getattr(error, "attempts", None)
-        return attempts if isinstance(attempts, int) else self.request_dict["retries"] + 1
+    @staticmethod
+    def _attempts(error: BaseException) -> int:
+        """Those that the task knows of; a task that was killed could not say."""
+        attempts = getattr(error, "attempts", 1)
+        return attempts if isinstance(attempts, int) else 1
 
     def _store(self, error: BaseException) -> None:
         """The failed task's row, when the process that ran it could not write it itself."""

@@ -62,6 +62,9 @@ class EventTask(DjangoTask[Any, Any]):
             self._sleep(DatabaseUnavailable(type(error).__name__), random.uniform(*DATABASE_WAIT))  # noqa: S311
         except Busy as busy:
             self._sleep(busy, busy.seconds)
+        except Exception as error:
+            _remember_attempts(error, received.retries + 1)
+            raise
 
     def retry(
         self,
@@ -124,6 +127,7 @@ class EventTask(DjangoTask[Any, Any]):
             if max_retries is None or attempts <= max_retries:
                 return
             exhausted = AttemptsExhausted(f"{attempts} attempts, the last: {_words(error)}")
+            _remember_attempts(exhausted, attempts)
             Handled.objects.mark_failed(consumer, envelope, exhausted)
         raise exhausted from error
 
@@ -140,6 +144,12 @@ class EventTask(DjangoTask[Any, Any]):
                 received.envelope, queue=received.headers["queue"], until=until
             )
         raise Ignore(f"deferred for {seconds:.0f} s: {_words(error)}")
+
+
+def _remember_attempts(error: BaseException, attempts: int) -> None:
+    """On the error itself, which is all that a child of the prefork pool gives its parent."""
+    if not hasattr(error, "attempts"):
+        error.attempts = attempts  # type: ignore[attr-defined]
 
 
 def _words(error: BaseException) -> str:

@@ -1,0 +1,140 @@
+"""A worker of the probe consumers, their queues, and what a test sends to and finds in them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from notifications import envelope
+from notifications.conf import conf
+from notifications.envelope import Envelope
+from notifications.identifiers import uuid7
+from notifications.local.processes import Process
+from notifications.models import Event
+from tests.conftest import Start
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Probes:
+    """The probe queues, and the log of the probe tasks."""
+
+    sqs: Any
+    log: Path
+
+    def send(self, script: str, *, queue: str = "probe", **data: Any) -> int:
+        """One recorded event; its number."""
+        [number] = self.send_many([script], queue=queue, **data)
+        return number
+
+    def send_many(self, scripts: Sequence[str], *, queue: str = "probe", **data: Any) -> list[int]:
+        """One event for each script; their numbers."""
+        numbers = [next(_numbers) for _ in scripts]
+        for number, script in zip(numbers, scripts, strict=True):
+            event = Envelope(
+                id=uuid7(),
+                type="probe.happened",
+                version=1,
+                source="urn:test",
+                subject=f"probe/{number}",
+                time=datetime.now(UTC),
+                data={"number": number, "script": script, **data},
+            )
+            Event.objects.create(
+                id=event.id,
+                type=event.type,
+                source=event.source,
+                subject=event.subject,
+                time=event.time,
+                data=event.data,
+            )
+            self.send_text(envelope.write(event), queue=queue)
+        return numbers
+
+    def send_text(self, body: str, *, queue: str = "probe", **options: Any) -> str:
+        """Any body; its SQS message id."""
+        answer = self.sqs.send_message(QueueUrl=self.url(queue), MessageBody=body, **options)
+        return str(answer["MessageId"])
+
+    def runs(self, number: int | None = None) -> list[str]:
+        """A line for each run of a task so far: its name, number, retries and process."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [line for line in lines if number is None or line.split()[1] == str(number)]
+
+    def counts(self, queue: str = "probe") -> tuple[int, int]:
+        """Messages visible and in flight."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self.sqs.get_queue_attributes(QueueUrl=self.url(queue), AttributeNames=names)
+        visible, in_flight = (int(answer["Attributes"][name]) for name in names)
+        return visible, in_flight
+
+    def is_empty(self, queue: str = "probe") -> bool:
+        return self.counts(queue) == (0, 0)
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        """What lies in the dead-letter queue, taken out of it."""
+        found: list[dict[str, Any]] = []
+        while messages := self.sqs.receive_message(
+            QueueUrl=self.url("probe-dlq"),
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
+            WaitTimeSeconds=0,
+        ).get("Messages"):
+            found += messages
+        return found
+
+    def url(self, queue: str) -> str:
+        return str(self.sqs.get_queue_url(QueueName=f"{conf().prefix}-{queue}")["QueueUrl"])
+
+
+@pytest.fixture
+def probes(
+    environment: dict[str, str], start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Probes]:
+    environment.update(
+        DJANGO_SETTINGS_MODULE="tests.worker_app.settings",
+        PROBE_LOG=str(tmp_path / "probe.log"),
+        SQS_WAIT_SECONDS="1",
+    )
+    provision = start([sys.executable, "manage.py", "provision"], name="provision")
+    assert provision.wait(within=30) == 0, provision.tail(20)
+    sqs = boto3.session.Session().client(
+        "sqs",
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        region_name=environment["AWS_DEFAULT_REGION"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
+    yield Probes(sqs, tmp_path / "probe.log")
+    sqs.close()
+
+
+@pytest.fixture(params=["threads", "prefork"])
+def probe_worker(
+    request: pytest.FixtureRequest, probes: Probes, worker: Start
+) -> Callable[..., Process]:
+    """Starts a worker of the probe consumer in either pool."""
+
+    def probe_worker(*queues: str, concurrency: int = 4, **env: str) -> Process:
+        return worker(*(queues or ("probe",)), pool=request.param, concurrency=concurrency, **env)
+
+    return probe_worker
+
+
+@pytest.fixture
+def threads_worker(probes: Probes, worker: Start) -> Callable[..., Process]:
+    """Starts a worker of the probe consumer in the default pool."""
+
+    def threads_worker(*queues: str, concurrency: int = 4, **env: str) -> Process:
+        return worker(*(queues or ("probe",)), pool="threads", concurrency=concurrency, **env)
+
+    return threads_worker

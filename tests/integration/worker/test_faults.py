@@ -1,0 +1,124 @@
+"""SQS fails, throttles, hangs and loses entries; the database goes away. Consumption goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from notifications.local.faults import FaultClient, FaultProxy
+from notifications.local.processes import Process
+from notifications.local.stack import Stack
+from tests.integration.worker.conftest import Probes
+from tests.waiting import wait_for
+
+Start = Callable[..., Process]
+
+
+@pytest.fixture
+def proxy(stack: Stack) -> Iterator[FaultProxy]:
+    target = stack.environment["AWS_ENDPOINT_URL"]
+    proxy = FaultProxy(stack.directories, stack.processes, target=target)
+    proxy.start()
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def faults(proxy: FaultProxy) -> FaultClient:
+    return proxy.client
+
+
+@pytest.fixture
+def far_worker(proxy: FaultProxy, threads_worker: Start) -> Start:
+    """A worker whose SQS lies behind the fault proxy."""
+
+    def far_worker(**env: str) -> Process:
+        return threads_worker(**proxy.environment, **env)
+
+    return far_worker
+
+
+def works(probes: Probes) -> bool:
+    number = probes.send("succeed")
+    wait_for(lambda: probes.runs(number), within=15)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("kind", "details"),
+    [
+        ("error", {"status": 503}),
+        ("error", {"status": 400, "code": "AccessDenied"}),
+        ("throttle", {}),
+        ("hang_up", {}),
+    ],
+)
+def test_receives_that_fail_do_not_end_consumption(
+    probes: Probes, far_worker: Start, faults: FaultClient, kind: str, details: dict[str, object]
+) -> None:
+    worker = far_worker()
+    assert works(probes)
+    faults.fault(kind, actions=["ReceiveMessage"], **details)  # type: ignore[arg-type]
+    wait_for(lambda: faults.struck().get(kind, 0) >= 4)
+    faults.clear()
+    assert works(probes)
+    wait_for(lambda: "Receiving from test-probe again" in worker.log)
+    assert worker.log.count("Cannot receive from test-probe:") == 1, "said once, not for each try"
+
+
+def test_deletions_that_fail_are_tried_again(
+    probes: Probes, far_worker: Start, faults: FaultClient
+) -> None:
+    faults.fault("partial", actions=["DeleteMessageBatch"], times=5)
+    faults.fault("error", actions=["DeleteMessageBatch"], times=2)
+    probes.send_many(["succeed"] * 20)
+    far_worker()
+    wait_for(probes.is_empty)
+    assert len(probes.runs()) == 20
+    assert faults.struck() == {"partial": 5, "error": 2}
+
+
+def test_a_dead_letter_queue_out_of_reach_loses_no_dead_letter(
+    probes: Probes, far_worker: Start, faults: FaultClient
+) -> None:
+    from notifications.models import DeadLetter
+
+    faults.fault("error", actions=["SendMessage"], containing="dlq")
+    number = probes.send("fail for good")
+    far_worker()
+    wait_for(probes.is_empty)
+    row = DeadLetter.objects.get()
+    assert (row.reason, row.subject) == ("probe_permanent", f"probe/{number}")
+
+
+def test_a_queue_that_is_missing_is_waited_for(probes: Probes, threads_worker: Start) -> None:
+    url = probes.url("probe")
+    attributes = probes.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])
+    probes.sqs.delete_queue(QueueUrl=url)
+    worker = threads_worker()
+    wait_for(lambda: "queue test-probe does not exist: run `manage.py provision`" in worker.log)
+    probes.sqs.create_queue(QueueName="test-probe", Attributes=attributes["Attributes"])
+    assert works(probes)
+
+
+def test_an_unknown_consumer_is_refused_with_the_list_of_those_there_are(
+    probes: Probes, start: Callable[..., Process]
+) -> None:
+    import sys
+
+    command = [sys.executable, "-m", "celery", "-A", "orders_site", "worker", "-Q", "probe,pigeon"]
+    worker = start(command, name="misnamed")
+    assert worker.wait(within=15) != 0
+    assert "-Q names pigeon, which is no consumer; there are: " in worker.log
+    assert "Traceback" not in worker.log
+
+
+def test_with_the_database_away_nothing_is_received(
+    probes: Probes, threads_worker: Start, environment: dict[str, str]
+) -> None:
+    away = environment["DATABASE_URL"].rpartition("/")[0] + "/no-such-database"
+    probes.send("query")
+    worker = threads_worker(DATABASE_URL=away)
+    wait_for(lambda: "The database is away, nothing is received until it is back" in worker.log)
+    assert probes.counts() == (1, 0)
