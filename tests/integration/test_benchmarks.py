@@ -1,0 +1,54 @@
+"""The benchmarks' own machinery, with numbers too small to mean anything."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.benchmarks.ground import Ground, ground
+from tests.benchmarks.ours import Ours, Settings
+from tests.benchmarks.result import Result
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[Ground]:
+    with ground(latency=0.01) as here:
+        yield here
+
+
+def test_a_backlog_is_drained_timed_and_counted(here: Ground) -> None:
+    queue = Ours(here)
+
+    drained = queue.drain(Settings(concurrency=4), 600)
+
+    assert here.depth(queue.queue) == 0
+    assert drained.sent == 600
+    assert drained.per_second > 0
+    assert drained.cpu_milliseconds > 0
+    assert drained.requests["PublishBatch"] == 60
+    assert drained.requests["ReceiveMessage"] >= 60
+    assert drained.requests["DeleteMessageBatch"] >= 60
+
+
+def test_a_consumer_that_dies_is_shown_with_the_end_of_its_log(here: Ground) -> None:
+    queue = here.create_queue("left")
+    broken = here.start([sys.executable, "-c", "raise SystemExit('no such luck')"], name="broken")
+
+    with pytest.raises(RuntimeError, match="no such luck"):
+        here.drain(queue, broken)
+
+
+def test_a_result_is_one_json_object_of_the_agreed_keys() -> None:
+    result = Result("messages/s", ours=900, peer=45, limit=1000, rows=[], extra={"more": 1})
+
+    assert result.as_json() == {
+        "unit": "messages/s",
+        "ours": 900,
+        "peer": 45,
+        "limit": 1000,
+        "ratio_to_peer": 20.0,
+        "ratio_to_limit": 0.9,
+        "more": 1,
+    }
