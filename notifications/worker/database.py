@@ -6,8 +6,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError, connections
+import psycopg
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
 
 from notifications.exceptions import TransientError
 from notifications.worker.backoff import back_off
@@ -20,6 +22,7 @@ UNAVAILABLE = (OperationalError, InterfaceError)
 or a timeout of one statement is among them: the first look finds the database well again."""
 
 FIRST_BACK_OFF, LONGEST_BACK_OFF = 0.2, 5.0
+CONNECT_TIMEOUT = 3  # seconds
 
 
 class DatabaseUnavailable(TransientError):
@@ -73,13 +76,14 @@ class DatabaseWatch:
 
 
 def why_unreachable() -> str:
-    """The class of the error that a trivial statement meets, or nothing."""
-    connection = connections[DEFAULT_DB_ALIAS]
+    """The class of the error that a trivial statement meets, or nothing.
+
+    On a connection of its own: the pool's would be waited for, and tell of the pool.
+    """
+    parameters: dict[str, Any] = connections[DEFAULT_DB_ALIAS].get_connection_params()
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except Error as error:
+        with psycopg.connect(**{**parameters, "connect_timeout": CONNECT_TIMEOUT}) as connection:
+            connection.execute("SELECT 1")
+    except psycopg.Error as error:
         return type(error).__name__
-    finally:
-        connection.close()
     return ""
