@@ -34,4 +34,7 @@ def emulator_environment(port: int) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_DEFAULT_REGION": REGION,
+        # An open poll cannot be called back, so a worker stops within one poll; polls cost
+        # nothing here.
+        "SQS_WAIT_SECONDS": "1",
     }

@@ -57,7 +57,7 @@ def test_s4_a_message_delivered_twice_is_sent_once(order, raw_queue, worker, san
     queue = raw_queue("email")
     for _ in range(2):
         queue.send(body_of(order))
-    worker("email")
+    worker("email", **IMPATIENT)
     wait_for(lambda: queue.held() == 0, within=60, what="both copies to be done")
     assert mails(sandbox) == ["ada@example.org"]
     assert Delivery.objects.get().state == Delivery.State.SENT
