@@ -29,6 +29,7 @@ class Result:
     limit: float
     rows: Sequence[Row]
     targets: Mapping[str, bool] = field(default_factory=dict)
+    notes: Sequence[str] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -64,7 +65,9 @@ def show(console: Console, name: str, result: Result) -> None:
         table.add_row(row.who, row.settings, *figures)
     console.print(table)
     ratios = f"{result.ratio_to_peer:.1f} times the peer, {result.ratio_to_limit:.2f} of the limit"
-    console.print(f"ours is {ratios}")
+    console.print(f"ours: {ratios}")
+    for note in result.notes:
+        console.print(f"  {note}")
     for target, held in result.targets.items():
         console.print(f"  {'held' if held else '[red]MISSED[/red]'}: {target}", highlight=False)
 
