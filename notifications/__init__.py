@@ -1,1 +1,1 @@
-"""Order events and notifications: Django signals → outbox → SNS → SQS → Celery → delivery records."""
+"""Order events: Django signals → outbox → SNS → SQS → Celery → delivery records."""

@@ -64,7 +64,7 @@ def register(consumer: Consumer) -> Consumer:
 
 
 def unregister(name: str) -> None:
-    """Forget a consumer (tests, and a shop that removes one of ours). Its queue is left as it is."""
+    """Forget a consumer (tests; a shop that removes one of ours). Its queue stays as it is."""
     _registry.pop(name, None)
 
 

@@ -1,4 +1,4 @@
-"""An event on the wire: CloudEvents 1.0, structured JSON (https://cloudevents.io), plus `generation`.
+"""An event on the wire: CloudEvents 1.0 as structured JSON, with a `generation`.
 
 `read()` takes what any queue may hold and gives an Envelope, or says that it is not
 an event. Three shapes are understood: our CloudEvents, the SNS envelope around

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 
 class NotificationError(Exception):
-    """The root. `code` is short, stable and safe to show: it lands in Attempt.code and fingerprints.
+    """The root. `code` is short, stable and safe to show: in Attempt.code, in fingerprints.
 
     `message` may be shown to operators: it must hold no address and no credential.
     Positional arguments only reach `Exception`, so that every error survives
@@ -28,7 +28,7 @@ class NotificationError(Exception):
 
 
 class TransientError(NotificationError):
-    """Worth trying again. `retry_after` (seconds), where the provider named it, wins over our backoff.
+    """Worth trying again. `retry_after` (seconds), where the provider says it, beats our backoff.
 
     `counted` says that the attempt is on a delivery's row already: nobody counts it again.
     """
@@ -55,7 +55,7 @@ class AttemptsExhausted(PermanentError):
 
 
 class ProviderPaused(TransientError):
-    """The whole account is refused (suspended, quota used up): nothing else on it should be tried now."""
+    """The whole account is refused (suspended, quota used up): try nothing else on it now."""
 
     default_code = "provider_paused"
 
@@ -90,7 +90,7 @@ class EventRefused(NotificationError, ValueError):
 
 
 class OutsideTransaction(NotificationError, RuntimeError):
-    """`record()` was called outside a transaction: the event could be kept while the order is lost."""
+    """`record()` outside a transaction: the event could be kept while the order is lost."""
 
     default_code = "outside_transaction"
 
@@ -102,6 +102,6 @@ class NotAnEvent(NotificationError, ValueError):
 
 
 class UnknownEvent(NotificationError, LookupError):
-    """A well-formed event of a type or version not registered here (a rolling deploy): held, then quarantined."""
+    """An event of a type or version not registered here (a rolling deploy): held, then buried."""
 
     default_code = "unknown_event"

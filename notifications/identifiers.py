@@ -29,5 +29,5 @@ def foreign_event_id(event_type: str, subject: str, timestamp: str) -> UUID:
 
 
 def task_id(event_id: UUID | str, consumer: str, message_id: str) -> UUID:
-    """The Celery task id of one event at one consumer, so that two consumers never share a result row."""
+    """The Celery task id of one event at one consumer: two consumers never share a row."""
     return uuid5(NAMESPACE, f"task:{event_id}:{consumer}:{message_id}")

@@ -1,4 +1,4 @@
-"""What every adapter is: takes a Message, hands it to its provider, gives back what the provider said.
+"""What every adapter is: it hands a Message to its provider and gives back what that one said.
 
 For whoever writes the next one: translate every answer of the provider into the tree
 of `notifications.exceptions` (nobody else looks at provider codes); send once, with a
@@ -58,4 +58,4 @@ class ChannelAdapter(ABC):
 
     @abstractmethod
     def send(self, message: Message) -> Accepted:
-        """Hand over once. Raises TransientError, PermanentError, ProviderPaused or OutcomeUnknown."""
+        """Hand over once: TransientError, PermanentError, ProviderPaused or OutcomeUnknown."""

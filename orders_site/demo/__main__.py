@@ -45,16 +45,19 @@ def _run(stack: Stack, given: argparse.Namespace) -> int:
     password = house.furnish()
     _say("starting web, relay and workers …")
     opened = house.open_house(stack, password=password)
-    with SandboxClient(stack.environment["PROVIDER_SANDBOX_URL"]) as sandbox:
-        options = show.Options(
-            orders=given.orders,
-            exit=given.exit,
-            json=given.json,
-            per_second=given.rate or (None if given.exit else 5.0),
-            seed=given.seed,
-            manifest=ROOT / ".local" / "demo" / "manifest.jsonl",
-        )
-        return show.run(options, opened, sandbox)
+    options = show.Options(
+        orders=given.orders,
+        exit=given.exit,
+        json=given.json,
+        per_second=given.rate or (None if given.exit else 5.0),
+        seed=given.seed,
+        manifest=ROOT / ".local" / "demo" / "manifest.jsonl",
+    )
+    try:
+        with SandboxClient(stack.environment["PROVIDER_SANDBOX_URL"]) as sandbox:
+            return show.run(options, opened, sandbox)
+    finally:
+        opened.close()
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:

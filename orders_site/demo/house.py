@@ -28,11 +28,12 @@ READY_WITHIN = 60.0
 
 @dataclass(frozen=True)
 class House:
-    """What a person may open."""
+    """The running processes, and what a person may open."""
 
     admin: str
     inbox: str
     password: str
+    processes: tuple[Process, ...]
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -40,6 +41,13 @@ class House:
             "admin": f"{self.admin}   user {OPERATOR}   password {self.password}",
             "inbox": self.inbox,
         }
+
+    def close(self) -> None:
+        """Ask all to stop at once, then wait: each finishes what it holds."""
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.stop()
 
 
 def furnish() -> str:
@@ -60,40 +68,33 @@ def open_house(stack: Stack, *, password: str) -> House:
     web = _start(
         stack,
         "web",
-        "gunicorn",
-        "orders_site.wsgi",
-        f"--bind=127.0.0.1:{port}",
-        "--workers=1",
-        "--threads=4",
-        "--no-control-socket",
+        f"gunicorn orders_site.wsgi --bind=127.0.0.1:{port} --threads=4 --no-control-socket",
     )
-    relay = _start(stack, "relay", "manage.py", "relay")
+    relay = _start(stack, "relay", "manage.py relay")
     workers = [
-        _start(
-            stack, name, "celery", "-A", "orders_site", "worker", "-l", "INFO", "-Q", queues, "-n", f"{name}@%h"
-        )
+        _start(stack, name, f"celery -A orders_site worker -l INFO -Q {queues} -n {name}@%h")
         for name, queues in WORKERS.items()
     ]
     web.wait_until(lambda: http_status(port, "/admin/login/") == 200, within=READY_WITHIN)
-    relay.wait_until(lambda: "ready" in relay.log, within=READY_WITHIN)
-    for worker in workers:
-        worker.wait_until(partial(_is_ready, worker), within=READY_WITHIN)
+    for process in (relay, *workers):
+        process.wait_until(partial(_says_ready, process), within=READY_WITHIN)
     return House(
         admin=f"http://127.0.0.1:{port}/admin/",
         inbox=stack.environment["PROVIDER_SANDBOX_URL"] + "/",
         password=password,
+        processes=(web, relay, *workers),
     )
 
 
-def _is_ready(worker: Process) -> bool:
-    return " ready." in worker.log
+def _says_ready(process: Process) -> bool:
+    return "ready" in process.log
 
 
-def _start(stack: Stack, name: str, program: str, *arguments: str) -> Process:
+def _start(stack: Stack, name: str, command: str) -> Process:
+    program, *arguments = command.split()
     here = Path(sys.executable).parent
-    command = [sys.executable, program] if program == "manage.py" else [here / program]
     return stack.processes.start(
-        [*command, *arguments],
+        [sys.executable, *([program] if program == "manage.py" else [here / program]), *arguments],
         name=name,
         log=stack.directories.log(name),
         env={**os.environ, **stack.environment, "PYTHONUNBUFFERED": "1"},

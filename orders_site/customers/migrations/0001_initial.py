@@ -7,40 +7,114 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Customer',
+            name="Customer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('first_name', models.CharField(max_length=80)),
-                ('last_name', models.CharField(max_length=80)),
-                ('email', models.EmailField(max_length=254, unique=True)),
-                ('phone', models.CharField(blank=True, db_index=True, help_text='For SMS.', max_length=16, validators=[django.core.validators.RegexValidator('\\A\\+[1-9][0-9]{6,14}\\Z', 'Write it as E.164: a plus, the country code and the number, without spaces.')])),
-                ('whatsapp', models.CharField(blank=True, max_length=16, validators=[django.core.validators.RegexValidator('\\A\\+[1-9][0-9]{6,14}\\Z', 'Write it as E.164: a plus, the country code and the number, without spaces.')])),
-                ('country', models.CharField(blank=True, help_text='ISO 3166: "AT".', max_length=2)),
-                ('locale', models.CharField(default='en', help_text='A language tag: "de-AT".', max_length=35)),
-                ('time_zone', models.CharField(default='UTC', help_text='"Europe/Vienna".', max_length=64)),
-                ('email_consent', models.BooleanField(default=True, verbose_name='agrees to email')),
-                ('sms_consent', models.BooleanField(default=False, verbose_name='agrees to SMS')),
-                ('whatsapp_consent', models.BooleanField(default=False, verbose_name='agrees to WhatsApp')),
-                ('push_consent', models.BooleanField(default=True, verbose_name='agrees to push')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("first_name", models.CharField(max_length=80)),
+                ("last_name", models.CharField(max_length=80)),
+                ("email", models.EmailField(max_length=254, unique=True)),
+                (
+                    "phone",
+                    models.CharField(
+                        blank=True,
+                        db_index=True,
+                        help_text="For SMS.",
+                        max_length=16,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A\\+[1-9][0-9]{6,14}\\Z",
+                                "Write it as E.164: a plus, the country code and the number, without spaces.",
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "whatsapp",
+                    models.CharField(
+                        blank=True,
+                        max_length=16,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A\\+[1-9][0-9]{6,14}\\Z",
+                                "Write it as E.164: a plus, the country code and the number, without spaces.",
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "country",
+                    models.CharField(blank=True, help_text='ISO 3166: "AT".', max_length=2),
+                ),
+                (
+                    "locale",
+                    models.CharField(
+                        default="en", help_text='A language tag: "de-AT".', max_length=35
+                    ),
+                ),
+                (
+                    "time_zone",
+                    models.CharField(default="UTC", help_text='"Europe/Vienna".', max_length=64),
+                ),
+                (
+                    "email_consent",
+                    models.BooleanField(default=True, verbose_name="agrees to email"),
+                ),
+                ("sms_consent", models.BooleanField(default=False, verbose_name="agrees to SMS")),
+                (
+                    "whatsapp_consent",
+                    models.BooleanField(default=False, verbose_name="agrees to WhatsApp"),
+                ),
+                ("push_consent", models.BooleanField(default=True, verbose_name="agrees to push")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Device',
+            name="Device",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('platform', models.CharField(choices=[('android', 'Android'), ('ios', 'iOS'), ('web', 'Web')], max_length=8)),
-                ('token', models.CharField(max_length=255, unique=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='devices', to='customers.customer')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "platform",
+                    models.CharField(
+                        choices=[("android", "Android"), ("ios", "iOS"), ("web", "Web")],
+                        max_length=8,
+                    ),
+                ),
+                ("token", models.CharField(max_length=255, unique=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="devices",
+                        to="customers.customer",
+                    ),
+                ),
             ],
         ),
     ]

@@ -6,73 +6,195 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('customers', '0001_initial'),
+        ("customers", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Order',
+            name="Order",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('placed', 'placed'), ('shipped', 'shipped'), ('cancelled', 'cancelled')], default='placed', max_length=10)),
-                ('currency', models.CharField(choices=[('AUD', 'AUD'), ('CHF', 'CHF'), ('EUR', 'EUR'), ('GBP', 'GBP'), ('JPY', 'JPY'), ('KWD', 'KWD'), ('SEK', 'SEK'), ('USD', 'USD')], max_length=3)),
-                ('total_minor', models.BigIntegerField()),
-                ('placed_at', models.DateTimeField()),
-                ('carrier', models.CharField(blank=True, max_length=40)),
-                ('tracking_code', models.CharField(blank=True, max_length=64)),
-                ('shipped_at', models.DateTimeField(blank=True, null=True)),
-                ('cancel_reason', models.CharField(blank=True, choices=[('customer_request', 'the customer asked for it'), ('out_of_stock', 'out of stock'), ('payment_failed', 'the payment failed'), ('lost_in_transit', 'the parcel was lost'), ('returned_to_sender', 'the parcel came back')], max_length=20)),
-                ('cancelled_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='customers.customer')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("placed", "placed"),
+                            ("shipped", "shipped"),
+                            ("cancelled", "cancelled"),
+                        ],
+                        default="placed",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "currency",
+                    models.CharField(
+                        choices=[
+                            ("AUD", "AUD"),
+                            ("CHF", "CHF"),
+                            ("EUR", "EUR"),
+                            ("GBP", "GBP"),
+                            ("JPY", "JPY"),
+                            ("KWD", "KWD"),
+                            ("SEK", "SEK"),
+                            ("USD", "USD"),
+                        ],
+                        max_length=3,
+                    ),
+                ),
+                ("total_minor", models.BigIntegerField()),
+                ("placed_at", models.DateTimeField()),
+                ("carrier", models.CharField(blank=True, max_length=40)),
+                ("tracking_code", models.CharField(blank=True, max_length=64)),
+                ("shipped_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "cancel_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("customer_request", "the customer asked for it"),
+                            ("out_of_stock", "out of stock"),
+                            ("payment_failed", "the payment failed"),
+                            ("lost_in_transit", "the parcel was lost"),
+                            ("returned_to_sender", "the parcel came back"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("cancelled_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orders",
+                        to="customers.customer",
+                    ),
+                ),
             ],
             options={
-                'permissions': [('ship_order', 'Can ship orders'), ('cancel_order', 'Can cancel orders')],
+                "permissions": [
+                    ("ship_order", "Can ship orders"),
+                    ("cancel_order", "Can cancel orders"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Product',
+            name="Product",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sku', models.CharField(max_length=40, unique=True, verbose_name='SKU')),
-                ('name', models.CharField(max_length=120)),
-                ('price_minor', models.BigIntegerField(help_text='In minor units: 1999 is 19.99 € or ¥1,999.')),
-                ('currency', models.CharField(choices=[('AUD', 'AUD'), ('CHF', 'CHF'), ('EUR', 'EUR'), ('GBP', 'GBP'), ('JPY', 'JPY'), ('KWD', 'KWD'), ('SEK', 'SEK'), ('USD', 'USD')], default='EUR', max_length=3)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("sku", models.CharField(max_length=40, unique=True, verbose_name="SKU")),
+                ("name", models.CharField(max_length=120)),
+                (
+                    "price_minor",
+                    models.BigIntegerField(help_text="In minor units: 1999 is 19.99 € or ¥1,999."),
+                ),
+                (
+                    "currency",
+                    models.CharField(
+                        choices=[
+                            ("AUD", "AUD"),
+                            ("CHF", "CHF"),
+                            ("EUR", "EUR"),
+                            ("GBP", "GBP"),
+                            ("JPY", "JPY"),
+                            ("KWD", "KWD"),
+                            ("SEK", "SEK"),
+                            ("USD", "USD"),
+                        ],
+                        default="EUR",
+                        max_length=3,
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('price_minor__gte', 0), ('price_minor__lte', 1000000000000)), name='product_price_bounded')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("price_minor__gte", 0), ("price_minor__lte", 1000000000000)
+                        ),
+                        name="product_price_bounded",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='OrderLine',
+            name="OrderLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sku', models.CharField(max_length=40, verbose_name='SKU')),
-                ('name', models.CharField(max_length=120)),
-                ('quantity', models.PositiveIntegerField()),
-                ('unit_price_minor', models.BigIntegerField(help_text="In minor units of the order's currency.")),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='orders.order')),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.product')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("sku", models.CharField(max_length=40, verbose_name="SKU")),
+                ("name", models.CharField(max_length=120)),
+                ("quantity", models.PositiveIntegerField()),
+                (
+                    "unit_price_minor",
+                    models.BigIntegerField(help_text="In minor units of the order's currency."),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="lines",
+                        to="orders.order",
+                    ),
+                ),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="orders.product",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['state', 'id'], name='order_by_state'),
+            model_name="order",
+            index=models.Index(fields=["state", "id"], name="order_by_state"),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('total_minor__gte', 0), ('total_minor__lte', 1000000000000)), name='order_total_bounded'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("total_minor__gte", 0), ("total_minor__lte", 1000000000000)),
+                name="order_total_bounded",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='orderline',
-            constraint=models.CheckConstraint(condition=models.Q(('unit_price_minor__gte', 0), ('unit_price_minor__lte', 1000000000000)), name='order_line_price_bounded'),
+            model_name="orderline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("unit_price_minor__gte", 0), ("unit_price_minor__lte", 1000000000000)
+                ),
+                name="order_line_price_bounded",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='orderline',
-            constraint=models.CheckConstraint(condition=models.Q(('quantity__gte', 1), ('quantity__lte', 999)), name='order_line_quantity_bounded'),
+            model_name="orderline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("quantity__gte", 1), ("quantity__lte", 999)),
+                name="order_line_quantity_bounded",
+            ),
         ),
     ]
