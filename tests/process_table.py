@@ -1,11 +1,11 @@
-"""The machine's processes as `ps` and /proc show them: who is there, whose child, who listens."""
+"""The machine's processes as /proc shows them: who is there, whose child, who listens."""
 
 from __future__ import annotations
 
 import os
 import socket
-import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 LISTEN = "0A"
@@ -14,8 +14,9 @@ LISTEN = "0A"
 
 def runs(pid: int) -> bool:
     """Whether the process is there; one that has ended and was not waited for is not."""
-    state = _ps("-o", "stat=", "-p", str(pid))
-    return bool(state.strip()) and not state.startswith("Z")
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return _status(pid)[0] != "Z"
+    return False
 
 
 def group(leader: int) -> list[int]:
@@ -49,11 +50,16 @@ def _address(text: str, family: int) -> str:
     return socket.inet_ntop(family, b"".join(words))
 
 
-def _table() -> list[tuple[int, int, int]]:
-    rows = (line.split() for line in _ps("-A", "-o", "pid=,ppid=,pgid=").splitlines())
-    return [(int(pid), int(parent), int(pgid)) for pid, parent, pgid in rows]
+def _table() -> Iterator[tuple[int, int, int]]:
+    """(pid, parent, process group) of every process."""
+    for directory in Path("/proc").iterdir():
+        if directory.name.isdigit():
+            with suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+                _, parent, group = _status(int(directory.name))
+                yield int(directory.name), int(parent), int(group)
 
 
-def _ps(*options: str) -> str:
-    command = ["ps", *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+def _status(pid: int) -> tuple[str, str, str]:
+    """State, parent and process group: what follows the name, which may hold anything."""
+    state, parent, group, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return state, parent, group

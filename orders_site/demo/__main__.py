@@ -18,6 +18,7 @@ from notifications.local.providers.client import SandboxClient
 from notifications.local.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
+LOCAL = ROOT / ".local"
 
 
 def main(arguments: list[str]) -> int:
@@ -25,7 +26,7 @@ def main(arguments: list[str]) -> int:
     given = _arguments(arguments)
     os.chdir(ROOT)
     try:
-        with stopped_by_signals(), Stack(ROOT / ".local") as stack:
+        with stopped_by_signals(), _stack(given.directory) as stack:
             return _run(stack, given)
     except (PartFailed, ProcessFailed) as failure:
         print(failure, file=sys.stderr)
@@ -51,13 +52,17 @@ def _run(stack: Stack, given: argparse.Namespace) -> int:
         json=given.json,
         per_second=given.rate or (None if given.exit else 5.0),
         seed=given.seed,
-        manifest=ROOT / ".local" / "demo" / "manifest.jsonl",
+        manifest=stack.directories.home / "demo" / "manifest.jsonl",
     )
     try:
         with SandboxClient(stack.environment["PROVIDER_SANDBOX_URL"]) as sandbox:
             return show.run(options, opened, sandbox)
     finally:
         opened.close()
+
+
+def _stack(directory: Path) -> Stack:
+    return Stack(directory, shared=LOCAL, tell=_say)
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:
@@ -67,6 +72,9 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="other customers and orders (1)")
     parser.add_argument("--exit", action="store_true", help="end when all is delivered, and judge")
     parser.add_argument("--json", action="store_true", help="the result as JSON in the last line")
+    parser.add_argument(
+        "--directory", type=Path, default=LOCAL, help="keeps data and logs (.local)"
+    )
     return parser.parse_args(arguments)
 
 
