@@ -55,7 +55,7 @@ def create(name: str, *, config: str = "", set_as_current: bool = False) -> Cele
         name, amqp="notifications.worker.selection:ConsumerAMQP", set_as_current=set_as_current
     )
     if config:
-        app.config_from_object(config)
+        app.config_from_object(config, force=True)
     for setting, value in REQUIRED.items():
         _require(app, setting, value)
     for setting, value in DEFAULTS.items():

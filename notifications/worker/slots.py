@@ -42,7 +42,7 @@ class Slots:
     def reserve(self, at_least: int, at_most: int) -> int:
         """Take up to `at_most` slots, or none when fewer than `at_least` are free.
 
-        Refused once, `on_free` is called as soon as that many are.
+        Refused once, `on_free` is called as soon as that many are, or half of the window.
         """
         with self._lock:
             free = self.capacity - self._used
@@ -62,7 +62,9 @@ class Slots:
             if finished:
                 self._finished += count
                 self._measure()
-            wake = bool(self._wanted) and self.capacity - self._used >= self._wanted
+            free = self.capacity - self._used
+            # Half of the window, too: it may have closed below what was wanted of it.
+            wake = bool(self._wanted) and (free >= self._wanted or 2 * free >= self.capacity)
             if wake:
                 self._wanted = 0
         if wake:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.db import connection, connections
 
 from notifications.local.faults import FaultClient, FaultProxy
 from notifications.local.processes import Process
 from notifications.local.stack import Stack
+from notifications.models import DeadLetter
 from tests.integration.worker.conftest import Probes
 from tests.waiting import wait_for
 
@@ -82,8 +85,6 @@ def test_deletions_that_fail_are_tried_again(
 def test_a_dead_letter_queue_out_of_reach_loses_no_dead_letter(
     probes: Probes, far_worker: Start, faults: FaultClient
 ) -> None:
-    from notifications.models import DeadLetter
-
     faults.fault("error", actions=["SendMessage"], containing="dlq")
     number = probes.send("fail for good")
     far_worker()
@@ -105,8 +106,6 @@ def test_a_queue_that_is_missing_is_waited_for(probes: Probes, threads_worker: S
 def test_an_unknown_consumer_is_refused_with_the_list_of_those_there_are(
     probes: Probes, start: Callable[..., Process]
 ) -> None:
-    import sys
-
     command = [sys.executable, "-m", "celery", "-A", "orders_site", "worker", "-Q", "probe,pigeon"]
     worker = start(command, name="misnamed")
     assert worker.wait(within=15) != 0
@@ -122,3 +121,22 @@ def test_with_the_database_away_nothing_is_received(
     worker = threads_worker(DATABASE_URL=away)
     wait_for(lambda: "The database is away, nothing is received until it is back" in worker.log)
     assert probes.counts() == (1, 0)
+
+
+def test_a_database_that_went_away_under_the_tasks_is_waited_for(
+    probes: Probes, probe_worker: Start, stack: Stack
+) -> None:
+    worker = probe_worker()
+    assert works(probes)
+    database = stack.part("postgres")
+    database.stop()
+    try:
+        probes.send_many(["query"] * 6, record=False)
+        wait_for(lambda: "The database is away" in worker.log, within=20)
+    finally:
+        database.start()
+        connections.close_all()
+        connection.close_pool()
+    wait_for(probes.is_empty, within=30)
+    assert "The database is back" in worker.log
+    assert not probes.dead_letters()

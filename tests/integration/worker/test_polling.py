@@ -1,0 +1,50 @@
+"""Which queue is received from, and how much is held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from notifications.local.processes import Process
+from tests.integration.worker.conftest import Probes
+from tests.waiting import wait_for
+
+Start = Callable[..., Process]
+
+
+def test_replays_on_the_bulk_queue_wait_while_the_first_queue_is_busy(
+    probes: Probes, threads_worker: Start
+) -> None:
+    fresh = probes.send_many(["sleep"] * 40, seconds=0.05)
+    replays = probes.send_many(["sleep"] * 20, queue="probe-bulk", seconds=0.05)
+    threads_worker(concurrency=2)
+    wait_for(lambda: len(probes.runs()) == 60, within=20)
+    order = [int(line.split()[1]) for line in probes.runs()]
+    before_the_last_fresh = order[: order.index(max(fresh, key=order.index))]
+    early = [number for number in before_the_last_fresh if number in replays]
+    assert len(early) <= 10, "what came while the first queue gave less than it was asked for"
+
+
+def test_a_worker_holds_little_more_than_its_pool_can_start(
+    probes: Probes, threads_worker: Start
+) -> None:
+    probes.send_many(["sleep"] * 40, seconds=1.0)
+    threads_worker(concurrency=2)
+    wait_for(lambda: len(probes.runs()) >= 2)
+    assert probes.counts()[1] <= 2 * 2 + 2 * 2, "two for each thread, or two for each queue"
+
+
+def test_two_queues_share_what_may_be_held(probes: Probes, threads_worker: Start) -> None:
+    probes.send_many(["sleep"] * 20, seconds=1.0)
+    probes.send_many(["sleep"] * 20, queue="other", seconds=1.0)
+    threads_worker("probe", "other", concurrency=2)
+    wait_for(lambda: {line.split()[0] for line in probes.runs()} == {"probe.run", "probe.other"})
+    assert probes.counts()[1] + probes.counts("other")[1] <= 8
+
+
+def test_an_idle_queue_is_one_long_poll(probes: Probes, threads_worker: Start) -> None:
+    worker = threads_worker(SQS_WAIT_SECONDS="5")
+    probes.send("succeed")
+    wait_for(probes.is_empty)
+    number = probes.send("succeed")
+    wait_for(lambda: probes.runs(number), within=2, what="a message that a long poll waits for")
+    assert worker.alive

@@ -1,0 +1,142 @@
+"""The worker's small parts, each alone: slots, holds, threads, the timer, back-off."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from notifications.worker.backoff import back_off
+from notifications.worker.inflight import InFlight
+from notifications.worker.queues import PolledQueue
+from notifications.worker.received import Received
+from notifications.worker.slots import MOST, Slots
+from notifications.worker.threads import Threads, Timer
+from tests.waiting import wait_for
+
+QUEUE = PolledQueue("probe", "test-probe", "probe", "probe.run", "test-probe-dlq", 60)
+
+
+def received(handle: str) -> Received:
+    return Received.of(QUEUE, {"MessageId": "m", "ReceiptHandle": handle, "Body": "{}"})
+
+
+def test_slots_are_granted_up_to_what_is_free() -> None:
+    slots = Slots(15, on_free=lambda: None)
+    assert slots.reserve(1, 10) == 10
+    assert slots.reserve(1, 10) == 5
+    assert slots.reserve(1, 10) == 0
+
+
+def test_a_refused_reservation_is_called_back_when_enough_is_free() -> None:
+    calls: list[int] = []
+    slots = Slots(10, on_free=lambda: calls.append(slots.used))
+    slots.reserve(1, 10)
+    assert slots.reserve(5, 10) == 0
+    slots.release(4)
+    assert not calls
+    slots.release(1)
+    assert calls == [5]
+    slots.release(1)
+    assert calls == [5], "once for each refusal"
+
+
+def test_a_refused_reservation_is_called_back_though_the_window_has_closed_below_it() -> None:
+    calls: list[int] = []
+    slots = Slots(4, on_free=lambda: calls.append(slots.used))
+    slots.capacity = 20  # as a quick task opened it
+    slots.reserve(1, 20)
+    assert slots.reserve(10, 10) == 0
+    slots.capacity = 4  # as a slow one closed it again
+    slots.release(18)
+    assert calls == [2]
+
+
+def test_the_window_opens_with_the_pace_and_closes_with_it() -> None:
+    slots = Slots(8, on_free=lambda: None)
+    deadline = time.monotonic() + 5
+    while slots.capacity == 8 and time.monotonic() < deadline:
+        slots.release(slots.reserve(1, 8), finished=True)
+    assert slots.capacity == MOST, "a very fast task"
+
+    def finish_one_slowly() -> bool:
+        slots.release(slots.reserve(1, 1), finished=True)
+        return slots.capacity < 20
+
+    wait_for(finish_one_slowly)
+
+
+def test_a_message_is_settled_by_one_only() -> None:
+    held = InFlight()
+    held.hold(received("a"))
+    assert held.start("a")
+    assert held.take("a") is not None
+    assert held.take("a") is None
+
+
+def test_what_was_given_back_must_not_be_started() -> None:
+    held = InFlight()
+    for handle in "abc":
+        held.hold(received(handle))
+    assert held.start("b")
+    given_back = held.take_unstarted(lambda each: True)
+    assert [each.handle for each in given_back] == ["a", "c"]
+    assert not held.start("a")
+    assert held.running == 1
+
+
+@pytest.fixture
+def threads() -> Iterator[Threads]:
+    threads = Threads("test", most=2)
+    yield threads
+    threads.close()
+
+
+def test_threads_run_what_they_are_given_and_survive_its_errors(
+    threads: Threads, caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[int] = []
+    threads.submit(lambda: [].pop())
+    for number in range(10):
+        threads.submit(lambda number=number: done.append(number))  # type: ignore[misc]
+    assert threads.wait_until_idle(5)
+    assert sorted(done) == list(range(10))
+    assert "A job of test failed" in caplog.text
+
+
+def test_waiting_for_threads_ends_at_its_deadline(threads: Threads) -> None:
+    gate = threading.Event()
+    threads.submit(lambda: gate.wait(5))  # type: ignore[arg-type, return-value]
+    assert not threads.wait_until_idle(0.05)
+    gate.set()
+    assert threads.wait_until_idle(5)
+
+
+def test_a_timer_runs_jobs_in_the_order_of_their_time() -> None:
+    done: list[str] = []
+    timer = Timer("test")
+    timer.after(0.1, lambda: done.append("second"))
+    timer.after(0.0, lambda: done.append("first"))
+    wait_for(lambda: done == ["first", "second"])
+    timer.close()
+
+
+def test_a_timer_that_is_closed_runs_at_once_what_it_was_keeping() -> None:
+    done: list[str] = []
+    timer = Timer("test")
+    timer.after(60, lambda: done.append("kept"))
+    timer.close()
+    assert done == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("failures", "limit"), [(1, 0.5), (2, 1.0), (5, 8.0), (9, 30.0), (999, 30.0)]
+)
+def test_a_back_off_doubles_up_to_its_longest_and_half_of_it_is_random(
+    failures: int, limit: float
+) -> None:
+    waits = [back_off(failures, 0.5, 30.0) for _ in range(50)]
+    assert limit / 2 <= min(waits) <= max(waits) <= limit
+    assert len(set(waits)) > 1
