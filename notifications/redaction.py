@@ -26,10 +26,11 @@ _CREDENTIAL = re.compile(
 def redact(text: str, *, address: str = "", limit: int = MAX_LENGTH) -> str:
     """`text` with credentials, e-mail addresses and phone numbers masked, cut to `limit`.
 
-    `address` is masked wherever it stands, whatever its shape (a device token, say).
+    `address` is masked wherever it stands, whatever its shape (a device token, say)
+    and in any case.
     """
     if address:
-        text = text.replace(address, mask(address))
+        text = re.sub(re.escape(address), lambda _: mask(address), text, flags=re.IGNORECASE)
     text = _CREDENTIAL.sub(r"\1 …", text)
     text = _EMAIL.sub(lambda found: mask(found[0]), text)
     text = _PHONE.sub(lambda found: mask(re.sub(r"\D", "", found[0])), text)

@@ -1,8 +1,7 @@
-"""Reading a provider's refusal: what it means for us, how long to wait, what may be shown of it."""
+"""Reading a provider's refusal: what it means for us, and how long to wait."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,10 +12,6 @@ from notifications.exceptions import (
     ProviderPaused,
     TransientError,
 )
-
-EXCERPT = 300
-_EMAIL = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+")
-_PHONE = re.compile(r"\+?\d[\d ().-]{6,}\d")
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,10 @@ class Codes:
 
 
 def retry_after(header: str | None) -> float | None:
-    """Seconds from a Retry-After header, whether seconds or a date (RFC 9110); None if neither."""
+    """Seconds from a Retry-After header, whether seconds or a date (RFC 9110); None if neither.
+
+    A date without its zone is taken for UTC, which is what RFC 9110 wants of it.
+    """
     if not header:
         return None
     try:
@@ -62,15 +60,9 @@ def retry_after(header: str | None) -> float | None:
         until = parsedate_to_datetime(header)
     except ValueError:
         return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
     return max(0.0, (until - datetime.now(UTC)).total_seconds())
-
-
-def redacted(text: str, address: str) -> str:
-    """The beginning of what a provider said, without anything that looks like an address."""
-    if address:
-        text = re.sub(re.escape(address), "…", text, flags=re.IGNORECASE)
-    text = _PHONE.sub("…", _EMAIL.sub("…", text))
-    return text if len(text) <= EXCERPT else f"{text[: EXCERPT - 1]}…"
 
 
 def invalid_address(what: str) -> PermanentError:

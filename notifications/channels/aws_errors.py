@@ -27,7 +27,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from notifications.channels.answers import Codes, redacted, retry_after
+from notifications.channels.answers import Codes, retry_after
 from notifications.exceptions import (
     NotificationError,
     OutcomeUnknown,
@@ -35,6 +35,7 @@ from notifications.exceptions import (
     ProviderPaused,
     TransientError,
 )
+from notifications.redaction import redact
 
 _NOT_CONNECTED = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
 
@@ -115,7 +116,7 @@ def _refused(
     code = refine(str(said.get("Code") or "") or f"http_{status}", message)
     shown = ": ".join(part for part in (str(answer.get("Reason") or ""), message) if part)
     wait = retry_after((metadata.get("HTTPHeaders") or {}).get("retry-after"))
-    return codes.error(code, status, redacted(shown, address), wait)
+    return codes.error(code, status, redact(shown, address=address), wait)
 
 
 def _not_connected() -> NotificationError:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from django.core.exceptions import ImproperlyConfigured
 
-from notifications.channels.answers import Codes, invalid_address, redacted, retry_after
+from notifications.channels.answers import Codes, invalid_address, retry_after
 from notifications.channels.base import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
@@ -20,6 +20,7 @@ from notifications.channels.base import (
 from notifications.channels.correlation import Correlation, to_fcm_data, to_fcm_label
 from notifications.channels.google_tokens import AccessTokens
 from notifications.exceptions import NotificationError, OutcomeUnknown, TransientError
+from notifications.redaction import redact
 
 ENDPOINT = "https://fcm.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
@@ -130,7 +131,7 @@ def _post(http: httpx.Client, url: str, token: str, body: dict[str, Any]) -> htt
 def _refused(answer: httpx.Response, address: str) -> NotificationError:
     error = _error(answer)
     code = _fcm_code(error) or str(error.get("status") or f"http_{answer.status_code}")
-    message = redacted(str(error.get("message") or ""), address)
+    message = redact(str(error.get("message") or ""), address=address)
     wait = retry_after(answer.headers.get("Retry-After"))
     return _CODES.error(code, answer.status_code, message, wait)
 

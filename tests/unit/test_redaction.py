@@ -16,6 +16,10 @@ from notifications.redaction import MAX_LENGTH, redact
         ("(0151) 23 45 67 89 refused", "…6789 refused"),
         ("Authorization: Bearer abcdef0123456789.xyz", "Authorization: Bearer …"),
         ("api_key=s3cr3ts3cr3t failed", "api_key= … failed"),
+        (
+            "not verified: Ann@Example.org, shop@a.example",
+            "not verified: A…@Example.org, s…@a.example",
+        ),
     ],
 )
 def test_addresses_and_credentials_are_masked(said: str, kept: str) -> None:
@@ -27,6 +31,7 @@ def test_addresses_and_credentials_are_masked(said: str, kept: str) -> None:
     [
         "throttled at 2026-11-20T10:15:00Z, request 0198c3a2-7d1e-7f00-8000-0242ac120002",
         "at 2026-11-20 10:15:00 the quota of 50000 was used up",
+        "(#131026) Message undeliverable",
         "HTTP 503 after 10000 ms from 127.0.0.1:45123",
     ],
 )
@@ -38,6 +43,14 @@ def test_a_device_token_is_masked_where_it_stands() -> None:
     token = "fMx3:APA91bHPRgkF3JUikC4ENAHEeMrd41Zxv3hVZjC9KtT8OvPVGJ"
 
     assert redact(f"{token} is not registered", address=token) == "…PVGJ is not registered"
+
+
+def test_an_address_is_masked_in_whatever_case_it_comes_back() -> None:
+    assert redact("Ada@localhost is unknown", address="ada@LOCALHOST") == "a…@LOCALHOST is unknown"
+
+
+def test_a_hostile_text_costs_no_more_time_than_its_length() -> None:
+    assert len(redact("a" * 1_000_000)) == MAX_LENGTH
 
 
 def test_an_excerpt_is_short_and_fit_for_postgresql() -> None:
