@@ -6,12 +6,13 @@ import logging
 import math
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 
 from notifications.worker import broker
 from notifications.worker.backoff import back_off
 from notifications.worker.broker import Answer, Change
+from notifications.worker.counts import Counts
 from notifications.worker.received import Received
 from notifications.worker.threads import Threads, Timer
 
@@ -35,7 +36,7 @@ class Acknowledger:
     An expired handle is no error: somebody else holds the message now.
     """
 
-    def __init__(self, counts: Counter[str]) -> None:
+    def __init__(self, counts: Counts) -> None:
         self._counts = counts
         self._lock = threading.Lock()
         self._open: defaultdict[_Key, list[Change]] = defaultdict(list)
@@ -104,7 +105,7 @@ class Acknowledger:
         else:
             reason = "SQS failed single entries of the batch"
         for answer in answers:
-            self._counts[f"{verb}_{answer.value}"] += 1
+            self._counts.add(f"{verb}_{answer.value}")
         failed = [
             change for change, answer in zip(batch, answers, strict=True) if answer is Answer.FAILED
         ]

@@ -76,7 +76,7 @@ def _prepare(app: Celery) -> Callable[..., None]:
             from notifications.worker import forks, logs  # Django's settings are known by now
 
             logs.set_up()
-            forks.set_up()
+            forks.set_up(app)
 
     return prepare
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from notifications.dead_letters import Failure, Letter, Refused
 from notifications.exceptions import NotAnEvent, UnknownEvent
 from notifications.worker import broker, translation
 from notifications.worker.acknowledger import Acknowledger
+from notifications.worker.counts import Counts
 from notifications.worker.database import DatabaseWatch
 from notifications.worker.inflight import InFlight
 from notifications.worker.poller import Poller
@@ -48,14 +48,22 @@ _BURIERS = 4
 
 
 class Consumption:
-    """deliver: called in a polling thread with messages that are events, to be run."""
+    """deliver: called in a polling thread with messages that are events, to be run.
+    wait_seconds, receives: the poller's. unknown_held: seconds an unknown event waits.
+    """
 
     def __init__(
-        self, deliver: Callable[[list[Received]], None], *, wait_seconds: int, receives: int
+        self,
+        deliver: Callable[[list[Received]], None],
+        *,
+        wait_seconds: int,
+        receives: int,
+        unknown_held: float = UNKNOWN_HELD,
     ) -> None:
-        self.counts: Counter[str] = Counter()
+        self.counts = Counts()
         self._deliver = deliver
         self._wait_seconds = wait_seconds
+        self._unknown_held = unknown_held
         self._watched: set[str] = set()
         self._in_flight = InFlight()
         self._acknowledger = Acknowledger(self.counts)
@@ -148,7 +156,7 @@ class Consumption:
         self._buriers.wait_until_idle(FLUSH_SECONDS)
         self._buriers.close()
         self._acknowledger.close(FLUSH_SECONDS)
-        logger.info("Messages: %s", ", ".join(f"{n} {what}" for what, n in self.counts.items()))
+        logger.info("Messages: %s", self.counts)
 
     def _give_back(self, consumer: str) -> None:
         waiting = self._in_flight.take_unstarted(lambda each: each.queue.consumer == consumer)
@@ -168,7 +176,7 @@ class Consumption:
         return True
 
     def _hold_unknown(self, received: Received, error: UnknownEvent) -> None:
-        left = received.sent_at + UNKNOWN_HELD - time.time()
+        left = received.sent_at + self._unknown_held - time.time()
         if left <= 0:
             self.give_up(received.handle, Failure.of(error, attempts=0))
             return
@@ -180,12 +188,12 @@ class Consumption:
             if first is not None:
                 first()
             dead_letters.bury(_letter(received, failure), _send)
-        except Exception as error:
+        except Exception:
             logger.exception("Message %s could not be given up", received.message_id)
-            self.counts[f"unburied_{type(error).__name__}"] += 1
+            self.counts.add("not_given_up")
             self._acknowledger.hide(received, WAIT_UNBURIED)
         else:
-            self.counts["given_up"] += 1
+            self.counts.add("given_up")
             self._acknowledger.delete(received)
         finally:
             connection.close()  # this thread belongs to no task, after which Celery would

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from celery import Celery
+from celery.fixups.django import DjangoFixup
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 _inherited: list[dict[str, Any]] = []
@@ -22,6 +24,18 @@ def forget_database_pools() -> None:
     pools.clear()
 
 
-def set_up() -> None:
-    """For a worker process, before its pool is made."""
+def keep_pools_between_tasks(app: Celery) -> None:
+    """Let a child return its connection to its pool after a task, as a thread does.
+
+    Celery closes a child's whole pool after every task, in case it came along with the fork:
+    4 ms each time, and needless after the above.
+    """
+    for fixup in app._fixups:  # type: ignore[attr-defined]
+        if isinstance(fixup, DjangoFixup):
+            fixup.worker_fixup._is_prefork = lambda: False
+
+
+def set_up(app: Celery) -> None:
+    """For a worker process of this app, before its pool is made."""
     os.register_at_fork(after_in_child=forget_database_pools)
+    keep_pools_between_tasks(app)

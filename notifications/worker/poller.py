@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from notifications.worker import broker
 from notifications.worker.backoff import back_off
+from notifications.worker.counts import Counts
 from notifications.worker.queues import PolledQueue
 from notifications.worker.slots import Slots
 from notifications.worker.threads import Threads
@@ -51,7 +51,7 @@ class Poller:
         self,
         slots: Slots,
         take: Take,
-        counts: Counter[str],
+        counts: Counts,
         *,
         wait_seconds: int = broker.LONGEST_WAIT,
         receives: int = 4,
@@ -140,7 +140,7 @@ class Poller:
             self._slots.release(granted)
             self._failed(polled, error)
         else:
-            self._counts["received"] += len(messages)
+            self._counts.add("received", len(messages))
             self._slots.release(granted - len(messages))
             self._received(polled, full=len(messages) == granted)
             if messages:
@@ -160,7 +160,7 @@ class Poller:
 
     def _failed(self, polled: _Polled, error: Exception) -> None:
         """Say so once for each kind of failure, and leave the queue alone for a while."""
-        self._counts["receive_failed"] += 1
+        self._counts.add("receive_failed")
         reason = broker.describe(error)
         with self._lock:
             polled.busy = False

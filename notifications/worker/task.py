@@ -51,7 +51,7 @@ class EventTask(DjangoTask[Any, Any]):
         envelope = wire.read(event) if isinstance(event, str) else event
         received = self._received
         try:
-            if not received.called_directly:
+            if received.headers:
                 received.envelope = envelope
                 self._count_retries(received)
             if envelope.foreign:
@@ -83,7 +83,7 @@ class EventTask(DjangoTask[Any, Any]):
         `counted` already (deliveries count their own attempts) is not counted again.
         """
         error = exc or TransientError("the task asked for it", code="retry")
-        if self._received.called_directly or isinstance(error, (*UNAVAILABLE, Busy)):
+        if not self._received.headers or isinstance(error, (*UNAVAILABLE, Busy)):
             raise error
         if not getattr(error, "counted", False):
             self._count(error, self.max_retries if max_retries is None else max_retries)
@@ -104,7 +104,10 @@ class EventTask(DjangoTask[Any, Any]):
 
     @property
     def _received(self) -> Any:
-        """Celery's context of this run: what `translation` put there, and the envelope."""
+        """Celery's context of this run, with the envelope and what `translation` put there.
+
+        Called by hand (`task(envelope)`, `task.apply`) it has no headers: an error is raised.
+        """
         return self.request
 
     def _count_retries(self, received: Any) -> None:
@@ -134,7 +137,7 @@ class EventTask(DjangoTask[Any, Any]):
     def _sleep(self, error: Exception, seconds: float) -> NoReturn:
         """Let the message go until then."""
         received = self._received
-        if received.called_directly:
+        if not received.headers:
             raise error
         if seconds <= LONGEST_SLEEP:
             raise Retry(exc=error, when=seconds)  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from celery.app import amqp, trace
 from celery.concurrency import base as pools
 from celery.concurrency import prefork, thread
 from celery.contrib.django.task import DjangoTask
+from celery.fixups.django import DjangoFixup, DjangoWorkerFixup
 from celery.worker import components, request, state, strategy
 from celery.worker.consumer import Consumer
 from celery.worker.consumer.tasks import Tasks
@@ -146,6 +147,14 @@ def test_the_worker_s_steps_stop_in_the_order_that_a_warm_shutdown_needs() -> No
 def test_kombu_calls_nothing_of_pycurl_for_us() -> None:
     with pytest.raises(ImportError):
         import pycurl  # type: ignore[import-not-found]  # noqa: F401
+
+
+def test_celery_closes_a_child_s_pool_by_the_answer_that_ours_changes() -> None:
+    source = inspect.getsource(DjangoWorkerFixup._close_database)
+    assert "self._is_prefork()" in source
+    assert source.count("is_prefork") == 3, "asked once, used once: for the pool alone"
+    app = Celery("fixups", set_as_current=False)
+    assert any(isinstance(fixup, DjangoFixup) for fixup in app._fixups)
 
 
 def test_django_keeps_its_pools_where_a_fork_clears_them() -> None:
