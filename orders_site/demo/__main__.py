@@ -6,6 +6,7 @@ It is a program of its own because PostgreSQL must run before Django reads its s
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from pathlib import Path
@@ -42,10 +43,11 @@ def _run(stack: Stack, given: argparse.Namespace) -> int:
 
     from orders_site.demo import house, show
 
+    port = house.web_port(stack.given)
     _say("preparing the database and the queues …")
     password = house.furnish()
     _say("starting web, relay and workers …")
-    opened = house.open_house(stack, password=password)
+    opened = house.open_house(stack, port=port, password=password)
     options = show.Options(
         orders=given.orders,
         exit=given.exit,
@@ -68,7 +70,7 @@ def _stack(directory: Path) -> Stack:
 def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__.splitlines()[0])
     parser.add_argument("--orders", type=_count, default=100, help="how many to place (100)")
-    parser.add_argument("--rate", type=float, help="orders per second (5; with --exit: no limit)")
+    parser.add_argument("--rate", type=_rate, help="orders per second (5; with --exit: no limit)")
     parser.add_argument("--seed", type=int, default=1, help="other customers and orders (1)")
     parser.add_argument("--exit", action="store_true", help="end when all is delivered, and judge")
     parser.add_argument("--json", action="store_true", help="the result as JSON in the last line")
@@ -79,9 +81,18 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 1_000_000:
-        raise argparse.ArgumentTypeError("must be 1 to 1000000")
+    if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1,000,000")
+    return int(text)
+
+
+def _rate(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.01 <= value <= 100_000:  # nor is nan
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0.01 to 100,000")
     return value
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 
-from notifications.local.parts import http_status
-from notifications.local.ports import free_port
+from notifications.local.parts import PartFailed, http_status
+from notifications.local.ports import HOST, free_port, is_free
 from notifications.local.processes import Process
 from notifications.local.stack import Stack
 
@@ -50,6 +50,21 @@ class House:
             process.stop()
 
 
+def web_port(given: Mapping[str, str]) -> int:
+    """DEMO_WEB_PORT, or a free one. Raises PartFailed."""
+    value = given.get("DEMO_WEB_PORT", "")
+    if not value:
+        return free_port()
+    if not value.isdecimal() or not 0 < int(value) < 65536:
+        raise PartFailed(f"DEMO_WEB_PORT is {value!r}: use a port number, or leave it out.")
+    if not is_free(int(value)):
+        raise PartFailed(
+            f"web: port {value} of {HOST} is taken. "
+            "Set DEMO_WEB_PORT to another, or leave it out and a free one is chosen."
+        )
+    return int(value)
+
+
 def furnish() -> str:
     """Tables, topology and the operator's account, where missing; returns the new password."""
     call_command("migrate", verbosity=0, interactive=False)
@@ -62,9 +77,8 @@ def furnish() -> str:
     return password
 
 
-def open_house(stack: Stack, *, password: str) -> House:
+def open_house(stack: Stack, *, port: int, password: str) -> House:
     """Start web, relay and workers, and wait until each is ready. Raises ProcessFailed."""
-    port = _web_port(stack.given)
     web = _start(
         stack,
         "web",
@@ -99,7 +113,3 @@ def _start(stack: Stack, name: str, command: str) -> Process:
         log=stack.directories.log(name),
         env={**os.environ, **stack.environment, "PYTHONUNBUFFERED": "1"},
     )
-
-
-def _web_port(given: Mapping[str, str]) -> int:
-    return int(given.get("DEMO_WEB_PORT") or free_port())

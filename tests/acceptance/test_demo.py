@@ -8,32 +8,33 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
+from notifications.local.providers.client import SandboxClient
 from notifications.local.stack import Stack
-from tests.process_table import descendants, runs
+from tests.process_table import descendants, listening, runs
 from tests.stack import ROOT
 from tests.waiting import wait_for
 
 Demo = Callable[..., "subprocess.Popen[str]"]
+COMMAND = [sys.executable, "-m", "orders_site.demo"]
 
 
 @pytest.fixture
 def demo(stack: Stack, tmp_path: Path) -> Iterator[Demo]:
-    """`demo(*arguments)`: a demo on parts of its own, ended after the test."""
+    """`demo(*arguments, home="demo", **env)`: on parts of its own, ended after the test."""
     ours = {name: value for name, value in os.environ.items() if name not in stack.environment}
     with ExitStack() as exits:
 
-        def demo(*arguments: str) -> subprocess.Popen[str]:
-            command = [sys.executable, "-m", "orders_site.demo", "--directory", str(tmp_path)]
-            output = exits.enter_context((tmp_path / "output").open("w"))
+        def demo(*arguments: str, home: str = "demo", **env: str) -> subprocess.Popen[str]:
+            output = exits.enter_context((tmp_path / f"{home}.output").open("w"))
             process = subprocess.Popen(
-                [*command, *arguments],
+                [*COMMAND, "--directory", str(tmp_path / home), *arguments],
                 cwd=ROOT,
-                env=ours,
+                env={**ours, **env},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -46,8 +47,22 @@ def demo(stack: Stack, tmp_path: Path) -> Iterator[Demo]:
         yield demo
 
 
-def lines(tmp_path: Path) -> list[str]:
-    return (tmp_path / "output").read_text().splitlines()
+def lines(tmp_path: Path, home: str = "demo") -> list[str]:
+    return (tmp_path / f"{home}.output").read_text().splitlines()
+
+
+def is_open(tmp_path: Path, home: str = "demo") -> bool:
+    """Whether it has said where its pages are."""
+    return any("inbox:" in line for line in lines(tmp_path, home))
+
+
+def listeners(process: subprocess.Popen[str]) -> set[tuple[str, int]]:
+    """Where the demo and everything it started listens."""
+    found: set[tuple[str, int]] = set()
+    for pid in (process.pid, *descendants(process.pid)):
+        with suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+            found.update(listening(pid))
+    return found
 
 
 def test_the_demo_delivers_every_message_once_and_says_so(demo: Demo, tmp_path: Path) -> None:
@@ -58,14 +73,74 @@ def test_the_demo_delivers_every_message_once_and_says_so(demo: Demo, tmp_path: 
     assert result["expected"] <= result["accepted"] <= result["attempts"]
     assert (result["lost"], result["doubled"], result["uncalled"]) == (0, 0, 0)
     assert set(result["deliveries"]) == {"email", "sms", "whatsapp", "push"}
+    assert result["deliveries"]["email"]["sent"] > 0
+    assert result["seconds"] > 0
+
+
+def test_a_message_that_a_provider_accepted_twice_fails_the_demo(
+    demo: Demo, stack: Stack, sandbox: SandboxClient, tmp_path: Path
+) -> None:
+    sandbox.script("email", "accept_then_drop", times=1)
+    given = {
+        "PROVIDER_SANDBOX_URL": sandbox.url,
+        "GOOGLE_APPLICATION_CREDENTIALS": stack.environment["GOOGLE_APPLICATION_CREDENTIALS"],
+    }
+    assert demo("--orders", "5", "--exit", "--json", **given).wait(120) == 1, lines(tmp_path)
+    result = json.loads(lines(tmp_path)[-1])
+    assert (result["lost"], result["doubled"], result["uncalled"]) == (0, 1, 0)
+    assert any(line.startswith("  doubled: order.") for line in lines(tmp_path))
+
+
+def test_two_demos_run_side_by_side_and_listen_on_the_loopback_alone(
+    demo: Demo, tmp_path: Path
+) -> None:
+    paced = ("--orders", "10", "--rate", "2", "--exit", "--json")
+    both = {home: demo(*paced, home=home) for home in ("one", "other")}
+    wait_for(lambda: all(is_open(tmp_path, home) for home in both), within=90, what="two houses")
+    one, other = (listeners(process) for process in both.values())
+    for found in (one, other):
+        assert {address for address, _ in found} == {"127.0.0.1"}
+        assert len(found) >= 5  # PostgreSQL, SNS/SQS, the providers' HTTP and SMTP, web
+    assert not one & other
+    for home, process in both.items():
+        assert process.wait(120) == 0, lines(tmp_path, home)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_demo_leaves_no_process_behind(demo: Demo, tmp_path: Path, number: int) -> None:
     process = demo("--orders", "5")
-    wait_for(lambda: any("inbox:" in line for line in lines(tmp_path)), within=60, what="the house")
+    wait_for(lambda: is_open(tmp_path), within=60, what="the house")
     children = descendants(process.pid)
     assert len(children) >= 8  # guardian, three parts, web, relay and two workers
     process.send_signal(number)
     process.wait(60)
     wait_for(lambda: not any(map(runs, children)), within=30, what="every child to be gone")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--orders", "0"], "'0' is not a whole number from 1 to 1,000,000"),
+        (["--orders", "many"], "'many' is not a whole number"),
+        (["--rate", "-1"], "'-1' is not a number from 0.01 to 100,000"),
+        (["--rate", "nan"], "'nan' is not a number"),
+    ],
+)
+def test_a_wrong_argument_gets_one_clear_line(arguments: list[str], message: str) -> None:
+    done = subprocess.run([*COMMAND, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"DEMO_WEB_PORT": "web"}, "DEMO_WEB_PORT is 'web': use a port number, or leave it out."),
+        ({"LOCAL_AWS": "rabbit"}, "LOCAL_AWS is 'rabbit': use ministack, fauxqs, account"),
+    ],
+)
+def test_a_wrong_setting_of_the_demo_gets_one_clear_line(
+    demo: Demo, tmp_path: Path, given: dict[str, str], message: str
+) -> None:
+    assert demo(**given).wait(60) == 2
+    assert message in lines(tmp_path)[-1]
