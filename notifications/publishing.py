@@ -151,6 +151,8 @@ def _group(subject: str) -> str:
 
 
 def _dedup(dispatch: Dispatch) -> str:
-    if dispatch.event_id is None:
+    """The same whenever this row is published. SNS hands its own on to the queue, so a row
+    that puts an event there once more needs another: SQS would drop it in silence."""
+    if dispatch.event_id is None or dispatch.kind == Dispatch.Kind.QUEUE:
         return f"dispatch.{dispatch.pk}"
     return f"{dispatch.event_id}.{dispatch.generation}"

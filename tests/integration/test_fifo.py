@@ -103,6 +103,21 @@ def test_an_event_sent_out_twice_arrives_once() -> None:
     assert len(take_all(ledger.NAME)) == 3
 
 
+def test_an_event_put_on_its_queue_again_is_no_duplicate_of_its_first_publication() -> None:
+    """SQS would drop it in silence, and a reopened delivery would never be sent."""
+    (event, *_) = _record_lives(orders=1)
+    call_command("relay", once=True, verbosity=0)
+    take_all(ledger.NAME)
+    with transaction.atomic():
+        Dispatch.objects.postpone(
+            event.envelope(), queue=ledger.NAME, until=timezone.now(), reason="reopened"
+        )
+
+    call_command("relay", once=True, verbosity=0)
+
+    assert [json.loads(each["Body"])["id"] for each in take_all(ledger.NAME)] == [str(event.id)]
+
+
 @pytest.mark.parametrize("subject", ["order 1", "ö/1", "x" * 129])
 def test_a_subject_that_is_no_message_group_is_hashed(subject: str) -> None:
     Dispatch.objects.create(kind="topic", destination="order-events", subject=subject, body="{}")
