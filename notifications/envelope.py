@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from notifications import events
+from notifications.conf import conf
 from notifications.exceptions import EventRefused, NotAnEvent
 from notifications.identifiers import foreign_event_id
 
@@ -29,7 +30,10 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo
 
 @dataclass(frozen=True)
 class Envelope:
-    """One event as a consumer sees it. `data` is plain JSON; `payload()` is the validated model."""
+    """One event as a consumer sees it. `data` is plain JSON; `payload()` is the validated model.
+
+    foreign: somebody else published it, so the first consumer that meets it keeps it.
+    """
 
     id: UUID
     type: str
@@ -93,6 +97,7 @@ def _read_cloudevent(body: dict[str, Any]) -> Envelope:
             f"CloudEvents {str(body['specversion'])[:20]!r}, expected {SPEC_VERSION!r}"
         )
     name, version = _text(body, "type"), _whole(body, "dataversion", 1)
+    source = _text(body, "source")
     data = body.get("data")
     if not isinstance(data, dict):
         raise NotAnEvent("data: must be a JSON object")
@@ -102,12 +107,13 @@ def _read_cloudevent(body: dict[str, Any]) -> Envelope:
         id=_uuid(body),
         type=name,
         version=version,
-        source=_text(body, "source"),
+        source=source,
         subject=_text(body, "subject"),
         time=_moment(_text(body, "time")),
         data=data,
         generation=_whole(body, "generation", 0),
         traceparent=_traceparent(body),
+        foreign=source != conf().source,
     )
 
 

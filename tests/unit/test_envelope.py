@@ -52,6 +52,11 @@ def test_a_flat_event_gets_the_same_id_on_every_queue() -> None:
     assert first.subject == "order/7"
 
 
+def test_a_cloud_event_of_another_source_is_foreign() -> None:
+    assert not envelope.read(envelope.write(WRITTEN)).foreign
+    assert envelope.read(changed(source="urn:warehouse")).foreign
+
+
 def test_a_time_of_another_zone_is_read_as_utc() -> None:
     read = envelope.read(changed(time="2026-11-27T07:00:00+01:00"))
     assert read.time == WRITTEN.time
