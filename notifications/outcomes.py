@@ -154,7 +154,7 @@ class _Note:
     def retrying(self, error: TransientError) -> NoReturn:
         """Try again later, or give up when that was the last try allowed."""
         paused = isinstance(error, ProviderPaused)
-        spent = Attempt.objects.spent_on(self.claim)
+        spent = self._spent()
         if self.duty.policy.exhausted_by(spent) and not paused:
             self._exhausted(error, spent)
         seconds = delay(self.duty.policy, self.claim.number, error.retry_after)
@@ -168,7 +168,7 @@ class _Note:
 
     def unknown(self, error: OutcomeUnknown, *, retried: bool, lapsed: bool = False) -> None:
         """Neither sent nor failed; not even after the last try, because it may have arrived."""
-        exhausted = self.duty.policy.exhausted_by(Attempt.objects.spent_on(self.claim))
+        exhausted = self.duty.policy.exhausted_by(self._spent())
         seconds = delay(self.duty.policy, self.claim.number) if retried and not exhausted else None
         mark = Delivery.objects.mark_lapsed if lapsed else Delivery.objects.mark_unknown
         self._write(
@@ -263,6 +263,9 @@ class _Note:
             outcome.value,
         )
         raise Busy(f"delivery {self.claim.delivery_id} went on without us")
+
+    def _spent(self) -> int:
+        return _insist(lambda: Attempt.objects.spent_on(self.claim))
 
     def _text(self, error: Exception) -> str:
         return self._redacted(str(error))

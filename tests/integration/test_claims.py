@@ -17,7 +17,7 @@ from notifications.channels.memory import MemoryChannel
 from notifications.conf import Route
 from notifications.deliveries import deliver
 from notifications.envelope import Envelope
-from notifications.exceptions import Busy, TransientError
+from notifications.exceptions import Busy, OutcomeUnknown, TransientError
 from notifications.models import Attempt, Delivery
 from notifications.models.claim import Claim, ClaimOutcome
 from tests.integration import letters
@@ -139,18 +139,7 @@ def test_twenty_copies_of_one_message_received_at_once_are_sent_once() -> None:
 
 def test_an_answer_outlives_the_connection_it_was_to_be_recorded_on() -> None:
     def cut_the_connection(message: Message) -> Accepted:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_backend_pid()")
-            (pid,) = cursor.fetchone()
-
-        def terminate() -> None:
-            with connection.cursor() as other:
-                other.execute("SELECT pg_terminate_backend(%s)", [pid])
-            connection.close()
-
-        thread = threading.Thread(target=terminate)
-        thread.start()
-        thread.join()
+        _cut_the_connection()
         return Accepted("sent all the same")
 
     letters.town.on_send = cut_the_connection
@@ -158,6 +147,21 @@ def test_an_answer_outlives_the_connection_it_was_to_be_recorded_on() -> None:
     deliver(letter(), channel="email", policy=POLICY)
 
     assert Delivery.objects.get().provider_message_id == "sent all the same"
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_refusal_outlives_the_connection_it_was_to_be_recorded_on(refused: bool) -> None:
+    def cut_and_fail(message: Message) -> Accepted:
+        _cut_the_connection()
+        raise TransientError("too fast", "throttled") if refused else OutcomeUnknown("", "hang_up")
+
+    letters.town.on_send = cut_and_fail
+
+    with pytest.raises(TransientError):
+        deliver(letter(), channel="email", policy=POLICY)
+
+    state = Delivery.State.RETRYING if refused else Delivery.State.UNKNOWN
+    assert Delivery.objects.get().state == state
 
 
 def test_a_claim_and_its_attempt_are_one_statement() -> None:
@@ -198,3 +202,19 @@ def test_a_claim_that_is_refused_leaves_no_attempt() -> None:
 
     assert claim(event).outcome is ClaimOutcome.BUSY
     assert Attempt.objects.count() == 1
+
+
+def _cut_the_connection() -> None:
+    """What a restart of the server does to a connection that lies in the pool."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+
+    def terminate() -> None:
+        with connection.cursor() as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [pid])
+        connection.close()
+
+    thread = threading.Thread(target=terminate)
+    thread.start()
+    thread.join()
