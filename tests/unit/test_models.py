@@ -1,0 +1,36 @@
+"""What every row must carry from the first day on, because no migration could make it up later."""
+
+from __future__ import annotations
+
+import pytest
+from django.apps import apps
+from django.db.models import Model
+
+from notifications.models import Attempt, Delivery
+
+MODELS = list(apps.get_app_config("notifications").get_models())
+
+
+def columns(model: type[Model]) -> set[str]:
+    return {field.name for field in model._meta.concrete_fields}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_row_says_what_it_is_about(model: type[Model]) -> None:
+    assert "subject" in columns(model)
+    assert any(index.fields[:1] == ["subject"] for index in model._meta.indexes)
+
+
+def test_an_address_stands_in_no_row_but_the_delivery() -> None:
+    assert [model for model in MODELS if "address" in columns(model)] == [Delivery]
+
+
+@pytest.mark.parametrize("name", ["locale", "template_version", "provider"])
+def test_what_is_known_only_once_it_is_sent_may_be_missing(name: str) -> None:
+    assert Delivery._meta.get_field(name).null
+
+
+def test_each_step_of_a_delivery_has_its_time() -> None:
+    steps = {"event_time", "created_at", "started_at", "sent_at", "finished_at"}
+    assert steps <= columns(Delivery)
+    assert {"started_at", "finished_at", "generation", "token"} <= columns(Attempt)
