@@ -11,6 +11,7 @@ a process patched for it, so it stands beside, in a row and with figures of its 
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ from tests.benchmarks.result import Result, Row
 
 LATENCY = 0.010
 RECEIVES: int = celeryconfig.broker_transport_options["receives_per_queue"]
-OURS = ours.Settings(concurrency=16)
+OURS = ours.Settings(concurrency=8)
 PEER_GRID = (
     peer.Settings("prefork", concurrency=2, prefetch=4, polling_interval=0.02),
     peer.Settings("prefork", concurrency=2, prefetch=32, polling_interval=1),
@@ -103,6 +104,7 @@ class Contender:
 def run(progress: Progress, size: Size | None = None) -> Result:
     """Three to four minutes. `progress` is told what is being done."""
     size = size or Size()
+    load = os.getloadavg()[0]
     with ground(latency=LATENCY) as here:
         queue, plain = Ours(here), Peer(here, body=ours.event_text(1))
         us = Contender("ours", str(OURS), partial(queue.drain, OURS))
@@ -115,7 +117,7 @@ def run(progress: Progress, size: Size | None = None) -> Result:
             green.run(size.gevent, progress)
             for loop in bare:
                 loop.run(size.ours, progress)
-    return _result(us, them, green, bare, [*tried[0], *tried[1]])
+    return _result(us, them, green, bare, [*tried[0], *tried[1]], load)
 
 
 def _try(
@@ -154,6 +156,7 @@ def _result(
     green: Contender,
     bare: Sequence[Contender],
     tried: Sequence[Contender],
+    load: float,
 ) -> Result:
     limit = max(loop.per_second for loop in bare)
     return Result(
@@ -168,8 +171,12 @@ def _result(
             f"at least {LEAST_OF_LIMIT} of the limit": us.per_second >= LEAST_OF_LIMIT * limit,
             f"at most {MOST_REQUESTS} requests per message": us.requests_each <= MOST_REQUESTS,
         },
-        notes=[f"{us.per_second / green.per_second:.1f} times plain Celery on the gevent pool"],
+        notes=[
+            f"{us.per_second / green.per_second:.1f} times plain Celery on the gevent pool",
+            f"load before the run: {load:.1f} (above 0.5, others disturb the figures)",
+        ],
         extra={
+            "load_before": round(load, 2),
             "settings": us.settings,
             "cpu_ms_per_message": round(us.cpu_milliseconds, 3),
             "requests_per_message": round(us.requests_each, 3),
