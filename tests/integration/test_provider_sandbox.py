@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -81,6 +82,20 @@ def an_email(**headers: str) -> EmailMessage:
 def send_by_smtp(port: int, email: EmailMessage) -> None:
     with smtplib.SMTP("127.0.0.1", port, timeout=10) as smtp:
         smtp.send_message(email)
+
+
+def post_webhook(sandbox: SandboxClient, *, wrong: str = "", timeout: float = 10) -> httpx.Response:
+    """Signed as Standard Webhooks has it; `wrong` spoils the signature."""
+    body, now = b'{"type": "order.shipped"}', str(int(time.time()))
+    key = base64.b64decode(DEFAULT_SECRET.removeprefix("whsec_"))
+    digest = hmac.digest(key, f"d.0.{now}.".encode() + body, hashlib.sha256)
+    headers = {
+        "webhook-id": "d.0",
+        "webhook-timestamp": now,
+        "webhook-signature": f"v1,{wrong}{base64.b64encode(digest).decode()}",
+    }
+    url = f"{sandbox.url}/webhooks/warehouse"
+    return httpx.post(url, content=body, headers=headers, timeout=timeout)
 
 
 # What it keeps
@@ -168,6 +183,52 @@ def test_a_limit_throttles_what_comes_faster(sandbox: SandboxClient) -> None:
     assert min(later - earlier for earlier, later in zip(times, times[5:], strict=False)) > 0.99
 
 
+def test_a_recipient_may_fail_while_the_rest_of_the_channel_does_not(
+    sandbox: SandboxClient,
+) -> None:
+    sandbox.script("sms", "throttle", address="+4915112345678", retry_after=3)
+    other = replace(sms(), address="+4915112345679")
+
+    EndUserMessagingSms().send(other)
+    with pytest.raises(TransientError) as caught:
+        EndUserMessagingSms().send(sms())
+
+    assert caught.value.retry_after == 3
+    assert [each.address for each in sandbox.accepted()] == [other.address]
+    assert sandbox.counts()["sms"]["outcomes"] == {"accept": 1, "throttle": 1}
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "arguments", "status"),
+    [
+        ("accept", {}, 204),
+        ("delay", {"seconds": 0.05}, 204),
+        ("throttle", {"retry_after": 7}, 429),
+        ("server_error", {"status": 503}, 503),
+        ("refuse", {"code": "410"}, 410),
+        ("hang_up", {}, None),
+        ("hang", {}, None),
+        ("accept_then_drop", {}, None),
+    ],
+)
+def test_a_webhook_s_receiver_behaves_as_scripted(
+    sandbox: SandboxClient, behaviour: str, arguments: dict[str, float], status: int | None
+) -> None:
+    sandbox.script("webhook", behaviour, **arguments)
+
+    try:
+        answer = post_webhook(sandbox, timeout=0.3 if behaviour == "hang" else 10)
+    except (httpx.ReadTimeout, httpx.RemoteProtocolError):
+        assert status is None
+    else:
+        assert answer.status_code == status
+        assert answer.headers.get("Retry-After") == (
+            str(arguments["retry_after"]) if "retry_after" in arguments else None
+        )
+    kept = len(sandbox.accepted("webhook"))
+    assert kept == (behaviour in {"accept", "delay", "accept_then_drop"})
+
+
 def test_a_slow_provider_accepts_although_nobody_waits(sandbox: SandboxClient) -> None:
     sandbox.script("sms", "delay", seconds=0.5)
 
@@ -235,16 +296,7 @@ def test_push_without_a_token_of_ours_is_refused(sandbox: SandboxClient) -> None
 def test_a_webhook_is_taken_when_its_signature_holds(
     sandbox: SandboxClient, wrong: str, status: int
 ) -> None:
-    body, now = b'{"type": "order.shipped"}', str(int(time.time()))
-    key = base64.b64decode(DEFAULT_SECRET.removeprefix("whsec_"))
-    digest = hmac.digest(key, f"d.0.{now}.".encode() + body, hashlib.sha256)
-    headers = {
-        "webhook-id": "d.0",
-        "webhook-timestamp": now,
-        "webhook-signature": f"v1,{wrong}{base64.b64encode(digest).decode()}",
-    }
-
-    answer = httpx.post(f"{sandbox.url}/webhooks/warehouse", content=body, headers=headers)
+    answer = post_webhook(sandbox, wrong=wrong)
 
     assert answer.status_code == status
     assert len(sandbox.accepted("webhook")) == (status == 204)
