@@ -17,6 +17,7 @@
 | notifications.E013 | the database is not PostgreSQL |
 | notifications.E014 | the database is not configured |
 | notifications.W015 | the database connections are not pooled |
+| notifications.E016 | a routed channel has no consumer: nobody would ever be told |
 
 None of them needs a database or a network. The templates of every language but the
 default one are looked at when they are used.
@@ -128,6 +129,7 @@ def check_routes() -> Found:
             )
         if event_type not in registered:
             yield _unregistered(event_type, 'NOTIFICATIONS["ROUTES"]', registered)
+    yield from _unserved()
     for consumer in all_consumers():
         if consumer.channel:
             continue  # it wants what is routed to it, which was looked at above
@@ -239,6 +241,18 @@ def _importable(path: str, setting: str) -> Found:
             f"{setting} is {path!r}, which is no function.",
             hint="Give the dotted path of a function.",
             id="notifications.E004",
+        )
+
+
+def _unserved() -> Found:
+    routed = {route.channel for routes in conf().routes.values() for route in routes}
+    served = {consumer.channel for consumer in all_consumers()}
+    for channel in sorted((routed & set(conf().channels)) - served):
+        yield Error(
+            f"Events are routed to {channel!r}, which no consumer serves: nobody would be told.",
+            hint=f"Declare its task and register_channel({channel!r}, task=…) in an app's "
+            "consumers.py (notifications.channels.consumers shows how).",
+            id="notifications.E016",
         )
 
 

@@ -11,6 +11,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+MAX_SOURCE = 255
+"""Characters. Consumers would take an event with a longer source, or none, for no event."""
+
 
 @dataclass(frozen=True)
 class Route:
@@ -105,8 +108,10 @@ def _holds(value: Any, kind: type) -> bool:
 
 
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    **dict.fromkeys(
-        ("PREFIX", "SOURCE", "RECIPIENTS", "CONTEXT", "STILL_TRUE"), (_is_text, "a text")
+    **dict.fromkeys(("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE"), (_is_text, "a text")),
+    "SOURCE": (
+        lambda value: _is_text(value) and 0 < len(value) <= MAX_SOURCE,
+        f"a text of 1 to {MAX_SOURCE} characters",
     ),
     "CHANNELS": (
         lambda value: _maps(value, str, lambda entry: isinstance(entry, ChannelConf)),

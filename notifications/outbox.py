@@ -73,6 +73,8 @@ def _event(kind: events.EventType, data: events.EventData, time: datetime | None
 def _problems(event: Event) -> Iterator[str]:
     if timezone.is_naive(event.time):
         yield "time: must be timezone-aware"
+    elif not envelope.EARLIEST <= event.time < envelope.LATEST:
+        yield f"time: must lie between {envelope.EARLIEST.year} and {envelope.LATEST.year}"
     if not 0 < len(event.subject) <= 255:
         yield f"subject: has {len(event.subject)} characters, 1 to 255 are allowed"
     yield from _unstorable(event.data, "data")

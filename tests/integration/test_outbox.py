@@ -97,6 +97,12 @@ def test_the_time_may_be_given_and_is_aware() -> None:
             outbox.record(OrderCreated(order_id=7), time=datetime(2026, 3, 1, 12))  # noqa: DTZ001
 
 
+@pytest.mark.parametrize("year", [1, 1969, 2200, 9999])
+def test_a_time_that_no_consumer_would_accept_is_refused(year: int) -> None:
+    with transaction.atomic(), pytest.raises(EventRefused, match="time: must lie between"):
+        outbox.record(OrderCreated(order_id=7), time=datetime(year, 6, 1, tzinfo=UTC))
+
+
 def test_what_is_recorded_while_an_event_is_handled_belongs_to_its_trace() -> None:
     with transaction.atomic():
         first = outbox.record(OrderCreated(order_id=7))

@@ -89,6 +89,8 @@ def test_every_message_says_how_to_mend_it(found: Any) -> None:
         ({"ROUTES": {"order.created": ["email"]}}, '"ROUTES"] must be'),
         ({"ADDRESS_HASH_KEYS": {"1": "x"}}, '"ADDRESS_HASH_KEYS"] must be'),
         ({"PREFIX": None}, '"PREFIX"] must be a text'),
+        ({"SOURCE": ""}, '"SOURCE"] must be a text of 1 to 255'),
+        ({"SOURCE": "urn:" + "x" * 255}, '"SOURCE"] must be a text of 1 to 255'),
     ],
 )
 def test_a_setting_that_cannot_be_read_is_named(found: Any, changed: Any, said: str) -> None:
@@ -144,6 +146,18 @@ def test_a_route_to_no_channel_and_of_no_event_is_found(found: Any) -> None:
 
     assert ids(messages) == ["E006", "E007", "E008"]
     assert "notifications/order.eaten/pigeon.txt" in messages[2].msg
+
+
+def test_a_routed_channel_that_no_consumer_serves_is_found(found: Any, settings: Any) -> None:
+    memory = ChannelConf("notifications.channels.memory.MemoryChannel")
+    names = [*settings.NOTIFICATIONS["CHANNELS"], "pigeon"]
+
+    messages = found(
+        CHANNELS=dict.fromkeys(names, memory), ROUTES={"order.created": [Route("pigeon")]}
+    )
+
+    assert ids(messages) == ["E016", "E008"]
+    assert "'pigeon'" in messages[0].msg
 
 
 def test_a_template_that_does_not_compile_is_found(
