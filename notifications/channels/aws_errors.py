@@ -15,15 +15,20 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     HTTPClientError,
     IncompleteReadError,
+    MetadataRetrievalError,
     NoCredentialsError,
+    NoRegionError,
     ParamValidationError,
     PartialCredentialsError,
+    ProfileNotFound,
     ProxyConnectionError,
     ReadTimeoutError,
     SSLError,
+    SSOError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -38,6 +43,16 @@ from notifications.exceptions import (
 from notifications.redaction import redact
 
 _NOT_CONNECTED = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
+
+_NOTHING_CAN_BE_SENT = (
+    CredentialRetrievalError,
+    MetadataRetrievalError,
+    NoRegionError,
+    ProfileNotFound,
+    SSOError,
+)
+"""What is wrong with us for every message alike, until somebody or the metadata service mends it:
+as a failure of each message it would give all of them up within minutes."""
 
 PAUSED = frozenset(
     {
@@ -133,6 +148,8 @@ def _not_asked(error: BotoCoreError) -> NotificationError:
         return PermanentError("The request does not fit the provider's form.", "invalid_request")
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return ProviderPaused("No AWS credentials were found.", "no_credentials")
+    if isinstance(error, _NOTHING_CAN_BE_SENT):
+        return ProviderPaused("AWS credentials or region are missing.", type(error).__name__)
     return TransientError("The request could not be made.", type(error).__name__)
 
 

@@ -7,7 +7,6 @@ import weakref
 from typing import Any
 
 import httpx
-from django.core.exceptions import ImproperlyConfigured
 
 from notifications.channels.answers import Codes, invalid_address, retry_after
 from notifications.channels.base import (
@@ -19,7 +18,12 @@ from notifications.channels.base import (
 )
 from notifications.channels.correlation import Correlation, to_fcm_data, to_fcm_label
 from notifications.channels.google_tokens import AccessTokens
-from notifications.exceptions import NotificationError, OutcomeUnknown, TransientError
+from notifications.exceptions import (
+    NotificationError,
+    OutcomeUnknown,
+    ProviderPaused,
+    TransientError,
+)
 from notifications.redaction import redact
 
 ENDPOINT = "https://fcm.googleapis.com"
@@ -84,9 +88,10 @@ class FcmPush(ChannelAdapter):
     def _url(self, tokens: AccessTokens) -> str:
         project_id = self._project_id or tokens.project_id
         if not project_id:
-            raise ImproperlyConfigured(
+            raise ProviderPaused(
                 "FcmPush has no project_id, and the Google credentials name none: give it in "
-                'the options of the push channel in NOTIFICATIONS["CHANNELS"].'
+                'the options of the push channel in NOTIFICATIONS["CHANNELS"].',
+                "no_project_id",
             )
         return f"{self._endpoint}/v1/projects/{project_id}/messages:send"
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -108,3 +110,18 @@ def test_missing_credentials_pause_the_channel(
         push.send(MESSAGE)
 
     assert caught.value.code == "no_credentials"
+
+
+def test_credentials_without_a_project_pause_the_channel(
+    push: FcmPush, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    account = json.loads(Path(os.environ["GOOGLE_APPLICATION_CREDENTIALS"]).read_text())
+    del account["project_id"]
+    (tmp_path / "account.json").write_text(json.dumps(account))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "account.json"))
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+
+    with pytest.raises(ProviderPaused) as caught:
+        push.send(MESSAGE)
+
+    assert caught.value.code == "no_project_id"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
+from notifications.aws import clients
 from notifications.channels.base import ChannelAdapter, Content, Message
 from notifications.channels.email import SesEmail
 from notifications.channels.push import FcmPush
@@ -156,3 +158,35 @@ def test_an_empty_text_is_refused_for_good(
 
     assert caught.value.code == "invalid_request"
     assert sandbox.requests("sms") == 0
+
+
+@pytest.fixture
+def no_region(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    clients.forget()
+    yield "NoRegionError"
+    clients.forget()
+
+
+@pytest.fixture
+def no_profile(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("AWS_PROFILE", "nowhere")
+    clients.forget()
+    yield "ProfileNotFound"
+    clients.forget()
+
+
+@pytest.mark.parametrize("missing", ["no_region", "no_profile"])
+@pytest.mark.parametrize("channel", ["email", "sms", "whatsapp"])
+def test_what_is_wrong_with_us_for_every_message_pauses_the_channel(
+    adapters: dict[str, ChannelAdapter],
+    request: pytest.FixtureRequest,
+    channel: str,
+    missing: str,
+) -> None:
+    code = request.getfixturevalue(missing)
+
+    with pytest.raises(ProviderPaused) as caught:
+        adapters[channel].send(message(channel))
+
+    assert caught.value.code == code
