@@ -89,6 +89,7 @@ def _duties(
 
 
 def _deliver_one(duty: Duty) -> None:
+    lease_ends = time.monotonic() + lease_of(duty.channel).total_seconds()
     claim = _claim(duty)
     if claim is None:
         return
@@ -100,6 +101,7 @@ def _deliver_one(duty: Duty) -> None:
             result = Skipped(reason)
         else:
             message = _render(duty, claim)
+            _insist_on_lease(lease_ends)
             result = _send(duty, message)
     except Exception as error:  # noqa: BLE001 - every one is put on record, and raised again there
         result = Trouble(error)
@@ -168,6 +170,13 @@ def _render(duty: Duty, claim: Claim) -> Message:
         event_type=duty.envelope.type,
         subject=duty.envelope.subject,
     )
+
+
+def _insist_on_lease(ends: float) -> None:
+    """Race: the shop's hooks took so long, or this process was suspended, that somebody else may
+    have taken over by now. Nothing is sent yet, and that is still to be said."""
+    if time.monotonic() >= ends:
+        raise TransientError("the lease ended before the provider was asked", "too_slow")
 
 
 def _send(duty: Duty, message: Message) -> Sent:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from notifications import consumers
 from notifications.channels.base import Accepted, Message
 from notifications.channels.memory import MemoryChannel
 from notifications.exceptions import (
@@ -163,6 +164,19 @@ def test_a_late_failure_reopens_what_was_taken_for_unknown_and_sends_a_message(
     assert abs(dispatch.available_at - delivery.next_try_at) < timedelta(seconds=5)
 
 
+@pytest.mark.usefixtures("_leases_end_at_once")
+@pytest.mark.parametrize("channel", ["email", "sms"])
+def test_a_sender_whose_lease_ended_before_the_provider_was_asked_does_not_ask(
+    town: Town, channel: str
+) -> None:
+    with pytest.raises(TransientError) as told:
+        tell(letter(), channel)
+
+    assert told.value.code == "too_slow"
+    assert Delivery.objects.get().state == State.RETRYING
+    assert not MemoryChannel.outbox(channel)
+
+
 def test_a_result_whose_delivery_was_taken_over_is_kept_on_the_attempt_only(
     town: Town, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -209,6 +223,16 @@ def test_a_later_generation_sends_nothing_that_was_not_opened_for_it() -> None:
 
     assert len(MemoryChannel.outbox("email")) == 1
     assert Delivery.objects.get().generation == 0
+
+
+@pytest.fixture
+def _leases_end_at_once() -> Iterator[None]:
+    before = [consumers.get("email"), consumers.get("sms")]
+    for consumer in before:
+        consumers.register(replace(consumer, max_seconds=0))
+    yield
+    for consumer in before:
+        consumers.register(consumer)
 
 
 def _die_while_sending(town: Town, receive: Callable[[], None]) -> None:
