@@ -16,7 +16,6 @@ UNFILTERED = "{}"
 
 
 def topic_attributes(topic: Topic) -> dict[str, str]:
-    """Both stand for good: SNS refuses to change them on a topic that exists."""
     return {"FifoTopic": "true", "ContentBasedDeduplication": "false"} if topic.fifo else {}
 
 

@@ -33,6 +33,8 @@ ROUNDS = 3
 """Tries to get past another run that makes the same things at the same time."""
 
 _FIXED = frozenset({"FifoTopic", "FifoQueue"})
+"""What cannot be changed on what exists; the name says it too."""
+
 _COUNTS = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -137,8 +139,15 @@ class Provisioner:
     def carry_out(self, step: Step) -> bool:
         """False when another run got in between: look again."""
         match step.resource:
-            case Topic() as topic:
+            case Topic() as topic if step.action is Action.CREATE:
                 self._sns.create_topic(Name=topic.physical, Attributes=topic_attributes(topic))
+            case Topic():
+                for change in step.changes:
+                    self._sns.set_topic_attributes(
+                        TopicArn=step.live,
+                        AttributeName=change.attribute,
+                        AttributeValue=change.new,
+                    )
             case Queue() as queue if step.action is Action.CREATE:
                 return self._create_queue(queue)
             case Queue():

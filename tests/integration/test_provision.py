@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -158,6 +159,20 @@ def test_drift_is_reported_and_mended() -> None:
     assert _drift() == {}
     _publish("order.created")
     assert take_all("parcels") == []
+
+
+def test_a_fifo_topic_that_makes_its_own_deduplication_ids_is_mended(settings: Any) -> None:
+    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"FIFO_TOPICS": {"order-events"}}
+    topic = client("sns").create_topic(
+        Name=f"{TOPIC}.fifo",
+        Attributes={"FifoTopic": "true", "ContentBasedDeduplication": "true"},
+    )["TopicArn"]
+
+    _provision()
+
+    live = client("sns").get_topic_attributes(TopicArn=topic)["Attributes"]
+    assert live["ContentBasedDeduplication"] == "false"
+    assert not _drift()
 
 
 def test_a_filter_that_should_not_be_there_is_taken_away() -> None:
