@@ -42,4 +42,4 @@ task_store_errors_even_if_ignored = True  # but operators look for failures
 # JSON only: nothing that a message could say is ever unpickled.
 accept_content = ["json"]
 task_serializer = result_serializer = "json"
-timezone = "UTC"
+timezone = "UTC"  # as in Django, so that the times in logs and rows agree

@@ -14,7 +14,9 @@ from rich.text import Text
 
 from notifications.models import Attempt, Delivery, Dispatch, Event
 
-STATES = ("pending", "sending", "retrying", "sent", "delivered", "skipped", "failed", "unknown")
+USUAL = frozenset({"sending", "retrying", "sent", "skipped"})
+"""The states that always have a column; any other gets one with its first delivery, so that the
+table fits into 80 characters."""
 
 
 @dataclass
@@ -128,12 +130,14 @@ class Progress:
         return table
 
     def _deliveries(self, snapshot: Snapshot) -> Table:
+        there = USUAL.union(*snapshot.deliveries.values())
+        columns = [state for state in Delivery.State.values if state in there]
         table = Table(title="deliveries", title_justify="left")
         table.add_column("channel")
-        for state in STATES:
+        for state in columns:
             table.add_column(state, justify="right")
         for channel, states in snapshot.deliveries.items():
-            table.add_row(channel, *(str(states.get(state, "")) for state in STATES))
+            table.add_row(channel, *(str(states.get(state, "")) for state in columns))
         return table
 
     def _throughput(self, snapshot: Snapshot) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from notifications.local.providers.client import SandboxClient
@@ -104,6 +105,21 @@ def test_two_demos_run_side_by_side_and_listen_on_the_loopback_alone(
     assert not one & other
     for home, process in both.items():
         assert process.wait(120) == 0, lines(tmp_path, home)
+
+
+def test_what_the_demo_prints_opens_the_admin_and_the_inbox(demo: Demo, tmp_path: Path) -> None:
+    demo("--orders", "5")
+    wait_for(lambda: is_open(tmp_path), within=60, what="the house")
+    printed = dict(line.split(": ", 1) for line in lines(tmp_path) if ": http" in line)
+    admin, _, user, _, password = printed["admin"].split()
+    with httpx.Client(base_url=admin, follow_redirects=True, timeout=30) as browser:
+        browser.get("login/")
+        given = {"username": user, "password": password, "next": "/admin/"}
+        token = browser.cookies["csrftoken"]
+        page = browser.post("login/", data={**given, "csrfmiddlewaretoken": token})
+        assert page.url == admin
+        assert "Deliveries" in page.text
+    assert "inbox.js" in httpx.get(printed["inbox"]).text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
