@@ -47,7 +47,8 @@ _registry: dict[str, Consumer] = {}
 
 
 def register(consumer: Consumer) -> Consumer:
-    """Add a consumer. The same name twice, with other content, is a configuration error."""
+    """Add a consumer. One name for two tasks is a configuration error; for the same task, the
+    later registration stands."""
     if not _NAME.match(consumer.name) or consumer.name.endswith(("-bulk", "-dlq")):
         raise ImproperlyConfigured(
             f"Consumer name {consumer.name!r}: use 1 to 40 of a-z, 0-9 and -, "
