@@ -14,8 +14,9 @@ setup: $(READY) ## Make the virtual environment (the other commands do this by t
 
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@echo "Installing into .venv, once; this takes a minute or two …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $(READY)
 
 demo: $(READY) ## Run the whole shop here: ORDERS=200 RATE=5 SEED=1, EXIT=1 ends and judges, JSON=1

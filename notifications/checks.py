@@ -143,7 +143,7 @@ def check_templates() -> Found:
             yield from (
                 Error(
                     f"{event_type} is told by {channel}, but there is no template {path}.",
-                    hint="Put it into a templates directory of your project or app.",
+                    hint="Put it below one of TEMPLATES' DIRS, or into an app's templates.",
                     id="notifications.E008",
                 )
                 for path in rendering.missing_templates(event_type, channel)
@@ -259,7 +259,7 @@ def _unserved() -> Found:
 def _unregistered(event_type: str, where: str, registered: Iterable[str]) -> CheckMessage:
     return Error(
         f"{where} names the event type {event_type!r}, which nobody registered.",
-        hint=f"Declare it with @event({event_type!r}, …) in an app's events.py; "
+        hint=f"Declare it with @event({event_type!r}, …) in the events.py of an installed app; "
         f"registered are: {', '.join(sorted(registered)) or 'none'}.",
         id="notifications.E007",
     )

@@ -11,6 +11,21 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Tags, register
 
 
+@register(Tags.database)
+def something_is_configured(**_: Any) -> list[CheckMessage]:
+    """The one cause of the several errors that a forgotten environment makes."""
+    if os.environ.get("DATABASE_URL") or os.environ.get("DJANGO_SECRET_KEY"):
+        return []
+    return [
+        Error(
+            "Nothing is configured, and no `make local` runs in this checkout.",
+            hint="Run `make local` in another terminal, or set DATABASE_URL, DJANGO_SECRET_KEY "
+            "and ADDRESS_HASH_KEY (the README lists all variables).",
+            id="shop.E002",
+        )
+    ]
+
+
 @register(Tags.security)
 def secret_key_is_set(**_: Any) -> list[CheckMessage]:
     """Django would say so too, but with a stack trace and at the first form."""

@@ -79,11 +79,7 @@ def furnish() -> str:
 
 def open_house(stack: Stack, *, port: int, password: str) -> House:
     """Start web, relay and workers, and wait until each is ready. Raises ProcessFailed."""
-    web = _start(
-        stack,
-        "web",
-        f"gunicorn orders_site.wsgi --bind=127.0.0.1:{port} --threads=4 --no-control-socket",
-    )
+    web = _start(stack, "web", f"gunicorn orders_site.wsgi --bind=127.0.0.1:{port}")
     relay = _start(stack, "relay", "manage.py relay")
     workers = [
         _start(stack, name, f"celery -A orders_site worker -l INFO -Q {queues} -n {name}@%h")

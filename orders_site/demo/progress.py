@@ -104,6 +104,7 @@ class Progress:
             Panel(self._places(), title="open these", title_align="left", border_style="dim"),
             self._counts(snapshot),
             self._deliveries(snapshot),
+            self._hint(snapshot),
         )
 
     def line(self, snapshot: Snapshot) -> str:
@@ -113,6 +114,11 @@ class Progress:
             f"published {snapshot.published}  attempts {snapshot.attempts}  "
             f"sent {snapshot.sent}  open {snapshot.open}  {self._throughput(snapshot):.0f}/s"
         )
+
+    def _hint(self, snapshot: Snapshot) -> Text:
+        done = self._wanted == snapshot.orders and snapshot.attempts and not snapshot.open
+        told = "All placed and told. Look around; Ctrl-C ends it." if done else "Ctrl-C ends it."
+        return Text(told, style="dim")
 
     def _places(self) -> Text:
         width = max(map(len, self.addresses))

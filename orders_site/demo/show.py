@@ -67,6 +67,7 @@ def run(options: Options, house: House, sandbox: SandboxClient) -> int:
     except KeyboardInterrupt:
         if options.exit:
             raise
+        console.print("Ended; closing the house …")
     finally:
         rush.stop()
         manifest.close()

@@ -60,7 +60,7 @@ def test_it_says_what_runs_and_what_to_do_next(local: Process) -> None:
         r"SNS and SQS +http://127\.0\.0\.1:\d+",
         r"Providers +http://127\.0\.0\.1:\d+/ \(inbox\)",
         r"manage\.py migrate",
-        r"celery -A orders_site worker -Q ",
+        r"celery -A orders_site worker -l INFO -Q ",
     ):
         assert re.search(text, local.log), text
 

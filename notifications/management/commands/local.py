@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -62,10 +63,17 @@ class Command(BaseCommand):
     def _next_commands(self) -> list[str]:
         project = os.environ.get("DJANGO_SETTINGS_MODULE", "project").partition(".")[0]
         queues = ",".join(consumer.name for consumer in all_consumers()) or "QUEUES"
+        python = _from_here(Path(sys.executable))
         return [
-            "python manage.py migrate",
-            "python manage.py provision",
-            "python manage.py runserver",
-            "python manage.py relay",
-            f"celery -A {project} worker -Q {queues}",
+            f"{python} manage.py migrate",
+            f"{python} manage.py provision",
+            f"{python} manage.py createsuperuser",
+            f"{python} manage.py runserver",
+            f"{python} manage.py relay -v 2",
+            f"{python} -m celery -A {project} worker -l INFO -Q {queues}",
         ]
+
+
+def _from_here(path: Path) -> Path:
+    """As a person would type it: relative, where it lies below the current directory."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
