@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.functional import Promise, cached_property
 from django.utils.text import capfirst
 
 from notifications.admin import keyset
+from notifications.admin.filters import ChoiceFilter
 
 if TYPE_CHECKING:
     from notifications.admin.facts import FactsAdmin
@@ -29,6 +32,31 @@ class KeysetChangeList(ChangeList):
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
         self.title = capfirst(str(self.opts.verbose_name_plural))
+        self.note = self.model_admin.note(request)
+
+    @cached_property
+    def nothing(self) -> Promise | str:
+        """What an empty list says that nobody but its own default has narrowed."""
+        return self._opened_on.nothing if self._opened_on else ""
+
+    @cached_property
+    def elsewhere(self) -> list[Any]:
+        """The other choices of that default, each with its address and its words."""
+        choices = self._opened_on.choices(self) if self._opened_on else ()
+        return [choice for choice in choices if not choice["selected"]]
+
+    @cached_property
+    def _opened_on(self) -> ChoiceFilter | None:
+        """The only filter at work, if what it chooses is its default; a search is no default."""
+        at_work = [
+            spec
+            for spec in self.filter_specs
+            if isinstance(spec, SimpleListFilter) and spec.value() is not None
+        ]
+        match at_work:
+            case [ChoiceFilter() as spec] if not self.query and spec.value() == spec.default:
+                return spec
+        return None
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """The admin's order and no other: what `?o=` names has no index."""

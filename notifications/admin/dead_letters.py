@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from notifications.admin import columns, related, search
@@ -13,6 +16,8 @@ from notifications.admin.display import (
     EMPTY,
     as_json,
     body,
+    link,
+    list_url,
     short,
 )
 from notifications.admin.facts import FactsAdmin
@@ -23,6 +28,7 @@ from notifications.models import DeadLetter
 class DeadLetterStateFilter(StateFilter):
     states = DeadLetter.State
     default = DeadLetter.State.OPEN
+    nothing = _("No dead letter kept here is open.")
 
 
 @admin.register(DeadLetter)
@@ -44,7 +50,7 @@ class DeadLetterAdmin(FactsAdmin[DeadLetter]):
     list_defer = ("body", "attributes")
     ordering = ("-id",)
     search_help_text = _(
-        "Exactly one of: an order (123 or order/123), an event's id, an SQS message id, "
+        "Exactly one of: an order (123, #123 or order/123), an event's id, an SQS message id, "
         "a fingerprint."
     )
     fieldsets = (
@@ -65,6 +71,16 @@ class DeadLetterAdmin(FactsAdmin[DeadLetter]):
     last_seen = columns.moment("last_seen_at", _("last seen"))
     created = columns.moment("created_at", _("kept here since"))
     age = columns.age("created_at")
+
+    def note(self, request: HttpRequest) -> SafeString:
+        """Where the dead letters are that are not here: nearly all of them."""
+        return format_html(
+            gettext(
+                "Dead letters wait in each consumer's dead-letter queue (DLQ) in SQS; only those "
+                "that SQS would not take are kept here; the failures are under {}."
+            ),
+            _task_results(request),
+        )
 
     def matching(self, term: str) -> Q:
         found = (
@@ -90,3 +106,12 @@ class DeadLetterAdmin(FactsAdmin[DeadLetter]):
     @admin.display(description=_("body"))
     def message(self, letter: DeadLetter) -> SafeString | str:
         return body(bytes(letter.body))
+
+
+def _task_results(request: HttpRequest) -> SafeString | str:
+    """Named, and a link for whoever may follow it."""
+    name = gettext("Task results")
+    if not apps.is_installed("django_celery_results"):
+        return name
+    model = apps.get_model("django_celery_results", "TaskResult")
+    return link(list_url(model), name) if related.may_view(request, model) else name

@@ -28,6 +28,7 @@ from notifications.models import Dispatch
 class DispatchStateFilter(StateFilter):
     states = Dispatch.State
     default = Dispatch.State.WAITING
+    nothing = _("Nothing waits to be published.")
 
 
 class DestinationFilter(ChoiceFilter):
@@ -72,7 +73,7 @@ class DispatchAdmin(FactsAdmin[Dispatch]):
     list_filter = (DispatchStateFilter, DestinationFilter, ReasonFilter)
     list_defer = ("body", "attributes")
     search_help_text = _(
-        "Exactly one of: an order (123 or order/123), an event's id, a dispatch's number."
+        "Exactly one of: an order (123, #123 or order/123), an event's id, a dispatch's number."
     )
     fieldsets = (
         (

@@ -35,6 +35,7 @@ class FactsAdmin(_ModelAdmin[Row]):
 
     actions = None
     empty_value_display = EMPTY
+    change_list_template = "admin/notifications/list.html"
     change_form_template = "admin/notifications/facts.html"
     list_per_page = 50
     list_defer: ClassVar[Sequence[str]] = ()
@@ -49,6 +50,10 @@ class FactsAdmin(_ModelAdmin[Row]):
     def matching(self, term: str) -> Q:
         """What a search for `term` finds: equality on indexed columns only."""
         raise NotImplementedError
+
+    def note(self, request: HttpRequest) -> str:
+        """A sentence above the list, where its rows are not the whole story."""
+        return ""
 
     def prepare(self, rows: list[Row]) -> None:
         """Attach what the columns of these rows need, in as many queries as there are tables."""

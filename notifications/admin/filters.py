@@ -11,6 +11,7 @@ from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -22,11 +23,15 @@ ALL = "all"
 
 
 class ChoiceFilter(SimpleListFilter):
-    """Equality on one column. With a `default`, the list opens on that choice."""
+    """Equality on one column. With a `default`, the list opens on that choice.
+
+    nothing: what an empty list then says, so that nobody takes it for an empty table.
+    """
 
     parameter_name: str
     column: ClassVar[str]
     default: ClassVar[str | None] = None
+    nothing: ClassVar[Promise | str] = ""
 
     def options(self) -> Iterable[str]:
         raise NotImplementedError
