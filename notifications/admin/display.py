@@ -173,8 +173,14 @@ def two_lines(first: object, second: object) -> SafeString:
 
 
 def recipient(delivery: Delivery) -> SafeString:
-    """The shop's reference, and below it the masked address."""
-    return two_lines(delivery.recipient, delivery.masked_address)
+    """The shop's reference, leading to all that the person was told; below it the address."""
+    told = list_url(Delivery, q=person(delivery.recipient))
+    return two_lines(link(told, delivery.recipient), delivery.masked_address)
+
+
+def person(reference: str) -> str:
+    """Whose a recipient's reference is: "customer/42" of "customer/42/device/7"."""
+    return "/".join(reference.split("/", 2)[:2])
 
 
 def link(url: str, text: object) -> SafeString:

@@ -33,7 +33,7 @@ class EventAdmin(FactsAdmin[Event]):
     list_filter = (TypeFilter, RecordedFilter)
     list_defer = ("data",)
     ordering = ("-recorded_at", "-id")
-    search_help_text = _("Exactly one of: an order (123 or order/123), an event's id.")
+    search_help_text = _("Exactly one of: an order (123, #123 or order/123), an event's id.")
     fieldsets = (
         (_("What"), {"fields": (("type", "version", "order"), "payload")}),
         (_("When"), {"fields": (("happened", "recorded", "delay"),)}),

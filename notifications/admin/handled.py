@@ -39,7 +39,7 @@ class HandledAdmin(FactsAdmin[Handled]):
     list_display_links = ("consumer",)
     list_filter = (OutcomeFilter, ConsumerFilter)
     ordering = ("-id",)
-    search_help_text = _("Exactly one of: an order (123 or order/123), an event's id.")
+    search_help_text = _("Exactly one of: an order (123, #123 or order/123), an event's id.")
     fieldsets = (
         (
             _("What"),

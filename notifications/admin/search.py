@@ -5,8 +5,14 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
+from django.db.models import Q
+
 from notifications import events
+from notifications.models import Delivery
 from notifications.recipients import address_hashes
+
+MAX_FOLLOWED = 500
+"""Rows that one search follows from one table, or one kind of row, to another."""
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 _PHONE = re.compile(r"\+[\d\s()./-]{6,}\Z")
@@ -26,15 +32,31 @@ def number(term: str) -> int | None:
 
 
 def subjects(term: str) -> set[str]:
-    """`order/123` as it stands; `123` as the subject of every registered kind ("order/123")."""
+    """`order/123` as it stands; `123` or `#123` as the subject of every registered kind."""
     if "/" in term:
         return {term}
+    term = term.removeprefix("#") or term
     patterns = {kind.subject for kind in events.all_event_types()}
     return {term} | {
         _PLACEHOLDER.sub(lambda _: term, pattern)
         for pattern in patterns
         if len(_PLACEHOLDER.findall(pattern)) == 1
     }
+
+
+def told(reference: str) -> Q:
+    """The deliveries to this person, with those to the person's devices ("customer/42/device/7").
+
+    The devices are looked for among the person's latest events, by the event's index: a
+    prefix on `recipient` alone has an index only where the database's collation is C.
+    """
+    found = Q(recipient=reference)
+    if "/" in reference:
+        latest = Delivery.objects.filter(recipient=reference).order_by("-created_at")
+        ids = list(latest.values_list("event_id", flat=True)[:MAX_FOLLOWED])
+        if ids:
+            found |= Q(event_id__in=ids, recipient__startswith=f"{reference}/")
+    return found
 
 
 def addresses(term: str) -> set[str]:

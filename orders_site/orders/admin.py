@@ -58,7 +58,9 @@ class OrderAdmin(ShopAdmin):
     list_display = ["number", "state_badge", "customer", "total", "age", "deliveries"]
     list_filter = [OrderStateFilter]
     list_select_related = ["customer"]
-    search_help_text = "An order's number (17 or order/17) or its customer's whole email address."
+    search_help_text = (
+        "An order's number (17, #17 or order/17) or its customer's whole email address."
+    )
     ordering = ["-id"]
     inlines = [OrderLineInline]
     actions = ["ship", "cancel"]
