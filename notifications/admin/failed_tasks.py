@@ -1,4 +1,4 @@
-"""Failed tasks as django-celery-results keeps them, in place of its own pages, which count.
+"""Task results as django-celery-results keeps them, in place of its own pages, which count.
 
 A failed task finds its delivery by the task id that every attempt carries, and where it
 failed before there was an attempt, by the event's id in its argument.
@@ -39,10 +39,6 @@ from notifications.admin.filters import ChoiceFilter, StateFilter, WithinFilter
 from notifications.exceptions import NotificationError
 from notifications.models import Attempt, Delivery, Event
 
-MAX_FOLLOWED = 500
-"""Rows that one search follows from an order, an event or a delivery to its tasks."""
-
-
 _EVENT_ID = re.compile(r'"id"\s*:\s*"([0-9a-fA-F-]{36})"')
 
 
@@ -50,6 +46,7 @@ class StatusFilter(StateFilter):
     parameter_name = column = "status"
     states = ("FAILURE", "RETRY", "SUCCESS")
     default = "FAILURE"
+    nothing = _("No task has failed.")
 
 
 class TaskFilter(ChoiceFilter):
@@ -74,7 +71,8 @@ class TaskResultAdmin(FactsAdmin[Any]):
     list_defer = ("traceback", "meta", "task_kwargs")
     ordering = ("-date_done", "-id")
     search_help_text = _(
-        "Exactly one of: an order (123 or order/123), a task's, a delivery's or an event's id."
+        "Exactly one of: an order (123, #123 or order/123), a task's, a delivery's or an "
+        "event's id."
     )
     fieldsets = (
         (_("What"), {"fields": (("task", "consumer"), "event", "arguments", "named_arguments")}),
@@ -92,10 +90,10 @@ class TaskResultAdmin(FactsAdmin[Any]):
         tried = Q(subject__in=search.subjects(term))
         if identifier := search.identifier(term):
             deliveries = Delivery.objects.filter(Q(pk=identifier) | Q(event_id=identifier))
-            keys = deliveries.order_by("-id").values_list("pk", flat=True)[:MAX_FOLLOWED]
+            keys = deliveries.order_by("-id").values_list("pk", flat=True)[: search.MAX_FOLLOWED]
             tried |= Q(delivery__in=list(keys))  # a list: an OR over a join would read both tables
         ids = Attempt.objects.filter(tried, task_id__isnull=False).order_by("-id")
-        found = ids.values_list("task_id", flat=True)[:MAX_FOLLOWED]
+        found = ids.values_list("task_id", flat=True)[: search.MAX_FOLLOWED]
         return Q(task_id__in={term, *map(str, found)})
 
     def prepare(self, rows: list[Any]) -> None:
@@ -184,9 +182,9 @@ def of_delivery(request: HttpRequest, delivery: Delivery) -> list[related.Sectio
     if not related.may_view(request, TaskResult):
         return []
     tried = delivery.attempt_log.filter(task_id__isnull=False).values_list("task_id", flat=True)
-    ids = {str(task_id) for task_id in tried[:MAX_FOLLOWED]}
+    ids = {str(task_id) for task_id in tried[: search.MAX_FOLLOWED]}
     found = TaskResult.objects.filter(task_id__in=ids).defer("traceback", "meta").order_by("id")
-    columns = (_("Failed task"), _("State"), _("Exception"), _("Given up"))
+    columns = (_("Task result"), _("State"), _("Exception"), _("Given up"))
     rows = [
         (
             link(page_url(row), row.task_name or row.task_id),
@@ -196,7 +194,7 @@ def of_delivery(request: HttpRequest, delivery: Delivery) -> list[related.Sectio
         )
         for row in found[: related.LIMIT]
     ]
-    return [related.Section(_("Failed tasks"), columns, rows)] if rows else []
+    return [related.Section(_("Task results"), columns, rows)] if rows else []
 
 
 def event_id(row: Any) -> UUID | None:
