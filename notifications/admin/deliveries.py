@@ -11,8 +11,9 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-from notifications.admin import columns, related, search
+from notifications.admin import columns, reasons, related, search
 from notifications.admin.display import (
     EMPTY,
     badge,
@@ -89,13 +90,15 @@ class AttemptInline(_AttemptInline):
 
 @admin.register(Delivery)
 class DeliveryAdmin(FactsAdmin[Delivery]):
-    list_display = ("state_and_due", "what", "channel", "who", "attempts", "error", "age")
+    list_display = ("state_and_due", "what", "who", "channel_and_tries", "why", "age")
     list_display_links = None  # the event leads to the delivery, the order to all about it
     list_filter = (DeliveryStateFilter, ChannelFilter, EventTypeFilter, WithinFilter)
     ordering = ("-created_at", "-id")
     search_help_text = _(
-        "Exactly one of: an order (123 or order/123), a recipient (customer/42), an e-mail "
-        "address, a phone number, a provider's message id, an event's or a delivery's id."
+        "Exactly one of: an order (123, #123 or order/123), a person (customer/42), an e-mail "
+        "address, a phone number, a provider's message id, an event's or a delivery's id. "
+        "An e-mail address or a phone number finds only what was sent there; customer/42 "
+        "finds everything."
     )
     inlines = (AttemptInline,)
     fieldsets = (
@@ -106,7 +109,7 @@ class DeliveryAdmin(FactsAdmin[Delivery]):
         (_("Who"), {"fields": (("recipient", "masked", "locale"),)}),
         (
             _("State"),
-            {"fields": (("state_badge", "attempts", "next_try"), "reason", "whole_error")},
+            {"fields": (("state_badge", "attempts", "next_try"), "reason_told", "whole_error")},
         ),
         (_("When"), {"fields": (("happened", "created", "started"), ("sent", "finished", "lag"))}),
         (_("Provider"), {"fields": (("provider", "provider_message_id", "template_version"),)}),
@@ -125,7 +128,7 @@ class DeliveryAdmin(FactsAdmin[Delivery]):
     def matching(self, term: str) -> Q:
         found = (
             Q(subject__in=search.subjects(term))
-            | Q(recipient=term)
+            | search.told(term)
             | Q(provider_message_id=term)
             | Q(address_hash__in=search.addresses(term))
         )
@@ -160,9 +163,19 @@ class DeliveryAdmin(FactsAdmin[Delivery]):
     def who(self, delivery: Delivery) -> SafeString:
         return recipient(delivery)
 
-    @admin.display(description=_("last error"))
-    def error(self, delivery: Delivery) -> str:
+    @admin.display(description=_("channel, tries"))
+    def channel_and_tries(self, delivery: Delivery) -> SafeString:
+        tries = ngettext("%(count)d try", "%(count)d tries", delivery.attempts)
+        return two_lines(delivery.channel, tries % {"count": delivery.attempts})
+
+    @admin.display(description=_("why"))
+    def why(self, delivery: Delivery) -> str:
         return short(delivery.last_error or delivery.reason, address=delivery.address)
+
+    @admin.display(description=_("reason"))
+    def reason_told(self, delivery: Delivery) -> SafeString | str:
+        told = reasons.sentence(delivery)
+        return two_lines(delivery.reason, told) if delivery.reason else told or EMPTY
 
     @admin.display(description=_("next try"))
     def next_try(self, delivery: Delivery) -> SafeString | str:

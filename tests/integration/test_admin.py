@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import escape
 
+from notifications.admin import reasons
 from notifications.admin.display import STATES
 from notifications.models import Attempt, DeadLetter, Delivery, Dispatch, Handled
 from tests.integration.operator_rows import (
@@ -107,6 +108,44 @@ def test_a_delivery_shows_its_facts_its_attempts_in_order_and_what_belongs_to_it
     assert html.index("failed for now") < html.index("failed for good")
     for row in (event, failed, letter, event.dispatches.get()):
         assert f'href="{page_url(row)}"' in html, row
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "sentence"),
+    [
+        ("skipped", "opted_out", "The customer does not agree to this channel."),
+        ("skipped", "no_address", "There is no address for this channel."),
+        ("skipped", "expired", "The event had grown too old to be worth telling."),
+        ("skipped", "no_longer_true: the order was cancelled", "was no longer true when"),
+        ("failed", "attempts_exhausted", "It was tried as often as the consumer allows"),
+        ("failed", "550-5.1.1", "the code is the provider&#x27;s own"),
+    ],
+)
+def test_a_delivery_says_its_reason_in_a_sentence_beside_the_code(
+    state: str, reason: str, sentence: str, client: Client
+) -> None:
+    delivery = make_delivery(make_event(), state=state)
+    Delivery.objects.filter(pk=delivery.pk).update(reason=reason)
+    html = client.get(page_url(delivery)).content.decode()
+    assert reason in html
+    assert sentence in html
+
+
+def test_an_unknown_delivery_says_by_which_tag_the_provider_knows_it(client: Client) -> None:
+    attempt = make_attempt(make_delivery(make_event(), state="unknown"), outcome="unknown")
+    html = client.get(page_url(attempt.delivery)).content.decode()
+    assert f"look it up there by the tag {attempt.tag}." in html
+
+
+def test_a_delivery_that_went_well_gives_no_reason() -> None:
+    assert reasons.sentence(Delivery(state="sent")) == ""
+
+
+def test_what_failed_is_called_task_results_on_every_page_of_ours(client: Client) -> None:
+    urls = [*map(page_url, make_everything()), *map(list_url, MODELS), reverse("admin:index")]
+    pages = [client.get(url).content.decode() for url in urls]
+    assert not [url for url, html in zip(urls, pages, strict=True) if "ailed task" in html]
+    assert any(">Task results</h2>" in html for html in pages)
 
 
 def test_an_event_shows_its_data_and_what_became_of_it_at_each_expected_consumer(

@@ -11,9 +11,10 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django_celery_results.models import TaskResult
 from pytest_django.fixtures import Settings
 
-from notifications.models import Attempt, Delivery, Dispatch
+from notifications.models import Attempt, DeadLetter, Delivery, Dispatch, Event, Handled
 from tests.integration.operator_rows import (
     EMAIL,
     MODELS,
@@ -50,6 +51,7 @@ def link(client: Client, url: str, relation: str) -> str:
     "term",
     [
         "7",
+        "%237",
         "order/7",
         "customer/43",
         "{delivery.pk}",
@@ -65,6 +67,88 @@ def test_a_search_finds_exactly_the_delivery_that_it_names(term: str, client: Cl
         make_delivery(make_event(number), recipient=f"customer/{number}")
     query = f"?q={term.format(delivery=delivery)}"
     assert shown(client, list_url(Delivery, query)) == [str(delivery.pk)]
+
+
+@pytest.mark.parametrize("model", [Delivery, Event, Dispatch, DeadLetter, Handled, TaskResult])
+def test_every_search_takes_a_number_with_the_hash_sign_that_the_shop_writes_before_it(
+    model: type[Model], client: Client
+) -> None:
+    make_everything()
+    found = []
+    for number in (1, 99):
+        of_order = shown(client, list_url(model, f"?q=order/{number}"))
+        assert shown(client, list_url(model, f"?q=%23{number}")) == of_order
+        found += of_order
+    assert found
+
+
+def test_a_search_for_a_hash_sign_alone_finds_nothing(client: Client) -> None:
+    DeadLetter.objects.create(queue="email", message_id="m", body=b"", reason="not_an_event")
+    assert shown(client, list_url(DeadLetter, "?q=%23")) == []
+
+
+def test_a_person_is_found_with_their_devices_and_without_anybody_else(client: Client) -> None:
+    for number in (1, 2):
+        event = make_event(number)
+        make_delivery(event, recipient="customer/42")
+        make_delivery(event, recipient="customer/42/device/7", channel="push")
+        make_delivery(event, recipient="customer/420", channel="sms")
+        make_delivery(event, recipient="customer/420/device/8", channel="push")
+    html = client.get(list_url(Delivery)).content.decode()
+    assert html.count('href="/admin/notifications/delivery/?q=customer%2F42"') == 4
+
+    found = client.get(list_url(Delivery, "?q=customer/42")).context["cl"].result_list
+
+    told = [row.recipient for row in found]
+    assert sorted(told) == ["customer/42"] * 2 + ["customer/42/device/7"] * 2
+    assert "finds only what was sent there" in html
+
+
+def test_the_deliveries_fit_beside_sidebar_and_filter_with_few_columns(client: Client) -> None:
+    make_delivery(make_event())
+    html = client.get(list_url(Delivery)).content.decode()
+    titles = re.findall(
+        r'<th scope="col" class="[^"]*column-\w+">\s*<div[^>]*>\s*<span>([^<]+)', html
+    )
+    assert titles == [
+        "State, next try",
+        "Event, order",
+        "Recipient",
+        "Channel, tries",
+        "Why",
+        "Age",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence", "others"),
+    [
+        (Dispatch, "Nothing waits to be published.", ["All", "Claimed", "Published"]),
+        (TaskResult, "No task has failed.", ["All", "Retrying", "Succeeded"]),
+        (DeadLetter, "No dead letter kept here is open.", ["All", "Redriven", "Discarded"]),
+    ],
+)
+def test_an_empty_list_says_what_it_was_opened_on_and_leads_to_the_rest(
+    model: type[Model], sentence: str, others: list[str], client: Client
+) -> None:
+    def pages(query: str = "") -> str:
+        html = client.get(list_url(model, query)).content.decode()
+        return html[html.index('<nav class="paginator') :].partition("</nav>")[0]
+
+    assert sentence in pages()
+    assert re.findall(r'<a href="\?[^"]+">([^<]+)</a>', pages()) == others
+    assert sentence not in pages("?q=17")
+    assert sentence not in pages("?status=all" if model is TaskResult else "?state=all")
+    make_everything()
+    assert sentence not in pages()
+
+
+def test_the_dead_letters_say_where_the_others_are(client: Client) -> None:
+    html = client.get(list_url(DeadLetter)).content.decode()
+    assert "only those that SQS would not take are kept here" in html
+    assert f'the failures are under <a href="{list_url(TaskResult)}">Task results</a>' in html
+    html = operator(DeadLetter).get(list_url(DeadLetter)).content.decode()
+    assert "the failures are under Task results." in html
 
 
 @pytest.mark.parametrize(

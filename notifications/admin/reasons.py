@@ -1,0 +1,44 @@
+"""Why a delivery is in its state, in a sentence: what its page says beside the bare code."""
+
+from __future__ import annotations
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from notifications.models import Delivery
+
+SENTENCES: dict[str, Promise] = {
+    # it was decided not to send it
+    "opted_out": _("The customer does not agree to this channel."),
+    "no_address": _("There is no address for this channel."),
+    "expired": _("The event had grown too old to be worth telling."),
+    "no_longer_true": _("What the event says was no longer true when it was to be sent."),
+    # it was given up
+    "attempts_exhausted": _("It was tried as often as the consumer allows, and never taken."),
+    "invalid_address": _("Nothing can be sent to this address: it has the wrong form."),
+    "invalid_request": _("The request does not fit the provider's form."),
+    "not_an_event": _("The message is no event that can be read."),
+    "unknown_event": _("Nothing here knows this type or version of event."),
+}
+"""By code; what follows a colon is the shop's own and stays with the code."""
+
+UNKNOWN = _("The provider's answer never came: look it up there by the tag %(tag)s.")
+REFUSED = _(
+    "The provider refused it, or sending it failed, for good: the code is the provider's own or "
+    "the error's name, the last error says more."
+)
+
+
+def sentence(delivery: Delivery) -> str:
+    """What the reason or the state means to an operator; empty where the state says it all."""
+    if delivery.state == Delivery.State.UNKNOWN:
+        return UNKNOWN % {"tag": _tag(delivery)}
+    code = delivery.reason.partition(":")[0]
+    if code in SENTENCES:
+        return str(SENTENCES[code])
+    return str(REFUSED) if delivery.state == Delivery.State.FAILED else ""
+
+
+def _tag(delivery: Delivery) -> str:
+    """What the provider was given with the latest attempt."""
+    return f"{delivery.pk}.{delivery.generation}.{delivery.attempts}"
