@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from notifications.aws import sqs
@@ -29,7 +30,15 @@ SYSTEM_ATTRIBUTES = [
     "MessageGroupId",
 ]
 
-FAILURES = (BotoCoreError, ClientError, HTTPError, NotProvisioned, OSError, ValueError)
+FAILURES = (
+    BotoCoreError,
+    ClientError,
+    HTTPError,
+    NotProvisioned,
+    OSError,
+    ResponseParserError,
+    ValueError,
+)
 """What a call may raise, a garbled answer included. None of it ends consumption."""
 
 _EXPIRED = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"})

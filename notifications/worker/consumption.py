@@ -38,6 +38,9 @@ FIRST_UNKNOWN_WAIT, LONGEST_UNKNOWN_WAIT = 30, 300
 WAIT_WITHOUT_DATABASE = 5
 """Seconds for which a message sleeps that came while the database was away."""
 
+WAIT_UNREAD = 5
+"""Seconds until messages come again that an error of ours kept from their tasks."""
+
 WAIT_UNBURIED = 60
 """Seconds until a message is looked at again that nobody took as a dead letter."""
 
@@ -96,17 +99,16 @@ class Consumption:
         self._give_back(consumer)
 
     def take(self, queue: PolledQueue, messages: list[dict[str, Any]]) -> None:
-        """What one receive brought: hold it, read it, and deliver what is an event."""
-        held = [Received.of(queue, message) for message in messages]
-        for received in held:
-            self._in_flight.hold(received)
-        if queue.consumer not in self._watched:
-            self._give_back(queue.consumer)
-        elif self._poller.paused:
-            for received in held:
-                self.retry(received.handle, WAIT_WITHOUT_DATABASE)
-        else:
-            self._deliver([received for received in held if self._read(received)])
+        """What one receive brought: hold it, read it, and deliver what is an event.
+
+        When that raises, what was not delivered goes back to the queue.
+        """
+        held = self._hold(queue, messages)
+        try:
+            self._see_to(queue, held)
+        except Exception:
+            self._hand_back(held, WAIT_UNREAD)
+            raise
 
     @property
     def running(self) -> int:
@@ -157,6 +159,35 @@ class Consumption:
         self._buriers.close()
         self._acknowledger.close(FLUSH_SECONDS)
         logger.info("Messages: %s", self.counts)
+
+    def _hold(self, queue: PolledQueue, messages: list[dict[str, Any]]) -> list[Received]:
+        held = []
+        for message in messages:
+            try:
+                received = Received.of(queue, message)
+            except Exception:
+                # Nothing to name it by: it comes again when its visibility timeout is over.
+                logger.exception("A message of %s could not be held", queue.physical)
+                self._slots.release()
+            else:
+                self._in_flight.hold(received)
+                held.append(received)
+        return held
+
+    def _see_to(self, queue: PolledQueue, held: list[Received]) -> None:
+        if queue.consumer not in self._watched:
+            self._give_back(queue.consumer)
+        elif self._poller.paused:
+            for received in held:
+                self.retry(received.handle, WAIT_WITHOUT_DATABASE)
+        else:
+            self._deliver([received for received in held if self._read(received)])
+
+    def _hand_back(self, held: list[Received], seconds: float) -> None:
+        waiting = self._in_flight.take_unstarted(lambda each: each in held)
+        for received in waiting:
+            self._acknowledger.hide(received, seconds)
+        self._slots.release(len(waiting))
 
     def _give_back(self, consumer: str) -> None:
         waiting = self._in_flight.take_unstarted(lambda each: each.queue.consumer == consumer)

@@ -42,7 +42,8 @@ class _Polled:
 
 
 class Poller:
-    """take: called in a polling thread with the messages of one receive, slots reserved for each.
+    """take: called in a polling thread with the messages of one receive, slots reserved for each;
+    it answers for these slots, even when it raises.
     wait_seconds: the long poll of an idle queue, and so the longest that a shutdown takes.
     receives: receives under way at once for a busy queue.
     """
@@ -134,20 +135,30 @@ class Poller:
         return min(broker.BATCH, max(1, share))
 
     def _receive(self, polled: _Polled, granted: int, wait: int) -> None:
+        """One receive. Whatever it raises, the queue is polled again."""
+        try:
+            self._bring(polled, granted, wait)
+        finally:
+            with self._lock:
+                polled.under_way -= 1
+            self.advance()
+
+    def _bring(self, polled: _Polled, granted: int, wait: int) -> None:
         try:
             messages = broker.receive(polled.queue, granted, wait)
-        except broker.FAILURES as error:
+        except Exception as error:  # noqa: BLE001 - what nobody foresaw is backed off, too
             self._slots.release(granted)
-            self._failed(polled, error)
-        else:
-            self._counts.add("received", len(messages))
-            self._slots.release(granted - len(messages))
-            self._received(polled, full=len(messages) == granted)
+            self._failed(polled, error, foreseen=isinstance(error, broker.FAILURES))
+            return
+        self._counts.add("received", len(messages))
+        self._slots.release(granted - len(messages))
+        try:
             if messages:
                 self._take(polled.queue, messages)
-        with self._lock:
-            polled.under_way -= 1
-        self.advance()
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not end consumption
+            self._failed(polled, error, foreseen=False)
+        else:
+            self._received(polled, full=len(messages) == granted)
 
     def _received(self, polled: _Polled, *, full: bool) -> None:
         with self._lock:
@@ -158,7 +169,7 @@ class Poller:
                 "Receiving from %s again, after %d failures", polled.queue.physical, failures
             )
 
-    def _failed(self, polled: _Polled, error: Exception) -> None:
+    def _failed(self, polled: _Polled, error: Exception, *, foreseen: bool) -> None:
         """Say so once for each kind of failure, and leave the queue alone for a while."""
         self._counts.add("receive_failed")
         reason = broker.describe(error)
@@ -167,5 +178,10 @@ class Poller:
             polled.failures += 1
             failures, said, polled.said = polled.failures, polled.said, reason
         if reason != said:
-            logger.error("Cannot receive from %s: %s", polled.queue.physical, reason)
+            logger.error(
+                "Cannot receive from %s: %s",
+                polled.queue.physical,
+                reason,
+                exc_info=None if foreseen else error,
+            )
         self._closed.wait(back_off(failures, FIRST_BACK_OFF, LONGEST_BACK_OFF))

@@ -1,0 +1,119 @@
+"""The poller and the consumption on real queues, in this process: errors that nobody foresaw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.parsers import ResponseParserError
+
+from notifications import consumers
+from notifications.aws.clients import client
+from notifications.aws.sqs import queue_url
+from notifications.worker import broker
+from notifications.worker.consumption import Consumption
+from notifications.worker.counts import Counts
+from notifications.worker.poller import Poller
+from notifications.worker.queues import PolledQueue, polled_queues
+from notifications.worker.received import Received
+from notifications.worker.slots import Slots
+from tests.waiting import wait_for
+
+FLAT = '{"event_type":"order.created","order_id":7,"timestamp":"2026-11-27T06:00:00Z"}'
+
+Poll = Callable[..., Slots]
+
+
+@pytest.fixture
+def poll() -> Iterator[Poll]:
+    """`poll(take, *queues)`: a poller is at it; its slots, ten."""
+    pollers: list[Poller] = []
+
+    def poll(take: Callable[[PolledQueue, list[dict[str, Any]]], None], *queues: Any) -> Slots:
+        slots = Slots(10, on_free=lambda: pollers[0].advance())
+        pollers.append(Poller(slots, take, Counts(), wait_seconds=1))
+        pollers[0].watch(queues)
+        return slots
+
+    yield poll
+    for poller in pollers:
+        poller.close()
+        poller.wait(5)
+
+
+def send(queue: PolledQueue, body: str = FLAT) -> None:
+    client("sqs").send_message(QueueUrl=queue_url(queue.physical), MessageBody=body)
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_queue_is_polled_again_after_an_error_that_nobody_foresaw(
+    poll: Poll, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = polled_queues("email")[0]
+    took: list[int] = []
+
+    def take(queue: PolledQueue, messages: list[dict[str, Any]]) -> None:
+        took.append(len(messages))
+        raise KeyError("a bug of ours")
+
+    poll(take, queue)
+    send(queue)
+    wait_for(lambda: took == [1])
+    send(queue)
+    wait_for(lambda: took == [1, 1], within=5)
+    assert caplog.text.count("Traceback") == 1, "said once, with its traceback"
+
+
+def test_a_receive_that_raises_what_nobody_foresaw_loses_no_slot(poll: Poll) -> None:
+    nameless: Any = ["no text, and so no failure of SQS either"]
+    slots = poll(lambda *_: None, replace(polled_queues("email")[0], physical=nameless))
+    wait_for(lambda: slots.used == 0, within=3)
+
+
+@pytest.fixture
+def undeliverable() -> Iterator[tuple[Consumption, list[str]]]:
+    """A consumption whose first delivery raises, and what it delivered after that."""
+    delivered: list[str] = []
+    raised: list[int] = []
+
+    def deliver(messages: list[Received]) -> None:
+        if not raised:
+            raised.append(len(messages))
+            raise RuntimeError("the event loop is gone")
+        delivered.extend(received.body for received in messages)
+
+    consumption = Consumption(deliver, wait_seconds=1, receives=1)
+    yield consumption, delivered
+    consumption.close(patient=True)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("aws")
+def test_messages_that_an_error_kept_from_their_tasks_come_again_soon(
+    undeliverable: tuple[Consumption, list[str]],
+) -> None:
+    consumption, delivered = undeliverable
+    queue = polled_queues("email")[0]
+    assert queue.visibility_timeout > 20, "it comes sooner than by its visibility"
+    send(queue)
+    consumption.watch(consumers.get("email").name)
+    wait_for(lambda: delivered == [FLAT], within=12)
+
+
+@pytest.mark.django_db
+def test_a_message_that_cannot_even_be_held_costs_no_other_one(
+    undeliverable: tuple[Consumption, list[str]],
+) -> None:
+    consumption, _ = undeliverable
+    queue = polled_queues("email")[0]
+    slots = consumption._slots
+    before = slots.used
+    slots.reserve(1, 1)
+    consumption.take(queue, [{"Body": "neither id nor handle"}])
+    assert slots.used == before
+
+
+def test_an_answer_that_cannot_be_parsed_is_a_failure_of_sqs() -> None:
+    assert issubclass(ResponseParserError, broker.FAILURES)
