@@ -41,7 +41,14 @@ FAILURES = (
 )
 """What a call may raise, a garbled answer included. None of it ends consumption."""
 
-_EXPIRED = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"})
+_EXPIRED = frozenset(
+    {
+        "ReceiptHandleIsInvalid",
+        "InvalidParameterValue",
+        "MessageNotInflight",
+        "AWS.SimpleQueueService.MessageNotInflight",  # its name in the query protocol
+    }
+)
 _THROTTLED = frozenset({"ThrottlingException", "Throttling", "RequestThrottled", "SlowDown"})
 
 

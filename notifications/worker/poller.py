@@ -1,9 +1,9 @@
 """Poller: decides when to receive from which queue, and does it in threads.
 
 An idle queue has one long poll open. A queue that fills its batches is busy, and gets
-several short polls at once. A bulk queue has its turn only while the queue before it is
-not busy. Slots are reserved before a receive, so that no queue can bring more messages
-than the process may hold, whatever the others have under way.
+several short polls at once. A FIFO queue gives one message at a time. A bulk queue has its
+turn only while the queue before it is not busy. Slots are reserved before a receive, so that
+no queue can bring more messages than the process may hold, whatever the others have under way.
 """
 
 from __future__ import annotations
@@ -118,7 +118,12 @@ class Poller:
             return False
         if polled.under_way >= (self._receives if polled.busy else 1):
             return False
-        if polled.busy:
+        if polled.queue.fifo:
+            # SQS holds a group back only from the next receive on: one that brings two of a
+            # group has them run side by side.
+            granted = self._slots.reserve(1, 1)
+            wait = 0 if polled.busy else self._wait_seconds
+        elif polled.busy:
             full = min(broker.BATCH, max(1, self._slots.capacity // 2))
             granted, wait = self._slots.reserve(full, broker.BATCH), 0
         else:

@@ -23,6 +23,7 @@ class PolledQueue:
     dead_letters: str
     visibility_timeout: int
     bulk: bool = False
+    fifo: bool = False
 
 
 def polled_queues(consumer_name: str) -> tuple[PolledQueue, ...]:
@@ -40,6 +41,7 @@ def polled_queues(consumer_name: str) -> tuple[PolledQueue, ...]:
             dead_letters=dead_letters,
             visibility_timeout=queue.visibility_timeout,
             bulk=queue.role is topology.Role.BULK,
+            fifo=queue.fifo,
         )
 
     first, bulk = declared.queue(consumer_name), declared.bulk_queue(consumer_name)

@@ -13,12 +13,14 @@ from notifications import consumers
 from notifications.aws.clients import client
 from notifications.aws.sqs import queue_url
 from notifications.worker import broker
+from notifications.worker.broker import Answer
 from notifications.worker.consumption import Consumption
 from notifications.worker.counts import Counts
 from notifications.worker.poller import Poller
 from notifications.worker.queues import PolledQueue, polled_queues
 from notifications.worker.received import Received
 from notifications.worker.slots import Slots
+from tests.integration import ledger
 from tests.waiting import wait_for
 
 FLAT = '{"event_type":"order.created","order_id":7,"timestamp":"2026-11-27T06:00:00Z"}'
@@ -70,6 +72,50 @@ def test_a_receive_that_raises_what_nobody_foresaw_loses_no_slot(poll: Poll) -> 
     nameless: Any = ["no text, and so no failure of SQS either"]
     slots = poll(lambda *_: None, replace(polled_queues("email")[0], physical=nameless))
     wait_for(lambda: slots.used == 0, within=3)
+
+
+@pytest.fixture
+def fifo_queue(transactional_db: None, settings: Any, empty_aws: None) -> Iterator[PolledQueue]:
+    """A FIFO queue with three events of one subject in it."""
+    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"FIFO_TOPICS": {"order-events"}}
+    with ledger.registered():
+        queue = polled_queues(ledger.NAME)[0]
+        for number in range(3):
+            client("sqs").send_message(
+                QueueUrl=queue_url(queue.physical),
+                MessageBody=FLAT,
+                MessageGroupId="order/7",
+                MessageDeduplicationId=str(number),
+            )
+        yield queue
+
+
+def test_of_one_subject_in_a_fifo_queue_a_worker_holds_one_event_at_a_time(
+    poll: Poll, fifo_queue: PolledQueue
+) -> None:
+    held: list[dict[str, Any]] = []
+
+    def finish_one() -> int:
+        """The number held when it is finished."""
+        wait_for(lambda: held)
+        number = len(held)
+        message = held.pop()
+        received = Received.of(fifo_queue, message)
+        assert broker.delete(fifo_queue.physical, [broker.Change(received)]) == [Answer.DONE]
+        return number
+
+    poll(lambda queue, messages: held.extend(messages), fifo_queue)
+    assert [finish_one() for _ in range(3)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "code", ["MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight"]
+)
+def test_a_message_not_in_flight_any_more_is_not_changed_again(code: str) -> None:
+    """The emulator says it in one way only, so SQS's answer is taken from its reference."""
+    change = broker.Change(Received.of(None, {"MessageId": "m", "ReceiptHandle": "h"}))  # type: ignore[arg-type]
+    answer = {"Failed": [{"Id": "0", "SenderFault": True, "Code": code}]}
+    assert broker._answers(answer, [change]) == [Answer.EXPIRED]
 
 
 @pytest.fixture
