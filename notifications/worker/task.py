@@ -47,7 +47,7 @@ class EventTask(DjangoTask[Any, Any]):
     max_retries = 8
 
     def __call__(self, event: str | Envelope) -> Any:
-        """Read the event (its raw text, in the worker) and run the task on it."""
+        """Read the event (a text, in the worker) and run the task on it."""
         envelope = wire.read(event) if isinstance(event, str) else event
         received = self._received
         try:

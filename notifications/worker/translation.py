@@ -29,14 +29,17 @@ def read(received: Received) -> Envelope:
 
 
 def task_message(received: Received, event: Envelope) -> dict[str, Any]:
-    """The kombu payload: Celery's task message protocol 2, its one argument the raw text.
+    """The kombu payload: Celery's task message protocol 2, its one argument the event's text.
 
+    The argument is kept with a failed task, so of a foreign body it holds only what our model
+    knows: whatever else came with it, an address maybe, is nobody's to keep.
     https://docs.celeryq.dev/en/stable/internals/protocol.html
     """
     queue = received.queue
+    text = envelope.write(event) if event.foreign else received.body
     identity = str(task_id(event.id, queue.consumer, received.message_id))
     return {
-        "body": ((received.body,), {}, NO_EMBED),
+        "body": ((text,), {}, NO_EMBED),
         "headers": {
             "lang": "py",
             "task": queue.task,
@@ -45,7 +48,7 @@ def task_message(received: Received, event: Envelope) -> dict[str, Any]:
             "parent_id": None,
             "group": None,
             "retries": 0,
-            "argsrepr": received.body,
+            "argsrepr": text,
             "kwargsrepr": "{}",
             "origin": queue.physical,
             "headers": {

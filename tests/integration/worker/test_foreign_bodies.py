@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from django_celery_results.models import TaskResult
 
 from notifications.local.processes import Process
 from tests.integration.worker.conftest import Probes
@@ -81,3 +82,25 @@ def test_an_event_of_another_publisher_is_run_wrapped_or_not(
     threads_worker()
     wait_for(probes.is_empty)
     assert len(probes.runs(900_001)) == 1
+
+
+def test_a_failed_task_keeps_of_a_foreign_event_only_what_our_model_knows(
+    probes: Probes, threads_worker: Callable[..., Process]
+) -> None:
+    body = json.dumps(
+        {
+            "event_type": "probe.happened",
+            "number": 900_002,
+            "script": "fail for good",
+            "timestamp": "2026-11-27T06:00:00Z",
+            "email": "ann.secret@example.org",
+        }
+    )
+    probes.send_text(body)
+    worker = threads_worker()
+    wait_for(probes.is_empty)
+    row = TaskResult.objects.get()
+    assert "probe/900002" in row.task_args
+    assert "ann.secret" not in row.task_args
+    assert "ann.secret" not in worker.log
+    assert [letter["Body"] for letter in probes.dead_letters()] == [body]
