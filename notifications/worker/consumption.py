@@ -68,6 +68,7 @@ class Consumption:
         self._wait_seconds = wait_seconds
         self._unknown_held = unknown_held
         self._watched: set[str] = set()
+        self._said_unknown: set[str] = set()
         self._in_flight = InFlight()
         self._acknowledger = Acknowledger(self.counts)
         self._buriers = Threads("bury", _BURIERS)
@@ -207,12 +208,23 @@ class Consumption:
         return True
 
     def _hold_unknown(self, received: Received, error: UnknownEvent) -> None:
+        self._say_once(error)
         left = received.sent_at + self._unknown_held - time.time()
         if left <= 0:
             self.give_up(received.handle, Failure.of(error, attempts=0))
             return
         wait = FIRST_UNKNOWN_WAIT * 2 ** min(received.receive_count - 1, 10)
         self.retry(received.handle, min(wait, LONGEST_UNKNOWN_WAIT, left))
+
+    def _say_once(self, error: UnknownEvent) -> None:
+        """Once for each type: its messages come by the thousand, and again every few minutes."""
+        if error.message not in self._said_unknown:
+            self._said_unknown.add(error.message)
+            logger.warning(
+                "Holding an event for up to %d min: %s; is this worker older than the event?",
+                self._unknown_held // 60,
+                error.message,
+            )
 
     def _bury(self, received: Received, failure: Failure, first: Callable[[], None] | None) -> None:
         try:

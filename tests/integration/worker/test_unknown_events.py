@@ -32,10 +32,13 @@ def delivered(probes: Probes, request: pytest.FixtureRequest) -> Iterator[list[R
 
 @pytest.mark.parametrize("delivered", [1800.0], indirect=True)
 def test_it_waits_for_a_deploy_that_brings_its_model(
-    probes: Probes, delivered: list[Received]
+    probes: Probes, delivered: list[Received], caplog: pytest.LogCaptureFixture
 ) -> None:
-    probes.send_text(UNKNOWN)
-    wait_for(lambda: probes.counts() == (0, 1), what="it to be hidden")
+    for _ in range(3):
+        probes.send_text(UNKNOWN)
+    wait_for(lambda: probes.counts() == (0, 3), what="them to be hidden")
+    wait_for(lambda: "Holding an event for up to 30 min" in caplog.text)
+    assert caplog.text.count("probe.vanished is not registered here") == 1, "said once"
     assert not delivered
     assert not probes.dead_letters()
 
