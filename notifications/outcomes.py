@@ -81,7 +81,7 @@ def record(duty: Duty, claim: Claim, result: Sent | Skipped | Trouble, *, second
             note.skipped(reason)
         case Trouble(error=Unforeseen() as error):
             note.unknown(error, retried=False)
-            raise error.error
+            raise note.counted(error.error)
         case Trouble(error=OutcomeUnknown() as error):
             note.unknown(error, retried=duty.channel in RETRIED_WHEN_UNKNOWN)
         case Trouble(error=TransientError() as error):
@@ -91,7 +91,7 @@ def record(duty: Duty, claim: Claim, result: Sent | Skipped | Trouble, *, second
             raise error
         case Trouble(error=error):
             note.failed(error, reason=code_of(error))
-            raise error
+            raise note.counted(error)
 
 
 def record_lapsed(duty: Duty, claim: Claim) -> None:
@@ -194,6 +194,11 @@ class _Note:
         except (OperationalError, InterfaceError):
             logger.warning("attempt %s: not released, its lease must run out", self.claim.tag)
 
+    def counted(self, error: Exception) -> Exception:
+        """The error with the attempts of this generation on it, for the dead letter to tell."""
+        error.attempts = self.claim.number  # type: ignore[attr-defined]
+        return error
+
     def _exhausted(self, error: TransientError, spent: int) -> NoReturn:
         self._write(
             lambda: Delivery.objects.mark_failed(
@@ -203,7 +208,9 @@ class _Note:
             code=code_of(error),
             detail=self._text(error),
         )
-        raise AttemptsExhausted(f"{spent} attempts, the last: {code_of(error)}") from error
+        raise self.counted(
+            AttemptsExhausted(f"{spent} attempts, the last: {code_of(error)}")
+        ) from error
 
     def _retry_or_reopen(self, seconds: float, error: str) -> bool:
         """Race: our lease ended and somebody took the row for unknown, then we learn that it was

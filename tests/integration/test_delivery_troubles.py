@@ -259,3 +259,18 @@ def test_an_unknown_outcome_names_its_code_on_the_attempt(town: Town) -> None:
     tell(letter(), "sms")
 
     assert Attempt.objects.get().code == "read_timeout"
+
+
+def test_what_is_given_up_says_how_many_attempts_its_delivery_took() -> None:
+    event = letter()
+    MemoryChannel.script("email", "server_error", times=2)
+    for _ in range(2):
+        with pytest.raises(TransientError):
+            tell(event)
+        come_due()
+    MemoryChannel.script("email", "refuse", code="MessageRejected")
+
+    with pytest.raises(PermanentError) as told:
+        tell(event)
+
+    assert told.value.attempts == 3  # type: ignore[attr-defined]
