@@ -47,10 +47,12 @@ class HandledQuerySet(models.QuerySet["Handled"]):
         row = self.filter(consumer=consumer, event_id=event_id, generation__gte=generation)
         return row.values_list("attempts", flat=True).first() or 0
 
-    def mark_failed(self, consumer: str, envelope: Envelope, error: BaseException) -> int:
-        """The consumer gave the event up."""
+    def mark_failed(
+        self, consumer: str, envelope: Envelope, error: BaseException, *, uncounted: int = 0
+    ) -> int:
+        """The consumer gave the event up, after `uncounted` attempts more than were counted."""
         return self._upsert(
-            consumer, envelope, attempts=0, outcome=Handled.Outcome.FAILED, error=error
+            consumer, envelope, attempts=uncounted, outcome=Handled.Outcome.FAILED, error=error
         )
 
     def mark_done(self, consumer: str, envelope: Envelope) -> int:
@@ -58,6 +60,15 @@ class HandledQuerySet(models.QuerySet["Handled"]):
         return self._upsert(
             consumer, envelope, attempts=0, outcome=Handled.Outcome.DONE, error=None
         )
+
+    def close_open(self, consumer: str, envelope: Envelope) -> bool:
+        """What failed before has been done after all. Makes no row; whether there was one."""
+        closed = (
+            self.filter(consumer=consumer, event_id=envelope.id)
+            .exclude(outcome=Handled.Outcome.DONE)
+            .update(outcome=Handled.Outcome.DONE, last_error="", done_at=Now())
+        )
+        return bool(closed)
 
     def _upsert(
         self,
@@ -90,9 +101,9 @@ class HandledQuerySet(models.QuerySet["Handled"]):
 class Handled(models.Model):
     """What a consumer did with an event.
 
-    Service consumers leave one per event. Channel consumers leave deliveries instead, and a
-    row here only when there was nobody to tell, or when something failed before there was
-    a delivery to count on.
+    Service consumers leave one for each event that failed at least once, and for what they
+    mark themselves. Channel consumers leave deliveries instead, and a row here only when there
+    was nobody to tell, or when something failed before there was a delivery to count on.
     """
 
     class Outcome(models.TextChoices):

@@ -10,13 +10,14 @@ message sleeps in SQS, or, for more than 15 minutes, in the outbox.
 
 from __future__ import annotations
 
+import logging
 import random
 from datetime import timedelta
 from typing import Any, NoReturn
 
 from celery.contrib.django.task import DjangoTask
-from celery.exceptions import Ignore, Retry
-from django.db import transaction
+from celery.exceptions import Ignore, Retry, TaskPredicate
+from django.db import Error, transaction
 from django.utils import timezone
 
 from notifications import envelope as wire
@@ -25,6 +26,8 @@ from notifications.envelope import Envelope
 from notifications.exceptions import AttemptsExhausted, Busy, NotificationError, TransientError
 from notifications.models import Dispatch, Event, Handled
 from notifications.worker.database import UNAVAILABLE, DatabaseUnavailable
+
+logger = logging.getLogger(__name__)
 
 LONGEST_SLEEP = 15 * 60
 """Seconds that a message sleeps in SQS at most: it counts as in flight there, and those are few."""
@@ -57,12 +60,19 @@ class EventTask(DjangoTask[Any, Any]):
             if envelope.foreign:
                 Event.objects.keep(envelope)
             with tracing.continued(envelope.traceparent):
-                return super().__call__(envelope)
+                result = super().__call__(envelope)
+            if received.headers and _may_have_failed(received):
+                Handled.objects.close_open(received.headers["consumer"], envelope)
+            return result
         except UNAVAILABLE as error:
             self._sleep(DatabaseUnavailable(type(error).__name__), random.uniform(*DATABASE_WAIT))  # noqa: S311
         except Busy as busy:
             self._sleep(busy, busy.seconds)
+        except TaskPredicate:
+            raise  # no failure: Celery's words for what becomes of the message
         except Exception as error:
+            if received.headers:
+                _mark_failed(received, error)
             _remember_attempts(error, received.retries + 1)
             raise
 
@@ -113,9 +123,9 @@ class EventTask(DjangoTask[Any, Any]):
     def _count_retries(self, received: Any) -> None:
         """Set `retries`, on which Celery's backoff grows; SQS's receives grow with deploys too.
 
-        The first receive costs no query.
+        The first receive of a fresh event costs no query.
         """
-        if received.headers["receive_count"] > 1:
+        if _may_have_failed(received):
             received.retries = Handled.objects.attempts_of(
                 received.headers["consumer"],
                 received.envelope.id,
@@ -147,6 +157,34 @@ class EventTask(DjangoTask[Any, Any]):
                 received.envelope, queue=received.headers["queue"], until=until
             )
         raise Ignore(f"deferred for {seconds:.0f} s: {_words(error)}")
+
+
+def _may_have_failed(received: Any) -> bool:
+    """Whether an earlier try may have left a row: of this message, of one that was redriven, or
+    of one that was put off, whose successor SQS receives for the first time."""
+    envelope: Envelope = received.envelope
+    return (
+        received.headers["receive_count"] > 1
+        or envelope.generation > 0
+        or received.headers["sent_at"] - envelope.time.timestamp() > LONGEST_SLEEP
+    )
+
+
+def _mark_failed(received: Any, error: Exception) -> None:
+    """An error that knows its attempts is on a row already: a delivery's, or ours."""
+    if hasattr(error, "attempts"):
+        return
+    consumer, envelope = received.headers["consumer"], received.envelope
+    try:
+        Handled.objects.mark_failed(consumer, envelope, error, uncounted=1)
+    except Error as trouble:
+        # It must not keep the message from the dead letters, where the failure stands too.
+        logger.error(
+            "That %s gave up event %s could not be written: %s",
+            consumer,
+            envelope.id,
+            type(trouble).__name__,
+        )
 
 
 def _remember_attempts(error: BaseException, attempts: int) -> None:

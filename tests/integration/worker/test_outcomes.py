@@ -34,7 +34,9 @@ def test_a_transient_error_is_tried_again_by_visibility_and_publishes_nothing(
     probe_worker()
     wait_for(probes.is_empty)
     assert [line.split()[2] for line in probes.runs(number)] == ["0", "1", "2"]
-    assert Handled.objects.get(subject=f"probe/{number}").attempts == 2
+    row = Handled.objects.get(subject=f"probe/{number}")
+    assert (row.attempts, row.outcome, row.last_error) == (2, Handled.Outcome.DONE, "")
+    assert row.done_at
     assert not TaskResult.objects.exists()
     assert not Dispatch.objects.exists()
 
@@ -74,6 +76,9 @@ def test_a_permanent_error_is_a_dead_letter_at_once_with_everything_written_on_i
     assert "m…@example.org" in said["error"]
     assert "mallory" not in str(said)
     assert said["attempts"] == "1"
+    row = Handled.objects.get(subject=f"probe/{number}")
+    assert (row.outcome, row.attempts) == (Handled.Outcome.FAILED, 1)
+    assert row.last_error == "PermanentError: probe_permanent: never, says m…@example.org"
     assert len(said["fingerprint"]) == 16
     assert datetime.fromisoformat(said["first_seen"]) > datetime.now(UTC) - timedelta(minutes=1)
     assert said["source_message_id"]

@@ -1,0 +1,91 @@
+"""The inbox row that a task leaves, or closes, or need not ask for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from celery import shared_task
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.test.utils import CaptureQueriesContext
+
+from notifications.envelope import Envelope
+from notifications.exceptions import PermanentError
+from notifications.models import Handled
+from notifications.worker.task import EventTask
+from tests.integration.letters import letter
+
+pytestmark = pytest.mark.django_db
+
+
+@shared_task(bind=True, base=EventTask, name="tests.handled_rows")
+def task(self: object, envelope: Envelope) -> None:
+    """Does nothing."""
+
+
+@shared_task(bind=True, base=EventTask, name="tests.handled_rows_told")
+def told(self: object, envelope: Envelope) -> None:
+    error = PermanentError("refused")
+    error.attempts = 3  # type: ignore[attr-defined]
+    raise error
+
+
+@pytest.fixture
+def received() -> Iterator[dict[str, Any]]:
+    """The headers of a message received for the first time, sent now."""
+    headers = {"consumer": "payments", "queue": "payments", "receive_count": 1}
+    headers |= {"sent_at": time.time()}  # type: ignore[dict-item]
+    for each in (task, told):
+        each.push_request(headers=headers, retries=0)
+    yield headers
+    for each in (task, told):
+        each.pop_request()
+
+
+@pytest.mark.usefixtures("received")
+def test_a_success_on_the_first_receive_costs_no_query() -> None:
+    with CaptureQueriesContext(connections[DEFAULT_DB_ALIAS]) as queries:
+        task(letter())
+    assert not queries.captured_queries
+
+
+def test_a_success_after_a_failure_closes_its_row(received: dict[str, Any]) -> None:
+    event = letter()
+    Handled.objects.count_attempt("payments", event, OSError("no route"))
+    received["receive_count"] = 2
+    task(event)
+    row = Handled.objects.get()
+    assert (row.outcome, row.attempts, row.last_error) == (Handled.Outcome.DONE, 1, "")
+    assert row.done_at
+
+
+@pytest.mark.usefixtures("received")
+def test_a_success_of_an_event_that_was_put_off_closes_its_row() -> None:
+    """Its message is a new one, which SQS receives for the first time."""
+    event = letter(age=timedelta(hours=1))
+    Handled.objects.count_attempt("payments", event, OSError("see you in an hour"))
+    task(event)
+    assert Handled.objects.get().outcome == Handled.Outcome.DONE
+
+
+@pytest.mark.usefixtures("received")
+def test_a_success_after_a_redrive_closes_the_row_of_what_was_given_up() -> None:
+    Handled.objects.mark_failed("payments", event := letter(generation=1), OSError())
+    task(event)
+    assert Handled.objects.get().outcome == Handled.Outcome.DONE
+
+
+def test_a_success_received_twice_makes_no_row(received: dict[str, Any]) -> None:
+    received["receive_count"] = 2
+    task(letter())
+    assert not Handled.objects.exists()
+
+
+@pytest.mark.usefixtures("received")
+def test_what_is_on_a_delivery_s_row_already_leaves_none_here() -> None:
+    with pytest.raises(PermanentError):
+        told(letter())
+    assert not Handled.objects.exists()
