@@ -26,6 +26,7 @@ from typing import Any
 
 from celery import Celery, _find_option_with_arg, signals
 from celery.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, SystemCheckError
 
 REQUIRED: Mapping[str, Any] = {
     "broker_url": "sqs://",
@@ -75,10 +76,20 @@ def _prepare(app: Celery) -> Callable[..., None]:
         if sender.app is app:
             from notifications.worker import forks, logs  # Django's settings are known by now
 
+            _insist_on_settings()
             logs.set_up()
             forks.set_up(app)
 
     return prepare
+
+
+def _insist_on_settings() -> None:
+    """End a worker that a wrong setting would leave idle, with what the checks say of it."""
+    try:
+        BaseCommand().check()
+    except SystemCheckError as error:
+        # No exception: Celery would log what a receiver raises, and start.
+        sys.exit(str(error))
 
 
 def _require(app: Celery, setting: str, value: Any) -> None:

@@ -113,6 +113,21 @@ def test_an_unknown_consumer_is_refused_with_the_list_of_those_there_are(
     assert "Traceback" not in worker.log
 
 
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [("DATABASE_URL", "notifications.E014"), ("DJANGO_SECRET_KEY", "shop.E001")],
+)
+def test_a_worker_that_lacks_a_setting_says_so_and_ends(
+    probes: Probes, start: Callable[..., Process], setting: str, said: str
+) -> None:
+    command = [sys.executable, "-m", "celery", "-A", "orders_site", "worker", "-Q", "probe"]
+    worker = start(command, name="unset", **{setting: ""})
+    assert worker.wait(within=15) == 1
+    assert said in worker.log
+    assert "HINT: " in worker.log
+    assert "Traceback" not in worker.log
+
+
 def test_with_the_database_away_nothing_is_received(
     probes: Probes, threads_worker: Start, environment: dict[str, str]
 ) -> None:
