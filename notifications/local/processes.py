@@ -219,12 +219,15 @@ class Processes:
 
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP end the block as Ctrl-C does, so that `with` statements clean up."""
+    """Make SIGTERM and SIGHUP end the block as Ctrl-C does, so that `with` statements clean up.
+
+    Ctrl-C itself too: a shell starts what it puts into the background with SIGINT ignored.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    numbers = (signal.SIGTERM, signal.SIGHUP)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, interrupt) for number in numbers]
     try:
         yield

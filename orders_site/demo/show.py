@@ -17,6 +17,7 @@ from orders_site.demo.house import House
 from orders_site.demo.manifest import Call, Manifest
 from orders_site.demo.progress import Baseline, Progress, Snapshot
 from orders_site.demo.rush import Rush
+from orders_site.demo.underway import messages_under_way
 from orders_site.demo.verdict import Verdict, judge
 
 REFRESH = 0.5
@@ -25,6 +26,9 @@ PATIENCE = 240.0
 the visibility timeout (180 s), because a message that a dying worker held comes back after that."""
 QUIET = 2.0
 """Seconds to look on after the last call was answered: a doubled message would come now."""
+
+SETTLED = 5.0
+"""Seconds after which a run in which no message is under way any more is judged, whatever lacks."""
 
 TROUBLE = {"email": "throttle", "sms": "server_error", "push": "server_error"}
 """A few sends that each provider refuses at first, so that attempts and retries can be seen."""
@@ -58,8 +62,13 @@ def run(options: Options, house: House, sandbox: SandboxClient) -> int:
     def done(seen: Snapshot, quiet: float) -> bool:
         if not options.exit or rush.is_alive():
             return False
-        all_told = not seen.open and judge(manifest, _accepted(sandbox)).complete
-        return all_told or quiet > PATIENCE
+        if quiet > PATIENCE:
+            return True
+        if seen.open or seen.published < seen.events:
+            return False
+        return judge(manifest, _accepted(sandbox)).complete or (
+            quiet > SETTLED and not messages_under_way()
+        )
 
     try:
         with _Display(console, progress) as show:

@@ -92,6 +92,20 @@ def test_a_message_that_a_provider_accepted_twice_fails_the_demo(
     assert any(line.startswith("  doubled: order.") for line in lines(tmp_path))
 
 
+def test_a_message_that_a_provider_never_accepted_fails_the_demo(
+    demo: Demo, stack: Stack, sandbox: SandboxClient, tmp_path: Path
+) -> None:
+    sandbox.script("email", "refuse", code="MessageRejected", times=1)
+    given = {
+        "PROVIDER_SANDBOX_URL": sandbox.url,
+        "GOOGLE_APPLICATION_CREDENTIALS": stack.environment["GOOGLE_APPLICATION_CREDENTIALS"],
+    }
+    assert demo("--orders", "5", "--exit", "--json", **given).wait(120) == 1, lines(tmp_path)
+    result = json.loads(lines(tmp_path)[-1])
+    assert (result["lost"], result["doubled"], result["uncalled"]) == (1, 0, 0)
+    assert any(line.startswith("  lost: order.") for line in lines(tmp_path))
+
+
 def test_two_demos_run_side_by_side_and_listen_on_the_loopback_alone(
     demo: Demo, tmp_path: Path
 ) -> None:

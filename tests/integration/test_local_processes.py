@@ -160,11 +160,12 @@ def test_the_guardian_outlives_a_ctrl_c_that_reaches_it(
     wait_for(lambda: not runs(child), within=20, what="the end of the child")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_a_block_as_ctrl_c_does(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt), stopped_by_signals():
         signal.raise_signal(number)
-    assert signal.getsignal(number) == signal.SIG_DFL
+    assert signal.getsignal(number) == before
 
 
 def test_the_log_of_a_process_begins_with_the_process(processes: Processes, log: Path) -> None:
