@@ -37,7 +37,7 @@ class Slots:
         """The pool has grown or shrunk."""
         with self._lock:
             self._prefetch = prefetch
-            self.capacity = max(self.capacity, prefetch)
+            self.capacity = prefetch  # from where the pace opens it again
 
     def reserve(self, at_least: int, at_most: int) -> int:
         """Take up to `at_most` slots, or none when fewer than `at_least` are free.
