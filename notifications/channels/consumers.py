@@ -1,10 +1,11 @@
 """The channel consumers: a queue and a task for each channel of NOTIFICATIONS["CHANNELS"].
 
-A channel of your own is an adapter, its line in the settings, and in any app's `consumers.py`
+A channel of your own is an adapter and its line in the settings; its task is declared like ours.
+One that is to be tried or limited in another way declares it, in any app's `consumers.py`:
 
-    register_channel("pigeon", task="notifications.pigeon")
+    register_channel("pigeon", task="shop.pigeon")
 
-    @shared_task(bind=True, base=EventTask, name="notifications.pigeon", acks_late=True, …)
+    @shared_task(bind=True, base=EventTask, name="shop.pigeon", acks_late=True, …)
     def pigeon(self, envelope): tell(self, envelope, channel="pigeon")
 
 Nine tries in all: the waits before the second to the ninth are at most 2, 4, 8, … 256 seconds,
@@ -17,12 +18,14 @@ from celery import shared_task
 from django.core.exceptions import ImproperlyConfigured
 
 from notifications.conf import conf
-from notifications.consumers import Consumer, register
+from notifications.consumers import Consumer, all_consumers, register
 from notifications.deliveries import deliver
 from notifications.envelope import Envelope
 from notifications.exceptions import TransientError
 from notifications.retries import RetryPolicy
 from notifications.worker.task import EventTask
+
+OWN_TASKS = ("email", "sms", "whatsapp", "push")
 
 
 def tell(task: EventTask, envelope: Envelope, *, channel: str) -> None:
@@ -135,7 +138,7 @@ def register_channel(channel: str, *, task: str, max_retries: int = 8) -> Consum
 
 
 def register_configured() -> None:
-    """Register those of our four channels that the settings have.
+    """Register a consumer for each configured channel that has none yet.
 
     Settings that cannot be read register nothing: the system checks say what is wrong.
     """
@@ -143,6 +146,30 @@ def register_configured() -> None:
         configured = conf().channels
     except ImproperlyConfigured:
         return
-    for channel in ("email", "sms", "whatsapp", "push"):
-        if channel in configured:
-            register_channel(channel, task=f"notifications.{channel}")
+    served = {consumer.channel for consumer in all_consumers()}
+    for channel in sorted(set(configured) - served):
+        if channel not in OWN_TASKS:
+            declare_task(channel)
+        register_channel(channel, task=f"notifications.{channel}")
+
+
+def declare_task(channel: str) -> None:
+    """The task of a channel for which nobody wrote one: tried like ours, without a rate limit.
+
+    Celery's `task_annotations` change it: {"notifications.pigeon": {"rate_limit": "5/s"}}.
+    """
+
+    def task(self: EventTask, envelope: Envelope) -> None:
+        tell(self, envelope, channel=channel)
+
+    shared_task(
+        bind=True,
+        base=EventTask,
+        name=f"notifications.{channel}",
+        acks_late=True,
+        autoretry_for=(TransientError,),
+        max_retries=8,
+        retry_backoff=2,
+        retry_backoff_max=600,
+        retry_jitter=True,
+    )(task)
