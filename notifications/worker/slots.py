@@ -19,8 +19,8 @@ _RATE_WINDOW = 0.5  # seconds over which the pace is measured
 class Slots:
     """A window of messages held or being received, shared by every queue of the process.
 
-    It starts at `prefetch` (concurrency times Celery's prefetch multiplier) and opens and
-    closes with the pace at which messages are finished.
+    It starts at `prefetch` (concurrency times Celery's prefetch multiplier), or at one batch if
+    that is more, and opens and closes with the pace at which messages are finished.
     """
 
     def __init__(self, prefetch: int, on_free: Callable[[], None]) -> None:
@@ -37,7 +37,7 @@ class Slots:
         """The pool has grown or shrunk."""
         with self._lock:
             self._prefetch = prefetch
-            self.capacity = prefetch  # from where the pace opens it again
+            self.capacity = max(self.capacity, prefetch)
 
     def reserve(self, at_least: int, at_most: int) -> int:
         """Take up to `at_most` slots, or none when fewer than `at_least` are free.
