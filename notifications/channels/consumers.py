@@ -14,6 +14,8 @@ with full jitter (`notifications.retries.schedule`).
 
 from __future__ import annotations
 
+from functools import cache
+
 from celery import shared_task
 from django.core.exceptions import ImproperlyConfigured
 
@@ -153,8 +155,11 @@ def register_configured() -> None:
         register_channel(channel, task=f"notifications.{channel}")
 
 
+@cache
 def declare_task(channel: str) -> None:
     """The task of a channel for which nobody wrote one: tried like ours, without a rate limit.
+
+    Declared once in a process: Celery keeps what is shared for every app to come.
 
     Celery's `task_annotations` change it: {"notifications.pigeon": {"rate_limit": "5/s"}}.
     """

@@ -31,7 +31,6 @@ def pigeon_post(settings: Any) -> Iterator[None]:
     register_configured()
     yield
     consumers.unregister("pigeon")
-    current_app.tasks.pop("notifications.pigeon")
 
 
 def test_its_consumer_task_and_queues_follow_from_the_line(pigeon_post: None) -> None:
