@@ -1,11 +1,29 @@
 """What is kept: facts (Event), what must be published (Dispatch), what was done about it
-(Delivery and Attempt for channels, Handled for services) and what was given up on (DeadLetter)."""
+(Delivery, Attempt and Receipt for channels, Handled for services), what was given up on
+(DeadLetter), what holds sending back (RateLimit, Breaker, Pause) and who works (WorkerProcess)."""
 
 from notifications.models.attempt import Attempt
+from notifications.models.breaker import Breaker
 from notifications.models.dead_letter import DeadLetter
 from notifications.models.delivery import Delivery
 from notifications.models.dispatch import Dispatch
 from notifications.models.event import Event
 from notifications.models.handled import Handled
+from notifications.models.pause import Pause
+from notifications.models.rate_limit import RateLimit
+from notifications.models.receipt import Receipt
+from notifications.models.worker_process import WorkerProcess
 
-__all__ = ["Attempt", "DeadLetter", "Delivery", "Dispatch", "Event", "Handled"]
+__all__ = [
+    "Attempt",
+    "Breaker",
+    "DeadLetter",
+    "Delivery",
+    "Dispatch",
+    "Event",
+    "Handled",
+    "Pause",
+    "RateLimit",
+    "Receipt",
+    "WorkerProcess",
+]

@@ -184,6 +184,8 @@ class Dispatch(models.Model):
     class Reason(models.TextChoices):
         RECORDED = "recorded", "first publication"
         DEFERRED = "deferred", "deferred"
+        PAUSED = "paused", "held while its event type is paused"
+        THROTTLED = "throttled", "recipient's limit reached"
         REOPENED = "reopened", "lease expired"
         RESENT = "resent", "resend"
         REDRIVEN = "redriven", "redrive"

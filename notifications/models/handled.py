@@ -119,6 +119,9 @@ class Handled(models.Model):
     subject = models.CharField(max_length=255, blank=True)
     generation = models.PositiveIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)
+    starts = models.PositiveIntegerField(
+        default=0, help_text="Times its task began and has not ended: what kills the process."
+    )
     outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.OPEN)
     last_error = models.TextField(blank=True)
     received_at = models.DateTimeField(db_default=Now())
