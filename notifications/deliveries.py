@@ -15,6 +15,7 @@ from django.db import InterfaceError, OperationalError, connections, router
 from django.utils import timezone
 
 from notifications import outcomes, recipients, rendering
+from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
 from notifications.channels.base import ChannelAdapter, Message
 from notifications.conf import Route, conf
@@ -43,6 +44,7 @@ class Duty:
     route: Route
     recipient: Recipient
     policy: RetryPolicy
+    account: Account
     task_id: UUID | str | None
     worker: str
 
@@ -52,6 +54,7 @@ def deliver(
     *,
     channel: str,
     policy: RetryPolicy,
+    account: Account = UNLIMITED,
     task_id: UUID | str | None = None,
     worker: str = "",
 ) -> None:
@@ -62,7 +65,12 @@ def deliver(
     raised when all have been tried: TransientError (`retry_after` seconds, `counted`) or
     Busy (`seconds`) if any is to be tried again, else the exception of one that failed.
     """
-    duties = list(_duties(envelope, channel, policy, task_id, worker))
+    duties = [
+        Duty(
+            envelope, adapter(channel), channel, route, recipient, policy, account, task_id, worker
+        )
+        for route, recipient in _addressees(envelope, channel)
+    ]
     if not duties:
         Handled.objects.mark_done(channel, envelope)
     errors: list[Exception] = []
@@ -77,18 +85,15 @@ def deliver(
         _raise_most_urgent(errors)
 
 
-def _duties(
-    envelope: Envelope, channel: str, policy: RetryPolicy, task_id: UUID | str | None, worker: str
-) -> Iterator[Duty]:
+def _addressees(envelope: Envelope, channel: str) -> Iterator[tuple[Route, Recipient]]:
     for route in conf().routes.get(envelope.type, ()):
         if route.channel == channel:
             for recipient in recipients.resolve(envelope, route):
-                yield Duty(
-                    envelope, adapter(channel), channel, route, recipient, policy, task_id, worker
-                )
+                yield route, recipient
 
 
 def _deliver_one(duty: Duty) -> None:
+    duty.account.check()
     lease_ends = time.monotonic() + lease_of(duty.channel).total_seconds()
     claim = _claim(duty)
     if claim is None:
@@ -101,6 +106,7 @@ def _deliver_one(duty: Duty) -> None:
             result = Skipped(reason)
         else:
             message = _render(duty, claim)
+            _wait_turn(duty, message)
             _insist_on_lease(lease_ends)
             result = _send(duty, message)
     except Exception as error:  # noqa: BLE001 - every one is put on record, and raised again there
@@ -172,6 +178,11 @@ def _render(duty: Duty, claim: Claim) -> Message:
     )
 
 
+def _wait_turn(duty: Duty, message: Message) -> None:
+    _lend_connection()
+    duty.account.wait_turn(duty.adapter.weight(message))
+
+
 def _insist_on_lease(ends: float) -> None:
     """Race: the shop's hooks took so long, or this process was suspended, that somebody else may
     have taken over by now. Nothing is sent yet, and that is still to be said."""
@@ -183,10 +194,12 @@ def _send(duty: Duty, message: Message) -> Sent:
     _lend_connection()
     try:
         accepted = duty.adapter.send(message)
-    except NotificationError:
+    except NotificationError as error:
+        duty.account.report(error)
         raise
     except Exception as error:
         raise outcomes.Unforeseen(error) from error
+    duty.account.report(None)
     return Sent(accepted, message.content.template_version)
 
 

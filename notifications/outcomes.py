@@ -86,7 +86,7 @@ def record(duty: Duty, claim: Claim, result: Sent | Skipped | Trouble, *, second
             note.unknown(error, retried=duty.channel in RETRIED_WHEN_UNKNOWN)
         case Trouble(error=TransientError() as error):
             note.retrying(error)
-        case Trouble(error=OperationalError() | InterfaceError() as error):
+        case Trouble(error=Busy() | OperationalError() | InterfaceError() as error):
             note.released()
             raise error
         case Trouble(error=error):
@@ -182,7 +182,7 @@ class _Note:
             raise _again(TransientError, error, seconds) from error
 
     def released(self) -> None:
-        """The database failed us before a provider was asked: as though never claimed."""
+        """No provider was asked: as though it had never been claimed."""
 
         def release() -> None:
             with transaction.atomic(using=_database()):

@@ -59,3 +59,7 @@ class ChannelAdapter(ABC):
     @abstractmethod
     def send(self, message: Message) -> Accepted:
         """Hand over once: TransientError, PermanentError, ProviderPaused or OutcomeUnknown."""
+
+    def weight(self, message: Message) -> int:
+        """The units of the account's rate limit that sending it costs: an SMS's parts, say."""
+        return 1

@@ -2,8 +2,9 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import notifications.identifiers
 from django.db import migrations, models
+
+import notifications.identifiers
 
 
 class Migration(migrations.Migration):
