@@ -29,6 +29,8 @@ class Consumer:
     max_retries: the task's own `max_retries`; its queue allows some more receives than that.
     bulk: whether it has a `-bulk` queue beside the first (channel consumers do).
     channel: the channel it serves, for channel consumers; empty for service consumers.
+    account: the provider account whose rate limit and breaker hold it back, where it shares one
+        with another consumer; empty: one of its own, by its name.
     """
 
     name: str
@@ -38,6 +40,11 @@ class Consumer:
     max_retries: int = 8
     bulk: bool = False
     channel: str = ""
+    account: str = ""
+
+    @property
+    def account_name(self) -> str:
+        return self.account or self.name
 
     def takes(self, event_type: str) -> bool:
         return self.wants is None or event_type in self.wants
