@@ -32,8 +32,8 @@ check: $(READY) ## Lint, format, types, direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(READY) ## Run every test on the embedded PostgreSQL, SNS/SQS and providers
-	$(BIN)/python -m pytest $(ARGS)
+test: $(READY) ## Run every test on the embedded PostgreSQL, SNS/SQS and providers: ARGS=<path> some
+	$(BIN)/python -m pytest $(or $(ARGS),-n 2 --dist worksteal)
 
 bench: $(READY) ## Measure against plain Celery and the bare limit: ONLY=<name>, JSON=1
 	@exec $(BIN)/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json)

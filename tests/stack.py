@@ -4,10 +4,14 @@ They are started before Django's settings are read and thrown away at the end. T
 empty queues and drop databases, so they never touch what the shell's environment
 happens to point at. One exception is asked for by name: `TEST_DATABASE_URL`, a
 PostgreSQL server to test against (its user must be allowed to create databases).
+
+Under `pytest -n` every worker process has parts of its own, and the process that only
+hands out the tests has none.
 """
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import os
 import shutil
@@ -38,13 +42,23 @@ stack_key = pytest.StashKey[Stack]()
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
     """A wrapper, because pytest-django reads the settings in this very hook."""
-    options = early_config.known_args_namespace
-    if not (options.help or options.version or options.collectonly):
+    if _runs_tests(early_config.known_args_namespace):
         stack = _start()
         early_config.stash[stack_key] = stack
         early_config.add_cleanup(lambda: _stop(stack))
     _settle_environment(early_config.stash.get(stack_key, None))
     yield
+
+
+def _runs_tests(options: argparse.Namespace) -> bool:
+    if options.help or options.version or options.collectonly:
+        return False
+    hands_them_out = getattr(options, "numprocesses", None) and not _is_worker()
+    return not hands_them_out
+
+
+def _is_worker() -> bool:
+    return "PYTEST_XDIST_WORKER" in os.environ
 
 
 def _start() -> Stack:

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from notifications import envelope
 from notifications.envelope import Envelope
 from notifications.exceptions import NotAnEvent, UnknownEvent
-from notifications.identifiers import uuid7
 
 WRITTEN = Envelope(
-    id=uuid7(),
+    id=UUID("0199c1d2-7b1e-7f3a-9c55-2f6f0e1b4a10"),
     type="order.created",
     version=1,
     source="urn:orders-site",
