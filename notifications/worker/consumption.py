@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -99,12 +99,24 @@ class Consumption:
         self._poller.leave(consumer)
         self._give_back(consumer)
 
-    def take(self, queue: PolledQueue, messages: list[dict[str, Any]]) -> None:
+    def take(
+        self,
+        queue: PolledQueue,
+        messages: list[dict[str, Any]],
+        turns: Sequence[float] = (),
+        probe: bool = False,
+    ) -> None:
         """What one receive brought: hold it, read it, and deliver what is an event.
 
+        turns: starts of the account's units that were bought for it, one for each message as far
+        as they go. probe: it is let through the account's open breaker.
         When that raises, what was not delivered goes back to the queue.
         """
         held = self._hold(queue, messages)
+        for received, turn in zip(held, turns, strict=False):
+            received.turn = turn
+        for received in held:
+            received.probe = probe
         try:
             self._see_to(queue, held)
         except Exception:
@@ -115,6 +127,17 @@ class Consumption:
     def running(self) -> int:
         """Messages whose task has begun and is not settled."""
         return self._in_flight.running
+
+    def report(self) -> dict[str, Any]:
+        """What this process holds and does now, in the words of `WorkerProcess`."""
+        return {
+            "held": self._in_flight.held,
+            "running": self._in_flight.running,
+            "slots": self._slots.capacity,
+            "slots_used": self._slots.used,
+            "counts": self.counts.snapshot(),
+            "queues": [],
+        }
 
     def start(self, handle: str) -> bool:
         """The task is about to run. False when the message is not ours any more: it must not."""

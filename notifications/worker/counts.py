@@ -17,6 +17,11 @@ class Counts:
         with self._lock:
             self._counter[name] += count
 
+    def snapshot(self) -> dict[str, int]:
+        """The counters as they stand."""
+        with self._lock:
+            return dict(self._counter)
+
     def __str__(self) -> str:
         with self._lock:
             counted = sorted(self._counter.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from notifications.worker.received import Received
@@ -25,6 +26,12 @@ class InFlight:
         with self._lock:
             return sum(received.started for received in self._held.values())
 
+    @property
+    def held(self) -> int:
+        """Messages, begun or not."""
+        with self._lock:
+            return len(self._held)
+
     def hold(self, received: Received) -> None:
         """It came."""
         with self._lock:
@@ -36,7 +43,7 @@ class InFlight:
             received = self._held.get(handle)
             if received is None:
                 return False
-            received.started = True
+            received.started_at = time.monotonic()
             return True
 
     def take(self, handle: str) -> Received | None:

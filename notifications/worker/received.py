@@ -15,7 +15,10 @@ from notifications.worker.queues import PolledQueue
 class Received:
     """What SQS gave, typed. `handle` names this one receive, `message_id` the message for life.
 
-    sent_at, first_received_at: Unix seconds, by SQS's clock. held_since: this process's monotonic.
+    sent_at, first_received_at: Unix seconds, by SQS's clock. held_since, started_at and turn:
+    monotonic seconds, the same in every process of this host.
+    turn: the start of the unit of its account's rate that was bought before it was received.
+    probe: it is the one message that may pass its account's open breaker.
     """
 
     queue: PolledQueue
@@ -28,8 +31,15 @@ class Received:
     group: str = ""
     attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     held_since: float = field(default_factory=time.monotonic)
-    started: bool = False
+    started_at: float | None = None
     event: Envelope | None = None
+    turn: float | None = None
+    probe: bool = False
+
+    @property
+    def started(self) -> bool:
+        """Whether its task has begun."""
+        return self.started_at is not None
 
     @classmethod
     def of(cls, queue: PolledQueue, message: Mapping[str, Any]) -> Received:

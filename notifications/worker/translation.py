@@ -57,6 +57,8 @@ def task_message(received: Received, event: Envelope) -> dict[str, Any]:
                 "message_id": received.message_id,
                 "receive_count": received.receive_count,
                 "sent_at": received.sent_at,
+                "turn": received.turn,
+                "probe": received.probe,
             },
         },
         "properties": {
