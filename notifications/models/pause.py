@@ -2,8 +2,35 @@
 
 from __future__ import annotations
 
-from django.db import models
+from django.db import connections, models
 from django.db.models.functions import Now
+
+_PAUSE = """
+INSERT INTO notifications_pause (kind, name, reason, paused_by, resumed_by)
+VALUES (%(kind)s, %(name)s, %(reason)s, %(by)s, '')
+ON CONFLICT (kind, name) WHERE resumed_at IS NULL DO NOTHING
+"""
+
+
+class PauseQuerySet(models.QuerySet["Pause"]):
+    """The verbs. Each is one statement; a second one of the same does nothing."""
+
+    def pause(self, kind: Pause.Kind, name: str, *, by: str, reason: str = "") -> bool:
+        """Stop it from now on. False when it is stopped already; that pause stands as it is."""
+        self._for_write = True
+        parameters = {"kind": kind.value, "name": name, "reason": reason, "by": by}
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(_PAUSE, parameters)
+            return bool(cursor.rowcount)
+
+    def resume(self, kind: Pause.Kind, name: str, *, by: str) -> bool:
+        """Let it go on. False when nothing holds it."""
+        held = self.in_force().filter(kind=kind, name=name)
+        return bool(held.update(resumed_at=Now(), resumed_by=by))
+
+    def in_force(self) -> models.QuerySet[Pause]:
+        """Those that hold something now."""
+        return self.filter(resumed_at=None)
 
 
 class Pause(models.Model):
@@ -22,6 +49,8 @@ class Pause(models.Model):
     paused_by = models.CharField(max_length=150, blank=True)
     resumed_at = models.DateTimeField(null=True, blank=True)
     resumed_by = models.CharField(max_length=150, blank=True)
+
+    objects = PauseQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -1,0 +1,197 @@
+"""Switches: what holds queues back now, pauses and open breakers, as this process last saw it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from django.db import Error, connections, router
+from django.db.models import F
+from django.db.models.functions import Now
+
+from notifications.consumers import Consumer
+from notifications.models import Breaker, Pause
+
+OLDEST = 1.0
+"""Seconds. Looked at as often as anybody likes, read from the database at most once in these."""
+
+PROBE_UNDER_WAY = 1.0
+"""Seconds to stay away from an account whose probe is due or out: its end is seen then."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One account that fails. `probe_at`: on this process's monotonic clock, when it is open."""
+
+    failures: int
+    probe_at: float | None
+    error: str
+
+    @property
+    def seconds(self) -> float:
+        """How long to leave the account alone; 0 when it is not open."""
+        if self.probe_at is None:
+            return 0.0
+        return max(self.probe_at - time.monotonic(), PROBE_UNDER_WAY)
+
+
+@dataclass(frozen=True)
+class Switches:
+    """Every pause in force, in words, and every account in trouble.
+
+    paused_queues, paused_channels: name without the prefix, and who paused it why.
+    """
+
+    paused_queues: Mapping[str, str] = field(default_factory=dict)
+    paused_channels: Mapping[str, str] = field(default_factory=dict)
+    paused_event_types: frozenset[str] = frozenset()
+    troubles: Mapping[str, Trouble] = field(default_factory=dict)
+
+    def holds(self, queue: str, consumer: Consumer) -> str:
+        """Why this queue of this consumer is not to be polled now; "" when nothing holds it."""
+        return self.pause_of(queue, consumer) or self.breaker_of(consumer.account_name)
+
+    def pause_of(self, queue: str, consumer: Consumer) -> str:
+        """Who paused the queue or its channel, and why; "" when nobody did."""
+        return self.paused_queues.get(queue, "") or self.paused_channels.get(consumer.channel, "")
+
+    def breaker_of(self, account: str) -> str:
+        """Why the account is left alone; "" when its breaker is closed."""
+        trouble = self.troubles.get(account)
+        if trouble is None or trouble.probe_at is None:
+            return ""
+        return f"account {account} is left alone: {trouble.error}"
+
+    def breaker_seconds(self, account: str) -> float:
+        """How long to leave the account alone, until its next probe; 0 when its breaker is closed.
+
+        Never 0 while it is open: a due probe is for him who gets it by `try_probe`.
+        """
+        trouble = self.troubles.get(account)
+        return trouble.seconds if trouble else 0.0
+
+    def probe_is_due(self, account: str) -> bool:
+        """Whether `Breaker.objects.try_probe` is worth a statement."""
+        trouble = self.troubles.get(account)
+        return bool(trouble and trouble.probe_at and trouble.probe_at <= time.monotonic())
+
+    def failing(self, account: str) -> bool:
+        """Whether failures of the account are counted, so that a success must be written."""
+        return account in self.troubles
+
+
+def look() -> Switches:
+    """The switches, at most OLDEST seconds old. Never raises.
+
+    While the database is away the last ones stand. One thread reads, the others go on with
+    those: only the first look of a process is waited for.
+    """
+    return _view.look()
+
+
+def look_again() -> None:
+    """The next look reads the database: this process has just thrown a switch."""
+    _view.age()
+
+
+class _View:
+    """The last switches read, and when."""
+
+    def __init__(self) -> None:
+        self._reading = threading.Lock()
+        self._last: Switches | None = None
+        self._read_at = 0.0
+        self._failed = False
+
+    def look(self) -> Switches:
+        if self._last is not None and time.monotonic() < self._read_at + OLDEST:
+            return self._last
+        if self._reading.acquire(blocking=self._last is None):
+            try:
+                if self._last is None or time.monotonic() >= self._read_at + OLDEST:
+                    self._read()
+            finally:
+                self._reading.release()
+        return self._last or Switches()
+
+    def age(self) -> None:
+        self._read_at = -OLDEST
+
+    def _read(self) -> None:
+        try:
+            self._last = read()
+        except Error as error:
+            self._last = self._last or Switches()
+            if not self._failed:
+                logger.warning("The switches could not be read: %s", type(error).__name__)
+            self._failed = True
+        else:
+            self._failed = False
+        self._read_at = time.monotonic()
+
+
+def read() -> Switches:
+    """The switches from the database, now. Leaves the thread's connection as it found it.
+
+    Threads of the worker that run no task come here, and nobody else would close theirs.
+    """
+    connection = connections[router.db_for_write(Breaker)]
+    was_open = connection.connection is not None
+    try:
+        return _switches(
+            Pause.objects.using(connection.alias).in_force(),
+            Breaker.objects.using(connection.alias)
+            .in_trouble()
+            .annotate(probe_in=F("probe_at") - Now()),
+        )
+    except Error:
+        was_open = connection.in_atomic_block  # broken, maybe: the next look takes a fresh one
+        raise
+    finally:
+        if not was_open:
+            connection.close()
+
+
+def _switches(pauses: Iterable[Pause], breakers: Iterable[Breaker]) -> Switches:
+    words: dict[str, dict[str, str]] = {kind: {} for kind in Pause.Kind.values}
+    for pause in pauses:
+        words[pause.kind][pause.name] = in_words(pause)
+    return Switches(
+        paused_queues=words[Pause.Kind.QUEUE],
+        paused_channels=words[Pause.Kind.CHANNEL],
+        paused_event_types=frozenset(words[Pause.Kind.EVENT_TYPE]),
+        troubles={breaker.account: _trouble(breaker) for breaker in breakers},
+    )
+
+
+def in_words(pause: Pause) -> str:
+    """ "queue email paused by ada: the account is being moved"."""
+    by = f" by {pause.paused_by}" if pause.paused_by else ""
+    return f"{pause} paused{by}{f': {pause.reason}' if pause.reason else ''}"
+
+
+def _trouble(breaker: Breaker) -> Trouble:
+    probe_in = getattr(breaker, "probe_in", None)
+    return Trouble(
+        failures=breaker.failures,
+        probe_at=None if probe_in is None else time.monotonic() + probe_in.total_seconds(),
+        error=breaker.last_error,
+    )
+
+
+_view = _View()
+
+
+def _start_anew_in_child() -> None:
+    """A forked child must not wait for a lock that only its parent's thread would free."""
+    global _view
+    _view = _View()
+
+
+os.register_at_fork(after_in_child=_start_anew_in_child)
