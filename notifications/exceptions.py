@@ -54,6 +54,13 @@ class AttemptsExhausted(PermanentError):
     default_code = "attempts_exhausted"
 
 
+class Poisoned(PermanentError):
+    """The event's task began too often without an end: it kills or hangs its process."""
+
+    default_code = "poison"
+    attempts = 0
+
+
 class ProviderPaused(TransientError):
     """The whole account is refused (suspended, quota used up): try nothing else on it now."""
 

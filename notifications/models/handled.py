@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connections, models
@@ -15,10 +15,10 @@ from notifications.redaction import redact
 _UPSERT = """
 INSERT INTO notifications_handled AS handled (
     consumer, event_id, event_type, event_time, subject, generation,
-    attempts, outcome, last_error, done_at
+    attempts, starts, outcome, last_error, done_at
 ) VALUES (
     %(consumer)s, %(event)s, %(event_type)s, %(event_time)s, %(subject)s, %(generation)s,
-    %(attempts)s, %(outcome)s, %(error)s,
+    %(attempts)s, 0, %(outcome)s, %(error)s,
     CASE WHEN %(outcome)s = 'open' THEN NULL ELSE statement_timestamp() END
 )
 ON CONFLICT (consumer, event_id) DO UPDATE SET
@@ -31,6 +31,44 @@ ON CONFLICT (consumer, event_id) DO UPDATE SET
 WHERE handled.outcome <> 'done'
 RETURNING attempts
 """
+
+# No row comes back for a suspect (a row with starts) unless it may begin.
+_BEGIN = """
+INSERT INTO notifications_handled AS handled (
+    consumer, event_id, event_type, event_time, subject, generation,
+    attempts, starts, outcome, last_error
+) VALUES (
+    %(consumer)s, %(event)s, %(event_type)s, %(event_time)s, %(subject)s, %(generation)s,
+    0, 1, 'open', ''
+)
+ON CONFLICT (consumer, event_id) DO UPDATE SET starts = handled.starts + 1
+WHERE handled.starts = 0 OR %(suspects)s
+RETURNING starts, CASE WHEN generation < %(generation)s THEN 0 ELSE attempts END
+"""
+
+# A row that is open without an error was made by a start, and has nothing else to say.
+_END = """
+WITH forgotten AS (
+    DELETE FROM notifications_handled
+    WHERE consumer = %(consumer)s AND event_id = %(event)s AND outcome = 'open' AND last_error = ''
+)
+UPDATE notifications_handled SET
+    starts = 0,
+    last_error = CASE WHEN %(well)s THEN '' ELSE last_error END,
+    done_at = CASE WHEN %(well)s AND outcome <> 'done'
+        THEN statement_timestamp() ELSE done_at END,
+    outcome = CASE WHEN %(well)s THEN 'done' ELSE outcome END
+WHERE consumer = %(consumer)s AND event_id = %(event)s
+    AND NOT (outcome = 'open' AND last_error = '')
+    AND (starts > 0 OR (%(well)s AND outcome <> 'done'))
+"""
+
+
+class Begun(NamedTuple):
+    """starts: of its task that have not ended, this one with them. attempts: that have failed."""
+
+    starts: int
+    attempts: int
 
 
 class HandledQuerySet(models.QuerySet["Handled"]):
@@ -61,14 +99,37 @@ class HandledQuerySet(models.QuerySet["Handled"]):
             consumer, envelope, attempts=0, outcome=Handled.Outcome.DONE, error=None
         )
 
+    def begin(self, consumer: str, envelope: Envelope) -> Begun | None:
+        """The task is about to run, and has not ended until `ended` or `close_open` says so.
+
+        None, and nothing is counted, when an earlier start has not ended: such an event is
+        suspected of killing the process that runs it.
+        """
+        row = self._begin(consumer, envelope, suspects=False)
+        return Begun(*row) if row else None
+
+    def begin_suspect(self, consumer: str, envelope: Envelope) -> Begun:
+        """The same, whatever its earlier starts."""
+        return Begun(*self._begin(consumer, envelope, suspects=True))
+
+    def ended(self, consumer: str, event_id: UUID) -> None:
+        """The task came to an end, though not a good one: no start of it is open any more."""
+        self._end(consumer, event_id, well=False)
+
     def close_open(self, consumer: str, envelope: Envelope) -> bool:
-        """What failed before has been done after all. Makes no row; whether there was one."""
-        closed = (
-            self.filter(consumer=consumer, event_id=envelope.id)
-            .exclude(outcome=Handled.Outcome.DONE)
-            .update(outcome=Handled.Outcome.DONE, last_error="", done_at=Now())
-        )
-        return bool(closed)
+        """It has been done after all. Makes no row; whether there is one that says so now."""
+        return self._end(consumer, envelope.id, well=True)
+
+    def _end(self, consumer: str, event_id: UUID, *, well: bool) -> bool:
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(_END, {"consumer": consumer, "event": event_id, "well": well})
+            return bool(cursor.rowcount)
+
+    def _begin(self, consumer: str, envelope: Envelope, *, suspects: bool) -> Any:
+        values = {**_identity(consumer, envelope), "suspects": suspects}
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(_BEGIN, values)
+            return cursor.fetchone()
 
     def _upsert(
         self,
@@ -79,13 +140,8 @@ class HandledQuerySet(models.QuerySet["Handled"]):
         outcome: Handled.Outcome,
         error: BaseException | None,
     ) -> int:
-        values: dict[str, Any] = {
-            "consumer": consumer,
-            "event": envelope.id,
-            "event_type": envelope.type,
-            "event_time": envelope.time,
-            "subject": envelope.subject,
-            "generation": envelope.generation,
+        values = {
+            **_identity(consumer, envelope),
             "attempts": attempts,
             "outcome": outcome.value,
             "error": redact(f"{type(error).__name__}: {error}") if error else "",
@@ -98,12 +154,24 @@ class HandledQuerySet(models.QuerySet["Handled"]):
         return self.attempts_of(consumer, envelope.id)  # done already, and it stays so
 
 
+def _identity(consumer: str, envelope: Envelope) -> dict[str, Any]:
+    return {
+        "consumer": consumer,
+        "event": envelope.id,
+        "event_type": envelope.type,
+        "event_time": envelope.time,
+        "subject": envelope.subject,
+        "generation": envelope.generation,
+    }
+
+
 class Handled(models.Model):
     """What a consumer did with an event.
 
     Service consumers leave one for each event that failed at least once, and for what they
     mark themselves. Channel consumers leave deliveries instead, and a row here only when there
     was nobody to tell, or when something failed before there was a delivery to count on.
+    While the task of a message runs that was received before, there is one for either.
     """
 
     class Outcome(models.TextChoices):

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -25,6 +27,7 @@ from notifications import tracing
 from notifications.envelope import Envelope
 from notifications.exceptions import AttemptsExhausted, Busy, NotificationError, TransientError
 from notifications.models import Dispatch, Event, Handled
+from notifications.worker import starts
 from notifications.worker.database import UNAVAILABLE, DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
@@ -56,20 +59,18 @@ class EventTask(DjangoTask[Any, Any]):
         try:
             if received.headers:
                 received.envelope = envelope
-                self._count_retries(received)
-            if envelope.foreign:
-                Event.objects.keep(envelope)
-            with tracing.continued(envelope.traceparent):
-                result = super().__call__(envelope)
-            if received.headers and _may_have_failed(received):
-                Handled.objects.close_open(received.headers["consumer"], envelope)
-            return result
+            with self._on_record(received), tracing.continued(envelope.traceparent):
+                if envelope.foreign:
+                    Event.objects.keep(envelope)
+                return super().__call__(envelope)
         except UNAVAILABLE as error:
             self._sleep(DatabaseUnavailable(type(error).__name__), random.uniform(*DATABASE_WAIT))  # noqa: S311
         except Busy as busy:
             self._sleep(busy, busy.seconds)
         except TaskPredicate:
             raise  # no failure: Celery's words for what becomes of the message
+        except MemoryError:
+            raise  # no failure either: the message comes again, until its starts convict it
         except Exception as error:
             if received.headers:
                 _mark_failed(received, error)
@@ -120,17 +121,27 @@ class EventTask(DjangoTask[Any, Any]):
         """
         return self.request
 
-    def _count_retries(self, received: Any) -> None:
-        """Set `retries`, on which Celery's backoff grows; SQS's receives grow with deploys too.
+    @contextmanager
+    def _on_record(self, received: Any) -> Iterator[None]:
+        """Sets `retries`, on which Celery's backoff grows (SQS's receives grow with deploys too),
+        and closes the inbox row afterwards if there is one.
 
         The first receive of a fresh event costs no query.
         """
-        if _may_have_failed(received):
+        if not _may_have_failed(received):
+            yield
+            return
+        consumer, envelope = received.headers["consumer"], received.envelope
+        receives = received.headers["receive_count"]
+        if receives > 1:
+            with starts.counted(consumer, envelope, receives=receives) as received.retries:
+                yield
+        else:
             received.retries = Handled.objects.attempts_of(
-                received.headers["consumer"],
-                received.envelope.id,
-                generation=received.envelope.generation,
+                consumer, envelope.id, generation=envelope.generation
             )
+            yield
+            Handled.objects.close_open(consumer, envelope)
 
     def _count(self, error: BaseException, max_retries: int | None) -> None:
         envelope: Envelope = self._received.envelope
@@ -162,6 +173,8 @@ class EventTask(DjangoTask[Any, Any]):
 def _may_have_failed(received: Any) -> bool:
     """Whether an earlier try may have left a row: of this message, of one that was redriven, or
     of one that was put off, whose successor SQS receives for the first time."""
+    if not received.headers:
+        return False
     envelope: Envelope = received.envelope
     return (
         received.headers["receive_count"] > 1
