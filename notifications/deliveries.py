@@ -6,7 +6,6 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import NoReturn
 from uuid import UUID
@@ -17,9 +16,10 @@ from django.utils import timezone
 from notifications import outcomes, recipients, rendering
 from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
-from notifications.channels.base import ChannelAdapter, Message
+from notifications.channels.base import Message
 from notifications.conf import Route, conf
 from notifications.consumers import all_consumers
+from notifications.duties import Duty
 from notifications.envelope import Envelope
 from notifications.exceptions import Busy, NotificationError, ProviderPaused, TransientError
 from notifications.models import Delivery, Handled
@@ -32,21 +32,6 @@ DEFAULT_LEASE = timedelta(seconds=30)
 """For a channel that no consumer serves (a delivery made by hand)."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Duty:
-    """One recipient to be told of one event over one channel, and how this message does it."""
-
-    envelope: Envelope
-    adapter: ChannelAdapter
-    channel: str
-    route: Route
-    recipient: Recipient
-    policy: RetryPolicy
-    account: Account
-    task_id: UUID | str | None
-    worker: str
 
 
 def deliver(

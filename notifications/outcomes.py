@@ -1,22 +1,21 @@
 """How an attempt ended, written down: on the attempt always, on the delivery if it is still ours.
 
-Each `record` writes both in one transaction, then says by its exception what becomes of the
+Each `record` writes both in one statement, then says by its exception what becomes of the
 message: nothing raised means that it is done.
 """
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import Any, NoReturn
 
-from django.db import InterfaceError, OperationalError, connections, router, transaction
+from django.db import InterfaceError, OperationalError, router, transaction
 from django.utils import timezone
 
 from notifications.channels.base import Accepted
+from notifications.duties import Duty
 from notifications.exceptions import (
     AttemptsExhausted,
     Busy,
@@ -25,25 +24,19 @@ from notifications.exceptions import (
     ProviderPaused,
     TransientError,
 )
+from notifications.insistence import insist
 from notifications.models import Attempt, Delivery, Dispatch
 from notifications.models.claim import Claim
+from notifications.models.conclusion import Conclusion
 from notifications.redaction import redact
 from notifications.retries import delay
-
-if TYPE_CHECKING:
-    from notifications.deliveries import Duty
 
 RETRIED_WHEN_UNKNOWN = frozenset({"email"})
 """The channels whose policy is to send again when nobody can say whether it was sent. A second
 receipt by mail is a nuisance; a second text message costs money and trust: the others wait for
 the provider's receipt, then for an operator."""
 
-RECORD_WITHIN = 10.0
-"""Seconds for which a result is offered to a database that is away."""
-
 logger = logging.getLogger(__name__)
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -120,35 +113,29 @@ class _Note:
     duration_ms: int | None
 
     def sent(self, result: Sent) -> None:
-        accepted, provider = result.accepted, self.duty.adapter.provider
-        self._write(
-            lambda: Delivery.objects.mark_sent(
-                self.claim,
-                provider=provider,
-                provider_message_id=accepted.provider_message_id,
-                template_version=result.template_version,
-            ),
+        self._conclude(
+            Delivery.State.SENT,
             Attempt.Outcome.SENT,
-            detail=self._redacted(accepted.detail),
-            provider_message_id=accepted.provider_message_id,
+            detail=self._redacted(result.accepted.detail),
+            provider_message_id=result.accepted.provider_message_id[:255],
+            template_version=result.template_version,
         )
 
     def skipped(self, reason: str) -> None:
-        self._write(
-            lambda: Delivery.objects.mark_skipped(self.claim, reason=reason[:100]),
+        self._conclude(
+            Delivery.State.SKIPPED,
             Attempt.Outcome.SKIPPED,
+            reason=reason[:100],
             code=reason.partition(":")[0],
             detail=reason,
         )
 
     def failed(self, error: Exception, *, reason: str) -> None:
-        self._write(
-            lambda: Delivery.objects.mark_failed(
-                self.claim, reason=reason[:100], error=self._text(error)
-            ),
+        self._conclude(
+            Delivery.State.FAILED,
             Attempt.Outcome.PERMANENT,
-            code=code_of(error),
-            detail=self._text(error),
+            reason=reason[:100],
+            **self._blame(error),
         )
 
     def retrying(self, error: TransientError) -> NoReturn:
@@ -158,11 +145,11 @@ class _Note:
         if self.duty.policy.exhausted_by(spent) and not paused:
             self._exhausted(error, spent)
         seconds = delay(self.duty.policy, self.claim.number, error.retry_after)
-        self._write(
-            lambda: self._retry_or_reopen(seconds, self._text(error)),
+        self._conclude(
+            Delivery.State.RETRYING,
             Attempt.Outcome.PAUSED if paused else Attempt.Outcome.TRANSIENT,
-            code=code_of(error),
-            detail=self._text(error),
+            retry_in=seconds,
+            **self._blame(error),
         )
         raise _again(type(error), error, seconds) from error
 
@@ -170,12 +157,12 @@ class _Note:
         """Neither sent nor failed; not even after the last try, because it may have arrived."""
         exhausted = self.duty.policy.exhausted_by(self._spent())
         seconds = delay(self.duty.policy, self.claim.number) if retried and not exhausted else None
-        mark = Delivery.objects.mark_lapsed if lapsed else Delivery.objects.mark_unknown
-        self._write(
-            lambda: mark(self.claim, retry_in=seconds, error=self._text(error)),
+        self._conclude(
+            Delivery.State.UNKNOWN,
             Attempt.Outcome.UNKNOWN,
-            code=code_of(error),
-            detail=self._text(error),
+            retry_in=seconds,
+            lapsed=lapsed,
+            **self._blame(error),
         )
         logger.warning("attempt %s: outcome unknown (%s)", self.claim.tag, code_of(error))
         if seconds is not None:
@@ -190,7 +177,7 @@ class _Note:
                     Attempt.objects.forget(self.claim)
 
         try:
-            _insist(release)
+            insist(release, using=_database())
         except (OperationalError, InterfaceError):
             logger.warning("attempt %s: not released, its lease must run out", self.claim.tag)
 
@@ -200,25 +187,60 @@ class _Note:
         return error
 
     def _exhausted(self, error: TransientError, spent: int) -> NoReturn:
-        self._write(
-            lambda: Delivery.objects.mark_failed(
-                self.claim, reason=AttemptsExhausted.default_code, error=self._text(error)
-            ),
+        self._conclude(
+            Delivery.State.FAILED,
             Attempt.Outcome.TRANSIENT,
-            code=code_of(error),
-            detail=self._text(error),
+            reason=AttemptsExhausted.default_code,
+            **self._blame(error),
         )
         raise self.counted(
             AttemptsExhausted(f"{spent} attempts, the last: {code_of(error)}")
         ) from error
 
-    def _retry_or_reopen(self, seconds: float, error: str) -> bool:
-        """Race: our lease ended and somebody took the row for unknown, then we learn that it was
-        not sent. Their copy of the message may be deleted and ours out of date, so the
-        reopened row gets a message of its own; one too many only finds a duplicate."""
-        if Delivery.objects.mark_retrying(self.claim, seconds=seconds, error=error):
-            return True
-        if not Delivery.objects.reopen_unknown(self.claim, seconds=seconds, error=error):
+    def _conclude(self, state: Delivery.State, outcome: Attempt.Outcome, **details: Any) -> None:
+        conclusion = Conclusion(
+            claim=self.claim,
+            state=state,
+            outcome=outcome,
+            provider=self.duty.adapter.provider,
+            duration_ms=self.duration_ms,
+            **details,
+        )
+        if not insist(lambda: Delivery.objects.conclude(conclusion), using=_database()):
+            self._come_late(conclusion)
+        logger.info("attempt %s: %s %s", self.claim.tag, outcome.value, conclusion.code)
+
+    def _come_late(self, conclusion: Conclusion) -> None:
+        """Race: our lease ended, and somebody else has the row or has settled it.
+
+        The attempt keeps what we learnt, the row is theirs. Nor may our message be deleted:
+        it can be the very one they work from, received a second time. Unless they took the row
+        for unknown, and we know that it was not sent.
+        """
+
+        def keep() -> bool:
+            with transaction.atomic(using=_database()):
+                reopened = conclusion.state == Delivery.State.RETRYING and self._reopened(
+                    conclusion
+                )
+                Attempt.objects.close(conclusion)
+            return reopened
+
+        if not insist(keep, using=_database()):
+            logger.warning(
+                "attempt %s: %s came after its lease was lost; the delivery keeps its state",
+                self.claim.tag,
+                conclusion.outcome,
+            )
+            raise Busy(f"delivery {self.claim.delivery_id} went on without us")
+
+    def _reopened(self, conclusion: Conclusion) -> bool:
+        """Whether the row was open for it. Their copy of the message may be deleted and ours out
+        of date, so it gets a message of its own; one too many only finds a duplicate."""
+        seconds = conclusion.retry_in or 0.0
+        if not Delivery.objects.reopen_unknown(
+            self.claim, seconds=seconds, error=conclusion.detail
+        ):
             return False
         Dispatch.objects.postpone(
             self.duty.envelope,
@@ -228,54 +250,11 @@ class _Note:
         )
         return True
 
-    def _write(
-        self,
-        mark: Callable[[], bool],
-        outcome: Attempt.Outcome,
-        *,
-        code: str = "",
-        detail: str = "",
-        provider_message_id: str = "",
-    ) -> None:
-        """Delivery and attempt in one transaction; everybody locks them in this order."""
-
-        def write() -> bool:
-            with transaction.atomic(using=_database()):
-                held = mark()
-                Attempt.objects.close(
-                    self.claim,
-                    outcome=outcome,
-                    provider=self.duty.adapter.provider,
-                    code=code,
-                    detail=detail,
-                    provider_message_id=provider_message_id,
-                    duration_ms=self.duration_ms,
-                )
-            return held
-
-        if _insist(write):
-            logger.info("attempt %s: %s %s", self.claim.tag, outcome.value, code)
-        else:
-            self._too_late(outcome)
-
-    def _too_late(self, outcome: Attempt.Outcome) -> NoReturn:
-        """Race: our lease ended, and somebody else has the row or has settled it.
-
-        The attempt keeps what we learnt, the row is theirs. Nor may our message be deleted:
-        it can be the very one they work from, received a second time.
-        """
-        logger.warning(
-            "attempt %s: %s came after its lease was lost; the delivery keeps its state",
-            self.claim.tag,
-            outcome.value,
-        )
-        raise Busy(f"delivery {self.claim.delivery_id} went on without us")
-
     def _spent(self) -> int:
-        return _insist(lambda: Attempt.objects.spent_on(self.claim))
+        return insist(lambda: Attempt.objects.spent_on(self.claim), using=_database())
 
-    def _text(self, error: Exception) -> str:
-        return self._redacted(str(error))
+    def _blame(self, error: Exception) -> dict[str, str]:
+        return {"code": code_of(error)[:100], "detail": self._redacted(str(error))}
 
     def _redacted(self, text: str) -> str:
         return redact(text, address=self.duty.recipient.address)
@@ -285,23 +264,6 @@ def _again(kind: type[TransientError], error: NotificationError, seconds: float)
     retry = kind(error.message, error.code, seconds)
     retry.counted = True
     return retry
-
-
-def _insist(write: Callable[[], _T]) -> _T:
-    """A provider's answer must not be lost with a connection: again on a fresh one, for a while.
-
-    Within somebody's transaction there is one try: it is lost with its connection.
-    """
-    connection = connections[_database()]
-    deadline = time.monotonic() + RECORD_WITHIN
-    while True:
-        try:
-            return write()
-        except (OperationalError, InterfaceError):
-            if connection.in_atomic_block or time.monotonic() >= deadline:
-                raise
-            connection.close()
-            time.sleep(0.1)
 
 
 def _database() -> str:

@@ -6,39 +6,29 @@ from django.db import models
 from django.db.models.functions import Now
 
 from notifications.models.claim import Claim
+from notifications.models.conclusion import Conclusion
 from notifications.models.delivery import Delivery
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):
     """An attempt belongs to the one claim that started it, and is closed by it."""
 
-    def close(
-        self,
-        claim: Claim,
-        *,
-        outcome: Attempt.Outcome,
-        provider: str = "",
-        code: str = "",
-        detail: str = "",
-        provider_message_id: str = "",
-        duration_ms: int | None = None,
-    ) -> bool:
+    def close(self, conclusion: Conclusion) -> bool:
         """Write down how it ended. One closed as unknown may still be told better, any other not.
 
-        Whether the delivery accepts the result is for the delivery to say: a result that
-        comes too late for it is kept here all the same.
+        For a result that comes too late for its delivery; in time, it is written with that.
         """
         unsettled = [Attempt.Outcome.STARTED, Attempt.Outcome.UNKNOWN]
         return bool(
-            self._of(claim)
+            self._of(conclusion.claim)
             .filter(outcome__in=unsettled)
             .update(
-                outcome=outcome,
-                provider=provider,
-                code=code[:100],
-                detail=detail,
-                provider_message_id=provider_message_id,
-                duration_ms=duration_ms,
+                outcome=conclusion.outcome,
+                provider=conclusion.provider,
+                code=conclusion.code,
+                detail=conclusion.detail,
+                provider_message_id=conclusion.provider_message_id,
+                duration_ms=conclusion.duration_ms,
                 finished_at=Now(),
             )
         )

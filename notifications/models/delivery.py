@@ -13,7 +13,8 @@ from django.db.models.functions import Now
 from notifications.conf import Route
 from notifications.envelope import Envelope
 from notifications.identifiers import uuid7
-from notifications.models.claim import Claim, ClaimOutcome, insert_or_take_over
+from notifications.models.claim import Claim, ClaimOutcome, ClaimRequest, claims
+from notifications.models.conclusion import Conclusion, conclusions
 from notifications.models.event import Event
 from notifications.recipients import Recipient, mask
 
@@ -38,7 +39,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         worker: str = "",
     ) -> Claim:
         """Take the delivery for `lease`, with a new Attempt, or say why not (see ClaimOutcome)."""
-        claim = insert_or_take_over(
+        request = ClaimRequest.of(
             envelope,
             channel=channel,
             route=route,
@@ -46,8 +47,8 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             lease=lease,
             task_id=task_id,
             worker=worker,
-            using=self.db,
         )
+        claim = claims.write(request, using=self.db)
         if claim:
             return claim
         # The row may move on between that statement and this: whatever is read here is one of
@@ -56,91 +57,37 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             event_id=envelope.id, channel=channel, recipient=recipient.reference, route=route.name
         )
         outcome, seconds = row.answer_to(envelope.generation, now=vars(row)["now"])
+        if outcome is ClaimOutcome.BUSY and row.token == request.token:
+            # Race: it was ours when the connection was lost, answer and all; we asked again.
+            outcome, seconds = ClaimOutcome.CLAIMED, 0.0
         return Claim(
             outcome, row.pk, row.token or UUID(int=0), row.generation, row.attempts, seconds
         )
 
-    def mark_sent(
-        self, claim: Claim, *, provider: str, provider_message_id: str, template_version: str
-    ) -> bool:
-        """A provider accepted it."""
-        return self._settle(
-            claim,
-            Delivery.State.SENT,
-            provider=provider,
-            provider_message_id=provider_message_id,
-            template_version=template_version,
-            last_error="",
-            sent_at=Now(),
-            finished_at=Now(),
-        )
-
-    def mark_skipped(self, claim: Claim, *, reason: str) -> bool:
-        """It was decided not to send it."""
-        return self._settle(claim, Delivery.State.SKIPPED, reason=reason, finished_at=Now())
-
-    def mark_failed(self, claim: Claim, *, reason: str, error: str) -> bool:
-        """It was given up on."""
-        return self._settle(
-            claim, Delivery.State.FAILED, reason=reason, last_error=error, finished_at=Now()
-        )
-
-    def mark_retrying(self, claim: Claim, *, seconds: float, error: str) -> bool:
-        """It was not sent; the message that carries it comes back in `seconds`."""
-        return self._move(
-            claim,
-            [Delivery.State.SENDING],
-            Delivery.State.RETRYING,
-            next_try_at=Now() + timedelta(seconds=seconds),
-            last_error=error,
-        )
+    def conclude(self, conclusion: Conclusion) -> bool:
+        """Move it, and close its attempt, as the conclusion says."""
+        return conclusions.write(conclusion, using=self.db)
 
     def reopen_unknown(self, claim: Claim, *, seconds: float, error: str) -> bool:
         """What was taken for unknown was not sent after all: the caller owes it a message."""
-        return self._move(
+        return self._try_later(
             claim,
-            [Delivery.State.UNKNOWN],
-            Delivery.State.RETRYING,
+            Delivery.State.UNKNOWN,
             next_try_at=Now() + timedelta(seconds=seconds),
             last_error=error,
-        )
-
-    def mark_unknown(self, claim: Claim, *, retry_in: float | None, error: str) -> bool:
-        """Nobody can say whether it was sent. `retry_in` None: a receipt or an operator will."""
-        return self._move(
-            claim, [Delivery.State.SENDING], Delivery.State.UNKNOWN, **_uncertain(retry_in, error)
-        )
-
-    def mark_lapsed(self, claim: Claim, *, retry_in: float | None, error: str) -> bool:
-        """The same, said by somebody else, who found the lease at its end."""
-        return self.filter(lease_until__lte=Now())._move(
-            claim, [Delivery.State.SENDING], Delivery.State.UNKNOWN, **_uncertain(retry_in, error)
         )
 
     def release(self, claim: Claim) -> bool:
         """Give it back as though it had never been claimed: no provider was asked."""
-        return self._move(
-            claim,
-            [Delivery.State.SENDING],
-            Delivery.State.RETRYING,
-            attempts=F("attempts") - 1,
-            next_try_at=Now(),
+        return self._try_later(
+            claim, Delivery.State.SENDING, attempts=F("attempts") - 1, next_try_at=Now()
         )
 
-    def _settle(self, claim: Claim, state: Delivery.State, **values: Any) -> bool:
-        legal = [Delivery.State.SENDING, Delivery.State.UNKNOWN]
-        return self._move(claim, legal, state, next_try_at=None, **values)
-
-    def _move(
-        self, claim: Claim, legal: list[Delivery.State], state: Delivery.State, **values: Any
-    ) -> bool:
-        held = self.filter(pk=claim.delivery_id, token=claim.token, state__in=legal)
-        return bool(held.update(state=state, lease_until=None, updated_at=Now(), **values))
-
-
-def _uncertain(retry_in: float | None, error: str) -> dict[str, Any]:
-    next_try = None if retry_in is None else Now() + timedelta(seconds=retry_in)
-    return {"next_try_at": next_try, "last_error": error}
+    def _try_later(self, claim: Claim, legal: Delivery.State, **values: Any) -> bool:
+        held = self.filter(pk=claim.delivery_id, token=claim.token, state=legal)
+        return bool(
+            held.update(state=Delivery.State.RETRYING, lease_until=None, updated_at=Now(), **values)
+        )
 
 
 class Delivery(models.Model):

@@ -20,12 +20,14 @@ from notifications.envelope import Envelope
 from notifications.exceptions import Busy, OutcomeUnknown, TransientError
 from notifications.models import Attempt, Delivery
 from notifications.models.claim import Claim, ClaimOutcome
+from notifications.models.conclusion import Conclusion
 from tests.integration import letters
 from tests.integration.letters import ANN, POLICY, letter
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("town")]
 
 THREADS = 20
+State = Delivery.State
 T = TypeVar("T")
 
 
@@ -56,6 +58,14 @@ def claim(event: Envelope) -> Claim:
     )
 
 
+def concluded(held: Claim, state: Delivery.State, **details: Any) -> Conclusion:
+    return Conclusion(claim=held, state=state, outcome=state, **details)
+
+
+def conclude(held: Claim, state: Delivery.State, **details: Any) -> bool:
+    return Delivery.objects.conclude(concluded(held, state, **details))
+
+
 def outcomes(claims: list[Claim]) -> dict[ClaimOutcome, int]:
     counts: dict[ClaimOutcome, int] = {}
     for each in claims:
@@ -76,7 +86,7 @@ def test_of_twenty_threads_that_insert_one_delivery_at_once_one_gets_it() -> Non
 def test_of_twenty_threads_that_take_over_a_delivery_at_once_one_gets_it() -> None:
     event = letter()
     first = claim(event)
-    Delivery.objects.mark_retrying(first, seconds=0, error="")
+    conclude(first, State.RETRYING, retry_in=0)
 
     claims = at_once(lambda: claim(event))
 
@@ -91,12 +101,10 @@ def test_of_twenty_threads_that_find_a_lapsed_lease_one_settles_it() -> None:
 
     def settle() -> bool:
         found = claim(event)
-        return found.outcome is ClaimOutcome.LAPSED and Delivery.objects.mark_lapsed(
-            found, retry_in=None, error=""
-        )
+        return found.outcome is ClaimOutcome.LAPSED and conclude(found, State.UNKNOWN, lapsed=True)
 
     assert at_once(settle).count(True) == 1
-    assert Delivery.objects.get().state == Delivery.State.UNKNOWN
+    assert Delivery.objects.get().state == State.UNKNOWN
 
 
 def test_a_result_and_a_lapse_at_the_same_moment_agree_on_one_state() -> None:
@@ -108,15 +116,13 @@ def test_a_result_and_a_lapse_at_the_same_moment_agree_on_one_state() -> None:
 
         def move(held: Claim = held, turns: Iterator[str] = turns) -> bool:
             if next(turns) == "lapse":
-                return Delivery.objects.mark_lapsed(held, retry_in=None, error="")
-            return Delivery.objects.mark_sent(
-                held, provider="p", provider_message_id="1", template_version=""
-            )
+                return conclude(held, State.UNKNOWN, lapsed=True)
+            return conclude(held, State.SENT)
 
         at_once(move, threads=2)
 
         # Whichever came first: the result settles an unknown, and a lapse leaves a result alone.
-        assert Delivery.objects.get(pk=held.delivery_id).state == Delivery.State.SENT
+        assert Delivery.objects.get(pk=held.delivery_id).state == State.SENT
 
 
 @pytest.mark.S4
@@ -134,7 +140,7 @@ def test_twenty_copies_of_one_message_received_at_once_are_sent_once() -> None:
     at_once(receive)
 
     assert len(MemoryChannel.outbox("email")) == 2
-    assert Delivery.objects.filter(state=Delivery.State.SENT).count() == 2
+    assert Delivery.objects.filter(state=State.SENT).count() == 2
 
 
 def test_an_answer_outlives_the_connection_it_was_to_be_recorded_on() -> None:
@@ -160,7 +166,7 @@ def test_a_refusal_outlives_the_connection_it_was_to_be_recorded_on(refused: boo
     with pytest.raises(TransientError):
         deliver(letter(), channel="email", policy=POLICY)
 
-    state = Delivery.State.RETRYING if refused else Delivery.State.UNKNOWN
+    state = State.RETRYING if refused else State.UNKNOWN
     assert Delivery.objects.get().state == state
 
 
@@ -181,16 +187,16 @@ def test_a_claim_and_its_attempt_are_one_statement() -> None:
 def test_a_living_lease_cannot_be_declared_lapsed() -> None:
     held = claim(letter())
 
-    assert not Delivery.objects.mark_lapsed(held, retry_in=None, error="")
-    assert Delivery.objects.get().state == Delivery.State.SENDING
+    assert not conclude(held, State.UNKNOWN, lapsed=True)
+    assert Delivery.objects.get().state == State.SENDING
 
 
 def test_an_attempt_that_is_settled_keeps_its_outcome() -> None:
     held = claim(letter())
 
-    assert Attempt.objects.close(held, outcome=Attempt.Outcome.UNKNOWN)
-    assert Attempt.objects.close(held, outcome=Attempt.Outcome.SENT)
-    assert not Attempt.objects.close(held, outcome=Attempt.Outcome.UNKNOWN)
+    assert conclude(held, State.UNKNOWN)
+    assert conclude(held, State.SENT)
+    assert not Attempt.objects.close(concluded(held, State.UNKNOWN))
     assert Attempt.objects.get().outcome == Attempt.Outcome.SENT
 
 

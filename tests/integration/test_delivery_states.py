@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from notifications.conf import Route
 from notifications.models import Attempt, Delivery
 from notifications.models.claim import Claim, ClaimOutcome
+from notifications.models.conclusion import Conclusion
 from tests.integration.letters import ANN, letter
 
 S = Delivery.State
@@ -62,7 +63,7 @@ class DeliveryStates(RuleBasedStateMachine):
             assert before is None or before.state in {S.RETRYING, S.UNKNOWN}
             self.claims.append(claim)
         elif claim.outcome is ClaimOutcome.LAPSED:
-            Delivery.objects.mark_lapsed(claim, retry_in=0, error="")
+            _conclude(claim, S.UNKNOWN, retry_in=0, lapsed=True)
         else:
             assert self.row() == before
 
@@ -121,16 +122,6 @@ class DeliveryStates(RuleBasedStateMachine):
 def _report(claim: Claim, verb: str) -> bool:
     deliveries = Delivery.objects.all()
     match verb:
-        case "sent":
-            return deliveries.mark_sent(
-                claim, provider="p", provider_message_id="1", template_version="1"
-            )
-        case "skipped":
-            return deliveries.mark_skipped(claim, reason="expired")
-        case "failed":
-            return deliveries.mark_failed(claim, reason="refused", error="")
-        case "retrying":
-            return deliveries.mark_retrying(claim, seconds=0, error="")
         case "reopen":
             return deliveries.reopen_unknown(claim, seconds=0, error="")
         case "free":
@@ -138,8 +129,14 @@ def _report(claim: Claim, verb: str) -> bool:
             if released:
                 Attempt.objects.forget(claim)
             return released
+        case "retrying":
+            return _conclude(claim, S.RETRYING, retry_in=0)
         case _:
-            return deliveries.mark_unknown(claim, retry_in=None, error="")
+            return _conclude(claim, S(verb))
+
+
+def _conclude(claim: Claim, state: Delivery.State, **details: Any) -> bool:
+    return Delivery.objects.conclude(Conclusion(claim=claim, state=state, outcome=state, **details))
 
 
 @pytest.mark.django_db

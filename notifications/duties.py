@@ -1,0 +1,28 @@
+"""Duty: one recipient to be told of one event over one channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from notifications.accounts import Account
+from notifications.channels.base import ChannelAdapter
+from notifications.conf import Route
+from notifications.envelope import Envelope
+from notifications.recipients import Recipient
+from notifications.retries import RetryPolicy
+
+
+@dataclass(frozen=True)
+class Duty:
+    """Who is to be told what, and how the message that asks for it does it."""
+
+    envelope: Envelope
+    adapter: ChannelAdapter
+    channel: str
+    route: Route
+    recipient: Recipient
+    policy: RetryPolicy
+    account: Account
+    task_id: UUID | str | None
+    worker: str
