@@ -17,9 +17,12 @@ from notifications import envelope
 from notifications.conf import conf
 from notifications.envelope import Envelope
 from notifications.identifiers import uuid7
+from notifications.local.faults import FaultClient, FaultProxy
 from notifications.local.processes import Process
+from notifications.local.stack import Stack
 from notifications.models import Event
 from tests.conftest import Start
+from tests.waiting import wait_for
 
 _numbers = count(1)
 
@@ -83,6 +86,12 @@ class Probes:
     def is_empty(self, queue: str = "probe") -> bool:
         return self.counts(queue) == (0, 0)
 
+    def are_served(self, queue: str = "probe", *, within: float = 15) -> bool:
+        """Whether an event sent now is run. Fails when it takes too long."""
+        number = self.send("succeed", queue=queue)
+        wait_for(lambda: self.runs(number), within=within, what=f"an event on {queue} to be run")
+        return True
+
     def dead_letters(self) -> list[dict[str, Any]]:
         """What lies in the dead-letter queue, taken out of it."""
         found: list[dict[str, Any]] = []
@@ -141,3 +150,27 @@ def threads_worker(probes: Probes, worker: Start) -> Callable[..., Process]:
         return worker(*(queues or ("probe",)), pool="threads", concurrency=concurrency, **env)
 
     return threads_worker
+
+
+@pytest.fixture
+def proxy(stack: Stack) -> Iterator[FaultProxy]:
+    target = stack.environment["AWS_ENDPOINT_URL"]
+    proxy = FaultProxy(stack.directories, stack.processes, target=target)
+    proxy.start()
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def faults(proxy: FaultProxy) -> FaultClient:
+    return proxy.client
+
+
+@pytest.fixture
+def far_worker(proxy: FaultProxy, threads_worker: Callable[..., Process]) -> Callable[..., Process]:
+    """A worker whose SQS lies behind the fault proxy."""
+
+    def far_worker(*queues: str, concurrency: int = 4, **env: str) -> Process:
+        return threads_worker(*queues, concurrency=concurrency, **proxy.environment, **env)
+
+    return far_worker

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.db import connection, connections
 
-from notifications.local.faults import FaultClient, FaultProxy
+from notifications.local.faults import FaultClient
 from notifications.local.processes import Process
 from notifications.local.stack import Stack
 from notifications.models import DeadLetter
@@ -16,36 +16,6 @@ from tests.integration.worker.conftest import Probes
 from tests.waiting import wait_for
 
 Start = Callable[..., Process]
-
-
-@pytest.fixture
-def proxy(stack: Stack) -> Iterator[FaultProxy]:
-    target = stack.environment["AWS_ENDPOINT_URL"]
-    proxy = FaultProxy(stack.directories, stack.processes, target=target)
-    proxy.start()
-    yield proxy
-    proxy.stop()
-
-
-@pytest.fixture
-def faults(proxy: FaultProxy) -> FaultClient:
-    return proxy.client
-
-
-@pytest.fixture
-def far_worker(proxy: FaultProxy, threads_worker: Start) -> Start:
-    """A worker whose SQS lies behind the fault proxy."""
-
-    def far_worker(**env: str) -> Process:
-        return threads_worker(**proxy.environment, **env)
-
-    return far_worker
-
-
-def works(probes: Probes) -> bool:
-    number = probes.send("succeed")
-    wait_for(lambda: probes.runs(number), within=15)
-    return True
 
 
 @pytest.mark.parametrize(
@@ -61,11 +31,11 @@ def test_receives_that_fail_do_not_end_consumption(
     probes: Probes, far_worker: Start, faults: FaultClient, kind: str, details: dict[str, object]
 ) -> None:
     worker = far_worker()
-    assert works(probes)
+    assert probes.are_served()
     faults.fault(kind, actions=["ReceiveMessage"], **details)  # type: ignore[arg-type]
     wait_for(lambda: faults.struck().get(kind, 0) >= 4)
     faults.clear()
-    assert works(probes)
+    assert probes.are_served()
     wait_for(lambda: "Receiving from test-probe again" in worker.log)
     assert worker.log.count("Cannot receive from test-probe:") == 1, "said once, not for each try"
 
@@ -100,7 +70,7 @@ def test_a_queue_that_is_missing_is_waited_for(probes: Probes, threads_worker: S
     worker = threads_worker()
     wait_for(lambda: "queue test-probe does not exist: run `manage.py provision`" in worker.log)
     probes.sqs.create_queue(QueueName="test-probe", Attributes=attributes["Attributes"])
-    assert works(probes)
+    assert probes.are_served()
 
 
 def test_an_unknown_consumer_is_refused_with_the_list_of_those_there_are(
@@ -142,7 +112,7 @@ def test_a_database_that_went_away_under_the_tasks_is_waited_for(
     probes: Probes, probe_worker: Start, stack: Stack
 ) -> None:
     worker = probe_worker()
-    assert works(probes)
+    assert probes.are_served()
     database = stack.part("postgres")
     database.stop()
     try:
