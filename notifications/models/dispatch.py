@@ -156,6 +156,18 @@ class DispatchQuerySet(models.QuerySet["Dispatch"]):
         """Rows whose relay died: due again. They may have been published."""
         return self._move(_TAKE_BACK)
 
+    def put_off(self, event_type: str) -> models.QuerySet[Dispatch]:
+        """Those that wait until this event type is resumed."""
+        return self.filter(
+            state=Dispatch.State.WAITING,
+            reason=Dispatch.Reason.PAUSED,
+            event__type=event_type,
+        )
+
+    def pull_forward(self, event_type: str) -> int:
+        """What was put off is due now; how many rows."""
+        return self.put_off(event_type).update(available_at=Now())
+
     def oldest_due(self) -> datetime | None:
         """Since when the longest-waiting row is due: the outbox's lag counts from here."""
         due = self.filter(state=Dispatch.State.WAITING, available_at__lte=Now())

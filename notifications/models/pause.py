@@ -10,6 +10,11 @@ INSERT INTO notifications_pause (kind, name, reason, paused_by, resumed_by)
 VALUES (%(kind)s, %(name)s, %(reason)s, %(by)s, '')
 ON CONFLICT (kind, name) WHERE resumed_at IS NULL DO NOTHING
 """
+_HOLD = """
+SELECT id FROM notifications_pause
+WHERE kind = %(kind)s AND name = %(name)s AND resumed_at IS NULL
+FOR SHARE
+"""
 
 
 class PauseQuerySet(models.QuerySet["Pause"]):
@@ -27,6 +32,16 @@ class PauseQuerySet(models.QuerySet["Pause"]):
         """Let it go on. False when nothing holds it."""
         held = self.in_force().filter(kind=kind, name=name)
         return bool(held.update(resumed_at=Now(), resumed_by=by))
+
+    def hold(self, kind: Pause.Kind, name: str) -> bool:
+        """Whether it is paused, and is to stay so until the caller's transaction ends.
+
+        Waits for a `resume` under way. Any number may hold it at once.
+        """
+        self._for_write = True
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(_HOLD, {"kind": kind.value, "name": name})
+            return cursor.fetchone() is not None
 
     def in_force(self) -> models.QuerySet[Pause]:
         """Those that hold something now."""

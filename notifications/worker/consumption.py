@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import connection
 
-from notifications import dead_letters
+from notifications import dead_letters, pauses, switches
 from notifications.dead_letters import Failure, Letter, Refused
 from notifications.exceptions import NotAnEvent, UnknownEvent
 from notifications.worker import broker, translation
@@ -228,7 +228,24 @@ class Consumption:
         except NotAnEvent as error:
             self.give_up(received.handle, Failure.of(error, attempts=0))
             return False
+        if received.event is None:
+            self._pass_over(received)
+            return False
+        if received.event.type in switches.look().paused_event_types:
+            self._put_off(received)
+            return False
         return True
+
+    def _put_off(self, received: Received) -> None:
+        """Its type is paused: the message goes back to the outbox, in a thread."""
+        if taken := self._in_flight.take(received.handle):
+            self._buriers.submit(lambda: self._return_to_outbox(taken))
+
+    def _pass_over(self, received: Received) -> None:
+        """Well-formed and none of our business: somebody else's message, say."""
+        logger.debug("Message %s on %s is not ours", received.message_id, received.queue.physical)
+        self.counts.add("not_ours")
+        self.done(received.handle)
 
     def _hold_unknown(self, received: Received, error: UnknownEvent) -> None:
         self._say_once(error)
@@ -248,6 +265,25 @@ class Consumption:
                 self._unknown_held // 60,
                 error.message,
             )
+
+    def _return_to_outbox(self, received: Received) -> None:
+        """Deleted only when the dispatch is committed: a crash between leaves both."""
+        try:
+            put_off = received.event and pauses.put_off(received.event, received.queue.name)
+        except Exception:
+            logger.exception("Message %s could not be put off", received.message_id)
+            self.counts.add("not_put_off")
+            self._acknowledger.hide(received, WAIT_UNBURIED)
+        else:
+            if put_off:
+                self.counts.add("put_off")
+                self._acknowledger.delete(received)
+            else:
+                switches.look_again()  # resumed a moment ago
+                self._acknowledger.hide(received, 0)
+        finally:
+            connection.close()
+            self._slots.release(finished=True)
 
     def _bury(self, received: Received, failure: Failure, first: Callable[[], None] | None) -> None:
         try:
