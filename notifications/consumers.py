@@ -11,11 +11,31 @@ follow from this row (`notifications.topology`).
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
 
+if TYPE_CHECKING:
+    from notifications.envelope import Envelope
+
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}\Z")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What feeds a consumer whose queue carries other bodies than events: a topic of its own.
+
+    topic: its name without the environment's prefix; no event goes there.
+    read: from a body to an envelope of an internal event type; None where the body is well-formed
+        and none of our business. Raises NotAnEvent.
+    publishers: the AWS services that may publish there ("ses.amazonaws.com").
+    """
+
+    topic: str
+    read: Callable[[str], Envelope | None]
+    publishers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -31,6 +51,7 @@ class Consumer:
     channel: the channel it serves, for channel consumers; empty for service consumers.
     account: the provider account whose rate limit and breaker hold it back, where it shares one
         with another consumer; empty: one of its own, by its name.
+    source: where it takes other bodies than events from; it is sent no events then.
     """
 
     name: str
@@ -41,13 +62,14 @@ class Consumer:
     bulk: bool = False
     channel: str = ""
     account: str = ""
+    source: Source | None = None
 
     @property
     def account_name(self) -> str:
         return self.account or self.name
 
     def takes(self, event_type: str) -> bool:
-        return self.wants is None or event_type in self.wants
+        return self.source is None and (self.wants is None or event_type in self.wants)
 
 
 _registry: dict[str, Consumer] = {}

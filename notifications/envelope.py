@@ -74,21 +74,33 @@ def write(envelope: Envelope) -> str:
     )
 
 
-def read(text: str) -> Envelope:
-    """The event in `text`. Raises NotAnEvent (quarantine it) or UnknownEvent (hold it a while)."""
-    return _read(_object(text), nested=0)
+def read(text: str, *, internal: bool = False) -> Envelope:
+    """The event in `text`. Raises NotAnEvent (quarantine it) or UnknownEvent (hold it a while).
+
+    internal: it was written by this worker, so it may be of an internal type.
+    """
+    envelope = _read(json_object(text), nested=0)
+    if envelope.event_type.internal and not internal:
+        raise NotAnEvent(f"{envelope.type}: no event that travels")
+    return envelope
 
 
 def _read(body: dict[str, Any], nested: int) -> Envelope:
     if "specversion" in body:
         return _read_cloudevent(body)
-    if body.get("Type") == "Notification" and isinstance(body.get("Message"), str):
+    if (message := unwrapped(body)) is not None:
         if nested >= MAX_NESTING:
             raise NotAnEvent("an SNS envelope inside an SNS envelope")
-        return _read(_object(body["Message"]), nested + 1)
+        return _read(json_object(message), nested + 1)
     if isinstance(body.get("event_type"), str):
         return _read_flat(body)
     raise NotAnEvent("neither a CloudEvent, nor an SNS notification, nor a flat event")
+
+
+def unwrapped(body: dict[str, Any]) -> str | None:
+    """What SNS wrapped for a subscription without raw delivery; None for any other body."""
+    message = body.get("Message")
+    return message if body.get("Type") == "Notification" and isinstance(message, str) else None
 
 
 def _read_cloudevent(body: dict[str, Any]) -> Envelope:
@@ -144,7 +156,8 @@ def _validate(kind: events.EventType, data: dict[str, Any]) -> events.EventData:
         raise NotAnEvent(error.message) from None
 
 
-def _object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
+    """The JSON object in `text`, every text of which can be kept. Raises NotAnEvent."""
     try:
         body = _JSON.decode(text)
     except (ValueError, RecursionError) as error:

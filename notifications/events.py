@@ -37,6 +37,8 @@ class EventType:
     `subject` is a format string over the data's fields ("order/{order_id}").
     `topic` is the event domain's SNS topic, without the environment's prefix.
     `worth_sending_for`: after this long a notification about it is skipped as expired.
+    `internal`: made by this worker for one of its own tasks. It is no fact of the shop: it has
+    no topic, is recorded nowhere, and nobody can send it.
     """
 
     name: str
@@ -45,6 +47,7 @@ class EventType:
     subject: str
     topic: str
     worth_sending_for: timedelta
+    internal: bool = False
 
     def subject_of(self, data: EventData) -> str:
         return self.subject.format(**data.model_dump())
@@ -69,6 +72,7 @@ def event(
     version: int = 1,
     topic: str = "order-events",
     worth_sending_for: timedelta = timedelta(days=3),
+    internal: bool = False,
 ) -> Callable[[_Model], _Model]:
     """Register the decorated `EventData` class as the payload of `name` at `version`."""
 
@@ -84,7 +88,7 @@ def event(
                 f"{known.data.__module__}.{known.data.__qualname__} and "
                 f"{model.__module__}.{model.__qualname__}. Raise the version of one."
             )
-        entry = EventType(name, version, model, subject, topic, worth_sending_for)
+        entry = EventType(name, version, model, subject, topic, worth_sending_for, internal)
         _registry[name, version] = entry
         _by_model[model] = entry
         return model
@@ -119,7 +123,9 @@ def newest(name: str) -> EventType:
 
 
 def all_event_types() -> tuple[EventType, ...]:
-    return tuple(_registry[key] for key in sorted(_registry))
+    """Every type that travels, by name and version."""
+    kinds = (_registry[key] for key in sorted(_registry))
+    return tuple(kind for kind in kinds if not kind.internal)
 
 
 def _fields(error: ValidationError) -> str:

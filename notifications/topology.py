@@ -7,7 +7,7 @@ consumer is one registration; everything it needs follows from here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -46,11 +46,16 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Topic:
-    """One event domain. `name` is without the prefix, `physical` is the name in SNS."""
+    """One event domain, or what another service publishes for one consumer.
+
+    `name` is without the prefix, `physical` is the name in SNS. `publishers`: the AWS services
+    that may publish to it; who else may is a matter of IAM.
+    """
 
     name: str
     physical: str
     fifo: bool
+    publishers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,16 +139,17 @@ def compute(
 ) -> Topology:
     """The topology of these consumers and event types. Raises ImproperlyConfigured."""
     topics = _topics(prefix, fifo_topics, event_types)
+    sources = _source_topics(prefix, consumers, topics)
     queues: list[Queue] = []
     subscriptions: list[Subscription] = []
     for consumer in consumers:
-        feeds = list(_feeds(consumer, topics, event_types))
+        feeds = list(_feeds(consumer, topics, sources, event_types))
         queues += _queues(prefix, consumer, [topic for topic, _ in feeds])
         main = queues[-1]
         subscriptions += [
             Subscription(topic.physical, main.physical, wants) for topic, wants in feeds
         ]
-    return Topology(prefix, topics, tuple(queues), tuple(subscriptions))
+    return Topology(prefix, (*topics, *sources.values()), tuple(queues), tuple(subscriptions))
 
 
 def visibility_timeout(max_seconds: int) -> int:
@@ -166,10 +172,35 @@ def _topics(
     )
 
 
+def _source_topics(
+    prefix: str, consumers: Iterable[Consumer], topics: Iterable[Topic]
+) -> dict[str, Topic]:
+    """The topics that carry no events, by name: each feeds its consumer, unfiltered."""
+    taken = {topic.name for topic in topics}
+    found: dict[str, Topic] = {}
+    for consumer in consumers:
+        if (source := consumer.source) is None:
+            continue
+        if source.topic in taken:
+            raise ImproperlyConfigured(
+                f"Consumer {consumer.name!r} takes {source.topic!r}, which carries events: "
+                "give its source a topic of its own."
+            )
+        physical = _physical(prefix, source.topic, fifo=False)
+        found[source.topic] = Topic(source.topic, physical, False, source.publishers)
+    return found
+
+
 def _feeds(
-    consumer: Consumer, topics: Iterable[Topic], event_types: Iterable[EventType]
+    consumer: Consumer,
+    topics: Iterable[Topic],
+    sources: Mapping[str, Topic],
+    event_types: Iterable[EventType],
 ) -> Iterator[tuple[Topic, tuple[str, ...] | None]]:
     """The topics that carry something this consumer wants, with the types to let through."""
+    if consumer.source is not None:
+        yield sources[consumer.source.topic], None
+        return
     for topic in topics:
         if consumer.wants is None:
             yield topic, None

@@ -15,8 +15,13 @@ UNFILTERED = "{}"
 """What SNS takes as "no filter policy"."""
 
 
-def topic_attributes(topic: Topic) -> dict[str, str]:
-    return {"FifoTopic": "true", "ContentBasedDeduplication": "false"} if topic.fifo else {}
+def topic_attributes(topic: Topic, arns: Arns) -> dict[str, str]:
+    attributes: dict[str, str] = {}
+    if topic.fifo:
+        attributes |= {"FifoTopic": "true", "ContentBasedDeduplication": "false"}
+    if topic.publishers:
+        attributes["Policy"] = _topic_policy(topic, arns)
+    return attributes
 
 
 def queue_attributes(queue: Queue, arns: Arns) -> dict[str, str]:
@@ -43,6 +48,25 @@ def subscription_attributes(subscription: Subscription) -> dict[str, str]:
 def same(wanted: str, live: str) -> bool:
     """Whether two attributes mean the same: JSON is compared as such, in any spelling."""
     return wanted == live or _meaning(wanted) == _meaning(live)
+
+
+def _topic_policy(topic: Topic, arns: Arns) -> str:
+    """These services may publish, for our account only: IAM says who else may."""
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": "ProvidersMayPublish",
+                    "Effect": "Allow",
+                    "Principal": {"Service": sorted(topic.publishers)},
+                    "Action": "sns:Publish",
+                    "Resource": arns.topic(topic.physical),
+                    "Condition": {"StringEquals": {"aws:SourceAccount": arns.account}},
+                }
+            ],
+        }
+    )
 
 
 def _redrive_policy(queue: Queue, arns: Arns) -> str:

@@ -140,7 +140,9 @@ class Provisioner:
         """False when another run got in between: look again."""
         match step.resource:
             case Topic() as topic if step.action is Action.CREATE:
-                self._sns.create_topic(Name=topic.physical, Attributes=topic_attributes(topic))
+                self._sns.create_topic(
+                    Name=topic.physical, Attributes=topic_attributes(topic, self._arns)
+                )
             case Topic():
                 for change in step.changes:
                     self._sns.set_topic_attributes(
@@ -196,7 +198,7 @@ class Provisioner:
 
     def _topic_step(self, topic: Topic) -> Step:
         live = self._live_topic(topic)
-        wanted = topic_attributes(topic)
+        wanted = topic_attributes(topic, self._arns)
         return _step(topic, live=self._arns.topic(topic.physical), wanted=wanted, found=live)
 
     def _queue_step(self, queue: Queue) -> Step:

@@ -54,7 +54,7 @@ class EventTask(DjangoTask[Any, Any]):
 
     def __call__(self, event: str | Envelope) -> Any:
         """Read the event (a text, in the worker) and run the task on it."""
-        envelope = wire.read(event) if isinstance(event, str) else event
+        envelope = wire.read(event, internal=True) if isinstance(event, str) else event
         received = self._received
         try:
             if received.headers:

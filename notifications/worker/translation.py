@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from notifications import envelope
+from notifications import consumers, envelope
 from notifications.envelope import Envelope
 from notifications.exceptions import NotAnEvent, UnknownEvent
 from notifications.identifiers import task_id
@@ -18,10 +18,12 @@ NO_EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 """The third part of a Celery message body (protocol 2): nothing is linked to an event."""
 
 
-def read(received: Received) -> Envelope:
-    """The event in the message. Raises UnknownEvent (hold it) or NotAnEvent (quarantine it)."""
+def read(received: Received) -> Envelope | None:
+    """The event in the message, or what the consumer's own reader makes of it: None is that it
+    is nothing to us. Raises UnknownEvent (hold it) or NotAnEvent (quarantine it)."""
+    source = consumers.get(received.queue.consumer).source
     try:
-        return envelope.read(received.body)
+        return envelope.read(received.body) if source is None else source.read(received.body)
     except (NotAnEvent, UnknownEvent):
         raise
     except Exception as error:  # noqa: BLE001 - a body must never stop the worker
@@ -36,7 +38,8 @@ def task_message(received: Received, event: Envelope) -> dict[str, Any]:
     https://docs.celeryq.dev/en/stable/internals/protocol.html
     """
     queue = received.queue
-    text = envelope.write(event) if event.foreign else received.body
+    as_sent = not (event.foreign or event.event_type.internal)
+    text = received.body if as_sent else envelope.write(event)
     identity = str(task_id(event.id, queue.consumer, received.message_id))
     return {
         "body": ((text,), {}, NO_EMBED),
