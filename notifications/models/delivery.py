@@ -48,17 +48,23 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             task_id=task_id,
             worker=worker,
         )
-        claim = claims.write(request, using=self.db)
-        if claim:
-            return claim
-        # The row may move on between that statement and this: whatever is read here is one of
-        # its honest states, and one that became free meanwhile reads as busy for no time.
+        return claims.write(request, using=self.db) or self.answer(request)
+
+    def answer(self, request: ClaimRequest) -> Claim:
+        """What a request is told that did not get its row.
+
+        The row may move on between that statement and this: whatever is read here is one of its
+        honest states, and one that became free meanwhile reads as busy for no time.
+        """
         row = self.annotate(now=Now()).get(
-            event_id=envelope.id, channel=channel, recipient=recipient.reference, route=route.name
+            event_id=request.event,
+            channel=request.channel,
+            recipient=request.recipient,
+            route=request.route,
         )
-        outcome, seconds = row.answer_to(envelope.generation, now=vars(row)["now"])
+        outcome, seconds = row.answer_to(request.generation, now=vars(row)["now"])
         if outcome is ClaimOutcome.BUSY and row.token == request.token:
-            # Race: it was ours when the connection was lost, answer and all; we asked again.
+            # Race: the connection was lost with the answer in it, and the same request came again.
             outcome, seconds = ClaimOutcome.CLAIMED, 0.0
         return Claim(
             outcome, row.pk, row.token or UUID(int=0), row.generation, row.attempts, seconds

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -23,29 +22,12 @@ from notifications.models.claim import Claim, ClaimOutcome
 from notifications.models.conclusion import Conclusion
 from tests.integration import letters
 from tests.integration.letters import ANN, POLICY, letter
+from tests.integration.together import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("town")]
 
 THREADS = 20
 State = Delivery.State
-T = TypeVar("T")
-
-
-def at_once(work: Callable[[], T], threads: int = THREADS) -> list[T]:
-    """What `work` returned in each of so many threads that started it at the same moment."""
-    start = threading.Barrier(threads)
-    connection.close()  # to the pool: the threads need them all
-
-    def run() -> T:
-        try:
-            connection.ensure_connection()
-            start.wait(timeout=20)
-            return work()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(threads) as pool:
-        return [future.result() for future in [pool.submit(run) for _ in range(threads)]]
 
 
 def claim(event: Envelope) -> Claim:
@@ -76,7 +58,7 @@ def outcomes(claims: list[Claim]) -> dict[ClaimOutcome, int]:
 def test_of_twenty_threads_that_insert_one_delivery_at_once_one_gets_it() -> None:
     event = letter()
 
-    claims = at_once(lambda: claim(event))
+    claims = at_once(lambda: claim(event), THREADS)
 
     assert outcomes(claims) == {ClaimOutcome.CLAIMED: 1, ClaimOutcome.BUSY: THREADS - 1}
     assert Delivery.objects.get().attempts == 1
@@ -88,7 +70,7 @@ def test_of_twenty_threads_that_take_over_a_delivery_at_once_one_gets_it() -> No
     first = claim(event)
     conclude(first, State.RETRYING, retry_in=0)
 
-    claims = at_once(lambda: claim(event))
+    claims = at_once(lambda: claim(event), THREADS)
 
     assert outcomes(claims) == {ClaimOutcome.CLAIMED: 1, ClaimOutcome.BUSY: THREADS - 1}
     assert list(Attempt.objects.order_by("number").values_list("number", flat=True)) == [1, 2]
@@ -103,7 +85,7 @@ def test_of_twenty_threads_that_find_a_lapsed_lease_one_settles_it() -> None:
         found = claim(event)
         return found.outcome is ClaimOutcome.LAPSED and conclude(found, State.UNKNOWN, lapsed=True)
 
-    assert at_once(settle).count(True) == 1
+    assert at_once(settle, THREADS).count(True) == 1
     assert Delivery.objects.get().state == State.UNKNOWN
 
 
@@ -137,7 +119,7 @@ def test_twenty_copies_of_one_message_received_at_once_are_sent_once() -> None:
             return "busy"
         return "done"
 
-    at_once(receive)
+    at_once(receive, THREADS)
 
     assert len(MemoryChannel.outbox("email")) == 2
     assert Delivery.objects.filter(state=State.SENT).count() == 2
