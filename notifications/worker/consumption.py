@@ -7,33 +7,25 @@ and is given messages to run; the requests tell it what became of them.
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.db import connection
-
-from notifications import dead_letters, pauses, switches
-from notifications.dead_letters import Failure, Letter, Refused
+from notifications import switches
+from notifications.dead_letters import Failure
 from notifications.exceptions import NotAnEvent, UnknownEvent
 from notifications.worker import broker, translation
 from notifications.worker.acknowledger import Acknowledger
 from notifications.worker.counts import Counts
 from notifications.worker.database import DatabaseWatch
+from notifications.worker.departures import Departures
 from notifications.worker.inflight import InFlight
 from notifications.worker.poller import Poller
 from notifications.worker.queues import PolledQueue, polled_queues
 from notifications.worker.received import Received
 from notifications.worker.slots import Slots
-from notifications.worker.threads import Threads
+from notifications.worker.unknown_events import UNKNOWN_HELD, UnknownEvents
 
 logger = logging.getLogger(__name__)
-
-UNKNOWN_HELD = 30 * 60
-"""Seconds for which an event of unknown type waits: a rolling deploy may yet bring its model."""
-
-FIRST_UNKNOWN_WAIT, LONGEST_UNKNOWN_WAIT = 30, 300
-"""Seconds between looks; growing, so that the looks stay far below the queue's maxReceiveCount."""
 
 WAIT_WITHOUT_DATABASE = 5
 """Seconds for which a message sleeps that came while the database was away."""
@@ -41,13 +33,8 @@ WAIT_WITHOUT_DATABASE = 5
 WAIT_UNREAD = 5
 """Seconds until messages come again that an error of ours kept from their tasks."""
 
-WAIT_UNBURIED = 60
-"""Seconds until a message is looked at again that nobody took as a dead letter."""
-
 FLUSH_SECONDS = 15
 """The longest that a shutdown waits for answers to its last acknowledgements."""
-
-_BURIERS = 4
 
 
 class Consumption:
@@ -66,12 +53,11 @@ class Consumption:
         self.counts = Counts()
         self._deliver = deliver
         self._wait_seconds = wait_seconds
-        self._unknown_held = unknown_held
+        self._unknown = UnknownEvents(unknown_held)
         self._watched: set[str] = set()
-        self._said_unknown: set[str] = set()
         self._in_flight = InFlight()
         self._acknowledger = Acknowledger(self.counts)
-        self._buriers = Threads("bury", _BURIERS)
+        self._departures = Departures(self._acknowledger, self.counts, self._finished)
         self._slots = Slots(broker.BATCH, on_free=lambda: self._poller.advance())
         self._poller = Poller(
             self._slots,
@@ -147,20 +133,20 @@ class Consumption:
         """The task is done: the message goes."""
         if received := self._in_flight.take(handle):
             self._acknowledger.delete(received)
-            self._slots.release(finished=True)
+            self._finished(received)
 
     def retry(self, handle: str, seconds: float) -> None:
         """The message comes again in `seconds`, to whoever receives it then."""
         if received := self._in_flight.take(handle):
             self._acknowledger.hide(received, seconds)
-            self._slots.release(finished=True)
+            self._finished(received)
 
     def give_up(
         self, handle: str, failure: Failure, *, first: Callable[[], None] | None = None
     ) -> None:
         """The message becomes a dead letter, in a thread; `first` is called there before."""
         if received := self._in_flight.take(handle):
-            self._buriers.submit(lambda: self._bury(received, failure, first))
+            self._departures.to_dead_letters(received, failure, first)
 
     def database_missed(self) -> None:
         """A task could not reach the database: receive nothing until it answers."""
@@ -179,10 +165,12 @@ class Consumption:
             self._poller.wait(self._wait_seconds + 10)
         if not self._poller.wait(0):
             logger.warning("Left with polls open: what they bring comes back by itself later")
-        self._buriers.wait_until_idle(FLUSH_SECONDS)
-        self._buriers.close()
+        self._departures.close(FLUSH_SECONDS)
         self._acknowledger.close(FLUSH_SECONDS)
         logger.info("Messages: %s", self.counts)
+
+    def _finished(self, received: Received) -> None:
+        self._slots.release(finished=True)
 
     def _hold(self, queue: PolledQueue, messages: list[dict[str, Any]]) -> list[Received]:
         held = []
@@ -237,9 +225,9 @@ class Consumption:
         return True
 
     def _put_off(self, received: Received) -> None:
-        """Its type is paused: the message goes back to the outbox, in a thread."""
+        """Its type is paused: the message goes back to the outbox."""
         if taken := self._in_flight.take(received.handle):
-            self._buriers.submit(lambda: self._return_to_outbox(taken))
+            self._departures.to_outbox(taken)
 
     def _pass_over(self, received: Received) -> None:
         """Well-formed and none of our business: somebody else's message, say."""
@@ -248,94 +236,7 @@ class Consumption:
         self.done(received.handle)
 
     def _hold_unknown(self, received: Received, error: UnknownEvent) -> None:
-        self._say_once(error)
-        left = received.sent_at + self._unknown_held - time.time()
-        if left <= 0:
+        if wait := self._unknown.wait(received, error):
+            self.retry(received.handle, wait)
+        else:
             self.give_up(received.handle, Failure.of(error, attempts=0))
-            return
-        wait = FIRST_UNKNOWN_WAIT * 2 ** min(received.receive_count - 1, 10)
-        self.retry(received.handle, min(wait, LONGEST_UNKNOWN_WAIT, left))
-
-    def _say_once(self, error: UnknownEvent) -> None:
-        """Once for each type: its messages come by the thousand, and again every few minutes."""
-        if error.message not in self._said_unknown:
-            self._said_unknown.add(error.message)
-            logger.warning(
-                "Holding an event for up to %d min: %s; is this worker older than the event?",
-                self._unknown_held // 60,
-                error.message,
-            )
-
-    def _return_to_outbox(self, received: Received) -> None:
-        """Deleted only when the dispatch is committed: a crash between leaves both."""
-        try:
-            put_off = received.event and pauses.put_off(received.event, received.queue.name)
-        except Exception:
-            logger.exception("Message %s could not be put off", received.message_id)
-            self.counts.add("not_put_off")
-            self._acknowledger.hide(received, WAIT_UNBURIED)
-        else:
-            if put_off:
-                self.counts.add("put_off")
-                self._acknowledger.delete(received)
-            else:
-                switches.look_again()  # resumed a moment ago
-                self._acknowledger.hide(received, 0)
-        finally:
-            connection.close()
-            self._slots.release(finished=True)
-
-    def _bury(self, received: Received, failure: Failure, first: Callable[[], None] | None) -> None:
-        try:
-            if first is not None:
-                first()
-            dead_letters.bury(_letter(received, failure), _send)
-        except Exception:
-            logger.exception("Message %s could not be given up", received.message_id)
-            self.counts.add("not_given_up")
-            self._acknowledger.hide(received, WAIT_UNBURIED)
-        else:
-            self.counts.add("given_up")
-            self._acknowledger.delete(received)
-        finally:
-            connection.close()  # this thread belongs to no task, after which Celery would
-            self._slots.release(finished=True)
-
-
-def _letter(received: Received, failure: Failure) -> Letter:
-    event = received.event
-    return Letter(
-        queue=received.queue.name,
-        dead_letters=received.queue.dead_letters,
-        message_id=received.message_id,
-        body=received.body,
-        failure=failure,
-        first_seen=dead_letters.moment(received.first_received_at or received.sent_at),
-        attributes={
-            name: {
-                key: value[key]
-                for key in ("DataType", "StringValue", "BinaryValue")
-                if key in value
-            }
-            for name, value in received.attributes.items()
-        },
-        group=received.group,
-        generation=event.generation if event else 0,
-        event_id=event.id if event else None,
-        event_type=event.type if event else "",
-        subject=event.subject if event else "",
-    )
-
-
-def _send(letter: Letter, attributes: Mapping[str, Any]) -> None:
-    try:
-        broker.send(
-            letter.dead_letters,
-            letter.body,
-            attributes,
-            group=letter.group,
-            key=f"{letter.message_id}.{letter.generation}",
-        )
-    except broker.FAILURES as error:
-        said = broker.describe(error)
-        raise (Refused if broker.is_refusal(error) else OSError)(said) from error

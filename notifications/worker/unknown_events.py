@@ -1,0 +1,42 @@
+"""Unknown events: well-formed, of a type or version that this worker does not know yet."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from notifications.exceptions import UnknownEvent
+from notifications.worker.received import Received
+
+logger = logging.getLogger(__name__)
+
+UNKNOWN_HELD = 30 * 60
+"""Seconds for which an event of unknown type waits: a rolling deploy may yet bring its model."""
+
+FIRST_WAIT, LONGEST_WAIT = 30, 300
+"""Seconds between looks; growing, so that the looks stay far below the queue's maxReceiveCount."""
+
+
+class UnknownEvents:
+    """held: seconds, from when it was sent, for which such an event waits."""
+
+    def __init__(self, held: float) -> None:
+        self._held = held
+        self._said: set[str] = set()
+
+    def wait(self, received: Received, error: UnknownEvent) -> float:
+        """Seconds until it is looked at again; 0 when it has waited long enough."""
+        self._say_once(error)
+        left = received.sent_at + self._held - time.time()
+        doubled = FIRST_WAIT * 2 ** min(received.receive_count - 1, 10)
+        return max(0.0, min(doubled, LONGEST_WAIT, left))
+
+    def _say_once(self, error: UnknownEvent) -> None:
+        """Once for each type: its messages come by the thousand, and again every few minutes."""
+        if error.message not in self._said:
+            self._said.add(error.message)
+            logger.warning(
+                "Holding an event for up to %d min: %s; is this worker older than the event?",
+                self._held // 60,
+                error.message,
+            )
