@@ -8,9 +8,25 @@ from __future__ import annotations
 
 from django.apps import apps
 
-from notifications.admin import dead_letters, deliveries, dispatches, events, handled
+from notifications.admin import (
+    breakers,
+    dead_letters,
+    deliveries,
+    dispatches,
+    events,
+    handled,
+    pauses,
+)
 
 if apps.is_installed("django_celery_results"):
     from notifications.admin import failed_tasks  # noqa: F401 - registers itself
 
-__all__ = ["dead_letters", "deliveries", "dispatches", "events", "handled"]
+__all__ = [
+    "breakers",
+    "dead_letters",
+    "deliveries",
+    "dispatches",
+    "events",
+    "handled",
+    "pauses",
+]

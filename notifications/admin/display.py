@@ -57,6 +57,10 @@ STATES: dict[str, tuple[str, Promise]] = {
     "open": (TROUBLE, _("open")),
     "redriven": (QUIET, _("redriven")),
     "done": (GOOD, _("done")),
+    # breakers and pauses
+    "closed": (GOOD, _("closed")),
+    "in_force": (TROUBLE, _("in force")),
+    "over": (QUIET, _("over")),
     # Celery's
     "PENDING": (WAITING, _("pending")),
     "STARTED": (WAITING, _("started")),

@@ -15,7 +15,16 @@ from django_celery_results.models import GroupResult, TaskResult
 
 from notifications import envelope
 from notifications.identifiers import task_id
-from notifications.models import Attempt, DeadLetter, Delivery, Dispatch, Event, Handled
+from notifications.models import (
+    Attempt,
+    Breaker,
+    DeadLetter,
+    Delivery,
+    Dispatch,
+    Event,
+    Handled,
+    Pause,
+)
 from notifications.recipients import address_hash
 
 EMAIL = "gustav.klein@example.org"
@@ -30,6 +39,8 @@ MODELS: list[type[Model]] = [
     Dispatch,
     DeadLetter,
     Handled,
+    Breaker,
+    Pause,
     TaskResult,
     GroupResult,
 ]
@@ -184,6 +195,11 @@ def make_everything() -> list[Model]:
                 state=DeadLetter.State.values[number % len(DeadLetter.State.values)],
             )
         )
+    for state in Breaker.State.values:
+        account = f"account-{state}"
+        rows.append(Breaker.objects.create(account=account, state=state, last_error=f"no {EMAIL}"))
+    for resumed_at in (None, timezone.now()):
+        rows.append(Pause.objects.create(kind="queue", name="email", resumed_at=resumed_at))
     rows.append(make_failed_task(event, uuid4(), status="RETRY"))
     rows.append(
         GroupResult.objects.create(

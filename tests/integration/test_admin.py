@@ -17,7 +17,7 @@ from django.utils.html import escape
 
 from notifications.admin import reasons
 from notifications.admin.display import STATES
-from notifications.models import Attempt, DeadLetter, Delivery, Dispatch, Handled
+from notifications.models import Attempt, Breaker, DeadLetter, Delivery, Dispatch, Handled
 from tests.integration.operator_rows import (
     EMAIL,
     MODELS,
@@ -75,7 +75,14 @@ def test_every_page_of_every_row_renders_without_counting(client: Client) -> Non
 
 
 def test_every_state_there_is_has_its_word_and_its_colour() -> None:
-    kinds = [Delivery.State, Attempt.Outcome, Dispatch.State, DeadLetter.State, Handled.Outcome]
+    kinds = [
+        Delivery.State,
+        Attempt.Outcome,
+        Dispatch.State,
+        DeadLetter.State,
+        Handled.Outcome,
+        Breaker.State,
+    ]
     assert {state for kind in kinds for state in kind.values} <= set(STATES)
 
 
