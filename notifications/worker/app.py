@@ -42,6 +42,9 @@ REQUIRED: Mapping[str, Any] = {
 }
 """Without these the worker would lose, double or stall; `celeryconfig.py` says what each does."""
 
+STEPS = ("FinishRunning", "Beating")
+"""Of `notifications.worker.steps`, beside Celery's own."""
+
 DEFAULTS: Mapping[str, Any] = {"worker_pool": "threads", "worker_prefetch_multiplier": 2}
 
 
@@ -64,7 +67,7 @@ def create(name: str, *, config: str = "", set_as_current: bool = False) -> Cele
             app.conf[setting] = value
     if pool := _pool_asked_for():
         app.conf["worker_pool"] = pool
-    app.steps["worker"].add("notifications.worker.steps:FinishRunning")
+    app.steps["worker"].update(f"notifications.worker.steps:{step}" for step in STEPS)
     signals.worker_init.connect(_prepare(app), weak=False)
     return app
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from celery import bootsteps
+from celery import bootsteps, signals
 from celery.worker import state
+
+from notifications.worker.beat import Beat, report_of, row_of
 
 
 class FinishRunning(bootsteps.StartStopStep):
@@ -22,3 +25,23 @@ class FinishRunning(bootsteps.StartStopStep):
         consumption = worker.consumer.task_consumer.channel.consumption
         while worker.pool.uses_semaphore and consumption.running and not state.should_terminate:
             worker.hub.run_once()
+
+
+class Beating(bootsteps.StartStopStep):
+    """Keeps the worker's row, from when it has a pool until it holds no message any more."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, worker: Any) -> None:
+        self._beat = Beat(row_of(worker), partial(report_of, worker))
+        self._beat.start()
+        signals.worker_shutdown.connect(self._end, sender=worker, weak=False)
+
+    def stop(self, worker: Any) -> None:
+        """Not yet: the pool's threads and the acknowledgements come after this."""
+
+    def terminate(self, worker: Any) -> None:
+        self._end()
+
+    def _end(self, **_: Any) -> None:
+        self._beat.stop()
