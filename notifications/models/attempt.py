@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Coalesce, Now
 
 from notifications.models.claim import Claim
 from notifications.models.conclusion import Conclusion
 from notifications.models.delivery import Delivery
+from notifications.models.settlement import TAKEN, Word
+
+LAPSED = "lease_expired"
+"""The code of an attempt whose sender never reported."""
+
+# Settled since or not: an attempt that was answered with "sent" has no code.
+_WAS_UNKNOWN = Q(outcome="unknown") | Q(outcome="sent") & ~Q(code="")
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):
@@ -36,6 +44,45 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
     def forget(self, claim: Claim) -> None:
         """Take back an attempt that never reached a provider."""
         self._of(claim).filter(outcome=Attempt.Outcome.STARTED).delete()
+
+    def tell_better(self, word: Word) -> bool:
+        """What a receipt says of an attempt whose answer never came: sent, or refused for good.
+
+        Code and detail stay as they are: they tell that it was unknown, and why.
+        """
+        outcome = Attempt.Outcome.SENT if word.kind in TAKEN else Attempt.Outcome.PERMANENT
+        named = self.filter(
+            delivery_id=word.delivery_id, generation=word.generation, number=word.number
+        )
+        told = {
+            "outcome": outcome,
+            "provider": word.provider,
+            "provider_message_id": word.provider_message_id,
+            "finished_at": Coalesce("finished_at", Now()),
+        }
+        lapsed = named.filter(outcome=Attempt.Outcome.STARTED).update(code=LAPSED, **told)
+        return bool(lapsed or named.filter(outcome=Attempt.Outcome.UNKNOWN).update(**told))
+
+    def unknown_retried(self) -> int:
+        """Attempts made because nobody could say whether the one before had been sent."""
+        return self.filter(Exists(self._before().filter(_WAS_UNKNOWN))).count()
+
+    def doubled_by_policy(self) -> int:
+        """Those of them that were sent although, as we know by now, the one before had been.
+
+        Not more than `unknown_retried`; counted apart from what is doubled by mistake, which
+        is nothing.
+        """
+        sent = self._before().filter(_WAS_UNKNOWN, outcome=Attempt.Outcome.SENT)
+        return self.filter(Exists(sent), outcome=Attempt.Outcome.SENT).count()
+
+    def _before(self) -> AttemptQuerySet:
+        """The attempt before the outer query's, of the same generation."""
+        return Attempt.objects.filter(
+            delivery_id=OuterRef("delivery_id"),
+            generation=OuterRef("generation"),
+            number=OuterRef("number") - 1,
+        )
 
     def spent_on(self, claim: Claim) -> int:
         """Attempts of this generation that `max_retries` counts: a paused account costs none."""

@@ -16,6 +16,7 @@ from notifications.identifiers import uuid7
 from notifications.models.claim import Claim, ClaimOutcome, ClaimRequest, claims
 from notifications.models.conclusion import Conclusion, conclusions
 from notifications.models.event import Event
+from notifications.models.settlement import SETTLED_BY_OPERATOR, Settlement, Word, settle
 from notifications.recipients import Recipient, mask
 
 
@@ -87,6 +88,28 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         """Give it back as though it had never been claimed: no provider was asked."""
         return self._try_later(
             claim, Delivery.State.SENDING, attempts=F("attempts") - 1, next_try_at=Now()
+        )
+
+    def settle_by_receipt(self, word: Word) -> Settlement | None:
+        """Move the one that the provider speaks of, as `notifications.models.settlement` says."""
+        self._for_write = True
+        return settle(word, using=self.db)
+
+    def settle_by_operator(self, state: Delivery.State, *, note: str) -> int:
+        """Those that are unknown are `state` (sent or failed), because somebody looked it up.
+
+        note: who and why; it stands on the row as its last error. How many were unknown.
+        """
+        values: dict[str, Any] = {"sent_at": Now()} if state is Delivery.State.SENT else {}
+        return self.filter(state=Delivery.State.UNKNOWN).update(
+            state=state,
+            reason=SETTLED_BY_OPERATOR,
+            last_error=note,
+            next_try_at=None,
+            lease_until=None,
+            finished_at=Now(),
+            updated_at=Now(),
+            **values,
         )
 
     def _try_later(self, claim: Claim, legal: Delivery.State, **values: Any) -> bool:

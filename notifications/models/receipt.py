@@ -2,10 +2,50 @@
 
 from __future__ import annotations
 
-from django.db import models
+from typing import Any
+from uuid import UUID
+
+from django.db import connections, models
 from django.db.models.functions import Now
 
 from notifications.models.delivery import Delivery
+from notifications.models.settlement import Settlement, Word
+
+# Repeated, it may move what it could not the first time: a sender was at it, say.
+_KEEP = """
+INSERT INTO notifications_receipt AS known (
+    id, delivery_id, subject, generation, number, provider, provider_message_id,
+    kind, code, detail, occurred_at, moved_to
+) VALUES (
+    %(id)s, %(delivery)s, %(subject)s, %(generation)s, %(number)s, %(provider)s, %(message)s,
+    %(kind)s, %(code)s, %(detail)s, %(occurred_at)s, %(moved_to)s
+)
+ON CONFLICT (id) DO UPDATE SET moved_to = EXCLUDED.moved_to WHERE known.moved_to = ''
+RETURNING (xmax = 0)
+"""
+
+
+class ReceiptQuerySet(models.QuerySet["Receipt"]):
+    def keep(self, receipt_id: UUID, word: Word, settlement: Settlement) -> bool:
+        """Keep what was said, and what it did. False when it had been said before."""
+        values: dict[str, Any] = {
+            "id": receipt_id,
+            "delivery": word.delivery_id,
+            "subject": settlement.subject,
+            "generation": word.generation,
+            "number": word.number,
+            "provider": word.provider,
+            "message": word.provider_message_id,
+            "kind": word.kind,
+            "code": word.code,
+            "detail": word.detail,
+            "occurred_at": word.occurred_at,
+            "moved_to": settlement.moved_to,
+        }
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(_KEEP, values)
+            row = cursor.fetchone()
+        return bool(row and row[0])
 
 
 class Receipt(models.Model):
@@ -22,7 +62,12 @@ class Receipt(models.Model):
     id = models.UUIDField(
         primary_key=True, help_text="Made from the provider's own words: the same when repeated."
     )
-    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="receipts")
+    delivery = models.ForeignKey(
+        Delivery,
+        on_delete=models.CASCADE,
+        related_name="receipts",
+        db_index=False,  # an index below starts with it
+    )
     subject = models.CharField(max_length=255)
     generation = models.PositiveIntegerField(default=0)
     number = models.PositiveIntegerField(help_text="The attempt's.")
@@ -37,10 +82,19 @@ class Receipt(models.Model):
         max_length=12, blank=True, help_text="The state it brought the delivery to, if it did."
     )
 
+    objects = ReceiptQuerySet.as_manager()
+
     class Meta:
         indexes = [
             models.Index(fields=["delivery", "occurred_at"], name="receipt_by_delivery"),
             models.Index(fields=["subject", "received_at"], name="receipt_by_subject"),
+            # The operators' list: newest first, what is filtered is checked in the index itself.
+            models.Index(fields=["received_at", "id", "kind", "provider"], name="receipt_recent"),
+            models.Index(
+                fields=["kind", "received_at", "id"],
+                condition=~models.Q(kind__in=["accepted", "delivered"]),
+                name="receipt_needs_a_look",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,124 @@
+"""Receipts: what providers say later about messages that they took, and what it changes.
+
+A provider publishes to SNS, the `receipts` consumer reads its words
+(`notifications.channels.receipts`), and this module takes them: the delivery is settled if it
+was unknown, moves on if it was sent, and the attempt is told better.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Annotated, Literal, cast
+from uuid import UUID, uuid5
+
+from django.db import router, transaction
+from django.utils import timezone
+from pydantic import Field
+
+from notifications.conf import conf
+from notifications.envelope import Envelope
+from notifications.events import EventData, event
+from notifications.exceptions import Busy
+from notifications.identifiers import NAMESPACE
+from notifications.models import Attempt, Delivery, Receipt
+from notifications.models.settlement import Word
+
+TYPE = "delivery.receipt"
+
+SHORTEST_WAIT = 1.0
+"""Seconds until a receipt is looked at again that came before its sender had written the result."""
+
+logger = logging.getLogger(__name__)
+
+_Whole = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Told(EventData):
+    """One receipt as it travels to the task: ids and codes, never an address."""
+
+    delivery_id: UUID
+    generation: _Whole
+    number: _Whole
+    provider: Annotated[str, Field(max_length=40)]
+    provider_message_id: Annotated[str, Field(max_length=255)]
+    kind: Literal["accepted", "delayed", "delivered", "bounced", "complained", "rejected"]
+    code: Annotated[str, Field(max_length=100)]
+    detail: str
+    occurred_at: datetime
+
+    @property
+    def id(self) -> UUID:
+        """Made from the provider's own words: the same however often it is said."""
+        said = (self.provider, self.provider_message_id, self.kind, self.code, self.occurred_at)
+        tag = f"{self.delivery_id}.{self.generation}.{self.number}"
+        return uuid5(NAMESPACE, "receipt:" + "|".join(map(str, (*said, tag))))
+
+
+@event(TYPE, subject="{subject}", internal=True)
+class ReceiptsCame(EventData):
+    """What one message of a provider said, about one attempt or several."""
+
+    subject: str
+    receipts: tuple[Told, ...]
+
+
+def envelope_of(receipts: tuple[Told, ...], *, subject: str) -> Envelope:
+    """How they travel to the task; the same id whenever the same is said."""
+    return Envelope(
+        id=uuid5(NAMESPACE, "receipts:" + "|".join(str(receipt.id) for receipt in receipts)),
+        type=TYPE,
+        version=1,
+        source=conf().source,
+        subject=subject or f"delivery/{receipts[0].delivery_id}",
+        time=receipts[0].occurred_at,
+        data=ReceiptsCame(subject=subject, receipts=receipts).model_dump(mode="json"),
+    )
+
+
+def take(envelope: Envelope) -> None:
+    """Settle what these receipts settle, and keep them.
+
+    Raises Busy when the sender of one is still at it; the others are taken all the same, and
+    taking them again changes nothing.
+    """
+    waits = []
+    for receipt in cast(ReceiptsCame, envelope.payload()).receipts:
+        try:
+            _take_one(receipt)
+        except Busy as busy:
+            waits.append(busy)
+    if waits:
+        raise min(waits, key=lambda busy: busy.seconds)
+
+
+def _take_one(receipt: Told) -> None:
+    word = Word(**{name: getattr(receipt, name) for name in Word.__dataclass_fields__})
+    with transaction.atomic(using=router.db_for_write(Delivery)):
+        settlement = Delivery.objects.settle_by_receipt(word)
+        if settlement is None:
+            logger.debug("a receipt of %s is about no delivery of ours", receipt.provider)
+            return
+        if settlement.seconds:
+            raise _too_early(receipt, settlement.seconds)
+        Attempt.objects.tell_better(word)
+        Receipt.objects.keep(receipt.id, word, settlement)
+    logger.info(
+        "delivery %s: %s says %s %s%s",
+        receipt.delivery_id,
+        receipt.provider,
+        receipt.kind,
+        receipt.code,
+        f", so it is {settlement.moved_to}" if settlement.moved_to else "",
+    )
+
+
+def _too_early(receipt: Told, lease: float) -> Busy:
+    """Race: the provider was quicker than its answer to us, or than our writing it down.
+
+    The longer ago it was said, the longer the next wait: a sender that died is waited for
+    until its lease ends, in few receives.
+    """
+    age = (timezone.now() - receipt.occurred_at).total_seconds()
+    seconds = min(max(age, SHORTEST_WAIT), max(lease, SHORTEST_WAIT))
+    return Busy(f"delivery {receipt.delivery_id} is being sent", seconds=seconds)
