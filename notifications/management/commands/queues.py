@@ -65,8 +65,8 @@ class Command(BaseCommand):
             held += [_breaker_words(queue["breaker"])] if queue["breaker"] else []
             self._print(f"{queue['name']:<{width}}  {'; '.join(held) or 'open'}", warn=bool(held))
         for paused in listed["event_types"]:
-            put_off = f"{paused['put_off']} messages put off"
-            self._print(f"{_pause_words(paused)}; {put_off}", warn=True)
+            put_off = _messages(paused["put_off"])
+            self._print(f"{_pause_words(paused)}; {put_off} put off", warn=True)
 
     def _pause(
         self, kind: Pause.Kind, name: str, *, by: str, reason: str, dry_run: bool, **_options: Any
@@ -193,7 +193,11 @@ def _due_in(breaker: Row) -> str:
 
 
 def _due(messages: int) -> str:
-    return f", {messages} messages put off are due" if messages else ""
+    return f", {_messages(messages)} due that had been put off" if messages else ""
+
+
+def _messages(count: int) -> str:
+    return f"{count} message{'' if count == 1 else 's'}"
 
 
 def _moment(when: datetime) -> str:
