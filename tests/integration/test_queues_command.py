@@ -99,7 +99,8 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing() -> None:
     pauses.put_off(make_event().envelope(), "email")
     said = queues("resume", "--event-type", "order.created", "--dry-run")
     assert said == (
-        "event type order.created would be resumed, 1 message due that had been put off; nothing was done\n"
+        "event type order.created would be resumed, "
+        "1 message due that had been put off; nothing was done\n"
     )
     assert Pause.objects.in_force().exists()
     assert pauses.waiting("order.created") == Dispatch.objects.filter(reason="paused").count() == 1
