@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from notifications.worker import broker
 from notifications.worker.backoff import back_off
@@ -33,13 +33,16 @@ _Key = tuple[str, bool]  # the queue, and whether it is deletion
 class Acknowledger:
     """Collects changes per queue; a batch goes at ten messages or after DELAY.
 
-    An expired handle is no error: somebody else holds the message now.
+    An expired handle is no error: somebody else holds the message now. What is decided of a
+    message while its extension is under way waits for SQS's answer: overtaken by the extension, a
+    back-off would be undone.
     """
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
         self._lock = threading.Lock()
         self._open: defaultdict[_Key, list[Change]] = defaultdict(list)
+        self._parked: dict[str, Change] = {}
         self._closing = False
         self._threads = Threads("acknowledge", _SENDERS)
         self._timer = Timer("acknowledge-timer")
@@ -57,6 +60,15 @@ class Acknowledger:
         for received in messages:
             self.hide(received, 0)
         self.flush()
+
+    def extend(self, batch: Sequence[tuple[Received, int]]) -> tuple[list[Answer], str]:
+        """Hide messages of one queue, marked `extending`, for so many seconds more, here and now:
+        an answer for each, and what went wrong. Takes the mark off."""
+        changes = [Change(received, seconds) for received, seconds in batch]
+        try:
+            return self._ask(broker.hide, batch[0][0].queue.physical, changes)
+        finally:
+            self._unpark([received for received, _ in batch])
 
     def flush(self) -> None:
         """Send what is collected, now."""
@@ -78,6 +90,9 @@ class Acknowledger:
     def _add(self, change: Change) -> None:
         key = (change.received.queue.physical, change.seconds is None)
         with self._lock:
+            if change.received.extending:
+                self._parked[change.received.handle] = change
+                return
             batch = self._open[key]
             batch.append(change)
             full, first = len(batch) >= broker.BATCH or self._closing, len(batch) == 1
@@ -98,12 +113,7 @@ class Acknowledger:
     def _send(self, key: _Key, batch: list[Change], tries: int) -> None:
         physical, deletion = key
         verb = "delete" if deletion else "hide"
-        try:
-            answers = (broker.delete if deletion else broker.hide)(physical, batch)
-        except broker.FAILURES as error:
-            reason, answers = broker.describe(error), [Answer.FAILED] * len(batch)
-        else:
-            reason = "SQS failed single entries of the batch"
+        answers, reason = self._ask(broker.delete if deletion else broker.hide, physical, batch)
         for answer in answers:
             self._counts.add(f"{verb}_{answer.value}")
         failed = [
@@ -111,6 +121,28 @@ class Acknowledger:
         ]
         if failed:
             self._try_again(key, failed, tries + 1, reason)
+
+    @staticmethod
+    def _ask(
+        call: Callable[[str, Sequence[Change]], list[Answer]],
+        physical: str,
+        changes: Sequence[Change],
+    ) -> tuple[list[Answer], str]:
+        try:
+            answers = call(physical, changes)
+        except broker.FAILURES as error:
+            return [Answer.FAILED] * len(changes), broker.describe(error)
+        failed = Answer.FAILED in answers
+        return answers, "SQS failed single entries of the batch" if failed else ""
+
+    def _unpark(self, messages: Sequence[Received]) -> None:
+        with self._lock:
+            for received in messages:
+                received.extending = False
+            parked = [self._parked.pop(each.handle, None) for each in messages]
+        for change in parked:
+            if change is not None:
+                self._add(change)
 
     def _try_again(self, key: _Key, failed: list[Change], tries: int, reason: str) -> None:
         what = f"{'delete' if key[1] else 'change the visibility of'} {len(failed)} messages"

@@ -14,6 +14,7 @@ class PolledQueue:
     name: without the environment's prefix ("email", "email-bulk"); physical: in SQS.
     dead_letters: the physical name of its dead-letter queue.
     visibility_timeout: seconds; asked for on every receive, as the queue's own may have drifted.
+    max_seconds: the consumer's maximum processing time of one message.
     """
 
     name: str
@@ -24,6 +25,7 @@ class PolledQueue:
     visibility_timeout: int
     bulk: bool = False
     fifo: bool = False
+    max_seconds: int = 30
 
 
 def polled_queues(consumer_name: str) -> tuple[PolledQueue, ...]:
@@ -42,6 +44,7 @@ def polled_queues(consumer_name: str) -> tuple[PolledQueue, ...]:
             visibility_timeout=queue.visibility_timeout,
             bulk=queue.role is topology.Role.BULK,
             fifo=queue.fifo,
+            max_seconds=consumer.max_seconds,
         )
 
     first, bulk = declared.queue(consumer_name), declared.bulk_queue(consumer_name)

@@ -15,10 +15,14 @@ from notifications.worker.queues import PolledQueue
 class Received:
     """What SQS gave, typed. `handle` names this one receive, `message_id` the message for life.
 
-    sent_at, first_received_at: Unix seconds, by SQS's clock. held_since, started_at and turn:
-    monotonic seconds, the same in every process of this host.
+    sent_at, first_received_at: Unix seconds, by SQS's clock. held_since, hidden_since, started_at
+    and turn: monotonic seconds, the same in every process of this host.
     turn: the start of the unit of its account's rate that was bought before it was received.
     probe: it is the one message that may pass its account's open breaker.
+    in_thread: its task runs in a thread, which nobody can kill.
+    hidden_since, extensions: when SQS was last asked to hide it, and how often since its receipt.
+    extending: SQS is being asked just now. lost: it said that somebody else has it.
+    overdue: its task takes longer than it may.
     """
 
     queue: PolledQueue
@@ -35,6 +39,15 @@ class Received:
     event: Envelope | None = None
     turn: float | None = None
     probe: bool = False
+    in_thread: bool = False
+    hidden_since: float = 0.0
+    extensions: int = 0
+    extending: bool = False
+    lost: bool = False
+    overdue: bool = False
+
+    def __post_init__(self) -> None:
+        self.hidden_since = self.held_since
 
     @property
     def started(self) -> bool:

@@ -29,14 +29,25 @@ class Threads:
         self._changed = threading.Condition()
         self._threads = 0
         self._unfinished = 0
+        self._closed = False
 
     def submit(self, job: Job) -> None:
-        """Run `job` in one of the threads; its errors are logged."""
+        """Run `job` in one of the threads, or here and now once they are closed; its errors are
+        logged."""
         with self._changed:
             self._unfinished += 1
-            if self._threads < min(self._unfinished, self._most):
-                self._start_one()
-        self._jobs.put(job)
+            closed = self._closed
+            if not closed:
+                if self._threads < min(self._unfinished, self._most):
+                    self._start_one()
+                self._jobs.put(job)
+        if closed:
+            self._finish(job)
+
+    def replace_one(self) -> None:
+        """One of the threads may never come back: let another be started in its place."""
+        with self._changed:
+            self._most += 1
 
     def wait_until_idle(self, seconds: float) -> bool:
         """Wait until every job has run. False when they have not after `seconds`."""
@@ -46,8 +57,10 @@ class Threads:
     def close(self) -> None:
         """Let the threads end once what was submitted has run."""
         with self._changed:
+            self._closed = True
             for _ in range(self._threads):
                 self._jobs.put(None)
+            self._threads = 0
 
     def _start_one(self) -> None:
         self._threads += 1
@@ -56,14 +69,17 @@ class Threads:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            try:
-                job()
-            except Exception:
-                logger.exception("A job of %s failed", self._name)
-            with self._changed:
-                self._unfinished -= 1
-                if not self._unfinished:
-                    self._changed.notify_all()
+            self._finish(job)
+
+    def _finish(self, job: Job) -> None:
+        try:
+            job()
+        except Exception:
+            logger.exception("A job of %s failed", self._name)
+        with self._changed:
+            self._unfinished -= 1
+            if not self._unfinished:
+                self._changed.notify_all()
 
 
 class Timer:
