@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
                     "burst",
                     models.PositiveIntegerField(
                         blank=True,
-                        help_text="Units at once after a rest; empty: a tenth of the limit.",
+                        help_text="Units at once after a rest; empty: one.",
                         null=True,
                     ),
                 ),

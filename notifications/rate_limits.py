@@ -1,0 +1,68 @@
+"""Rate limits: what a task's `rate_limit` means for the account its consumer sends through.
+
+Celery's word, and another meaning: not this worker's share, but what the provider takes from
+all workers on all hosts together, in units (an SMS of three parts is three). The limit itself,
+and whose turn it is, are on the account's row (`notifications.models.rate_limit`).
+"""
+
+from __future__ import annotations
+
+import math
+
+from celery import current_app
+from celery.utils.time import rate
+from django.core.exceptions import ImproperlyConfigured
+
+from notifications.consumers import Consumer
+
+SHORTEST_LATE, LONGEST_LATE = 0.1, 1.0
+"""Seconds; the bounds of `valid_for`."""
+
+
+def parse(words: object) -> float | None:
+    """Units a second of Celery's "5/s", "100/m", "10/h" or a number; None is no limit.
+
+    Raises ImproperlyConfigured.
+    """
+    try:
+        per_second = float(rate(words))  # type: ignore[arg-type]
+        if per_second >= 0:
+            return per_second or None
+    except (TypeError, ValueError, KeyError):
+        pass
+    raise ImproperlyConfigured(
+        f"{words!r} is no rate: give it as Celery does, units per second, minute or hour "
+        '("5/s", "100/m", "10/h").'
+    )
+
+
+def declared(consumer: Consumer) -> float | None:
+    """What the consumer's task declares, `task_annotations` applied. None is no limit.
+
+    Raises ImproperlyConfigured naming the task.
+    """
+    task = current_app.tasks.get(consumer.task)
+    try:
+        return parse(getattr(task, "rate_limit", None))
+    except ImproperlyConfigured as error:
+        raise ImproperlyConfigured(f"rate_limit of task {consumer.task!r}: {error}") from None
+
+
+def valid_for(per_second: float) -> float:
+    """Seconds after its start for which a unit may still be sent; later, it is void.
+
+    What is late crowds the second it is sent in. With units one interval apart and none later
+    than this, no second holds more than the limit and max(1, a tenth of it).
+    """
+    return min(LONGEST_LATE, max(SHORTEST_LATE, 1 / per_second))
+
+
+def in_words(per_second: float | None) -> str:
+    """ "5/s", "30/m", "10/h" or "none": what `parse` reads, in the unit that makes it readable."""
+    if per_second is None:
+        return "none"
+    counts = {"s": per_second, "m": per_second * 60, "h": per_second * 3600}
+    for unit, count in counts.items():
+        if math.isclose(count, round(count), rel_tol=1e-9) and round(count):
+            return f"{round(count)}/{unit}"
+    return f"{per_second:g}/s"
