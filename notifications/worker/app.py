@@ -21,7 +21,7 @@ knows them too, but nobody can call them: `.delay()` raises, and its worker refu
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from celery import Celery, _find_option_with_arg, signals
@@ -42,7 +42,10 @@ REQUIRED: Mapping[str, Any] = {
 }
 """Without these the worker would lose, double or stall; `celeryconfig.py` says what each does."""
 
-STEPS = ("FinishRunning", "Beating")
+STEPS: Mapping[str, Iterable[str]] = {
+    "worker": ("FinishRunning", "Beating"),
+    "consumer": ("SharePool",),
+}
 """Of `notifications.worker.steps`, beside Celery's own."""
 
 DEFAULTS: Mapping[str, Any] = {"worker_pool": "threads", "worker_prefetch_multiplier": 2}
@@ -67,7 +70,8 @@ def create(name: str, *, config: str = "", set_as_current: bool = False) -> Cele
             app.conf[setting] = value
     if pool := _pool_asked_for():
         app.conf["worker_pool"] = pool
-    app.steps["worker"].update(f"notifications.worker.steps:{step}" for step in STEPS)
+    for blueprint, steps in STEPS.items():
+        app.steps[blueprint].update(f"notifications.worker.steps:{step}" for step in steps)
     signals.worker_init.connect(_prepare(app), weak=False)
     return app
 

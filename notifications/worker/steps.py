@@ -27,6 +27,15 @@ class FinishRunning(bootsteps.StartStopStep):
             worker.hub.run_once()
 
 
+class SharePool(bootsteps.StartStopStep):
+    """Tells the channel how large the pool is, of which no consumer has more than half."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, consumer: Any) -> None:
+        consumer.task_consumer.channel.places = lambda: consumer.pool.num_processes
+
+
 class Beating(bootsteps.StartStopStep):
     """Keeps the worker's row, from when it has a pool until it holds no message any more."""
 

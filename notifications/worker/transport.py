@@ -12,6 +12,7 @@ request settles it: deleted, hidden for a while, or given up.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from celery.worker import state as worker_state
@@ -47,11 +48,15 @@ class QoS(SQS.QoS):
 
 
 class Channel(_KombuChannel):
-    """One connection's channel. Only the one that consumes has a `consumption`."""
+    """One connection's channel. Only the one that consumes has a `consumption`.
+
+    places: tells how many tasks the pool runs at once; known before it consumes.
+    """
 
     QoS = QoS
     do_restore = False
     consumption: Consumption | None = None
+    places: Callable[[], int] | None = None
 
     def basic_consume(
         self, queue: str, no_ack: bool, callback: Any, consumer_tag: str, *args: Any, **kwargs: Any
@@ -105,6 +110,7 @@ class Channel(_KombuChannel):
                 self._handoff.put,
                 wait_seconds=options.get("wait_time_seconds", broker.LONGEST_WAIT),
                 receives=options.get("receives_per_queue", RECEIVES_PER_QUEUE),
+                places=self.places,
             )
             self.consumption.resize(self._prefetch)
         return self.consumption
