@@ -10,22 +10,12 @@ from typing import Any
 from celery import Task, shared_task
 from django.db import connection
 
-from notifications.consumers import Consumer, register
+from notifications.consumers import register
 from notifications.envelope import Envelope
 from notifications.exceptions import Busy, PermanentError, TransientError
 from notifications.worker.task import EventTask
+from tests.worker_app.queues import CONSUMERS
 
-CONSUMERS = (
-    Consumer(
-        "probe",
-        task="probe.run",
-        wants=frozenset({"probe.happened"}),
-        max_seconds=10,
-        max_retries=2,
-        bulk=True,
-    ),
-    Consumer("other", task="probe.other", wants=frozenset(), max_seconds=10, max_retries=2),
-)
 for consumer in CONSUMERS:
     register(consumer)
 

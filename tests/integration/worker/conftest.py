@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ import boto3
 import pytest
 
 from notifications import envelope
+from notifications.aws.provision import provision
 from notifications.conf import conf
 from notifications.envelope import Envelope
 from notifications.identifiers import uuid7
@@ -21,8 +21,10 @@ from notifications.local.faults import FaultClient, FaultProxy
 from notifications.local.processes import Process
 from notifications.local.stack import Stack
 from notifications.models import Event
+from notifications.topology import compute
 from tests.conftest import Start
 from tests.waiting import wait_for
+from tests.worker_app.queues import CONSUMERS, EVENT_TYPES
 
 _numbers = count(1)
 
@@ -109,16 +111,13 @@ class Probes:
 
 
 @pytest.fixture
-def probes(
-    environment: dict[str, str], start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Probes]:
+def probes(environment: dict[str, str], tmp_path: Path) -> Iterator[Probes]:
     environment.update(
         DJANGO_SETTINGS_MODULE="tests.worker_app.settings",
         PROBE_LOG=str(tmp_path / "probe.log"),
         SQS_WAIT_SECONDS="1",
     )
-    provision = start([sys.executable, "manage.py", "provision"], name="provision")
-    assert provision.wait(within=30) == 0, provision.tail(20)
+    provision(compute(conf().prefix, frozenset(), CONSUMERS, EVENT_TYPES))
     sqs = boto3.session.Session().client(
         "sqs",
         endpoint_url=environment["AWS_ENDPOINT_URL"],

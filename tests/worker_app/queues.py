@@ -1,0 +1,21 @@
+"""What the probe consumers are: their queues, limits and events. Importing it registers nothing."""
+
+from datetime import timedelta
+
+from notifications.consumers import Consumer
+from notifications.events import EventData, EventType
+
+CONSUMERS = (
+    Consumer(
+        "probe",
+        task="probe.run",
+        wants=frozenset({"probe.happened"}),
+        max_seconds=10,
+        max_retries=2,
+        bulk=True,
+    ),
+    Consumer("other", task="probe.other", wants=frozenset(), max_seconds=10, max_retries=2),
+)
+EVENT_TYPES = (
+    EventType("probe.happened", 1, EventData, "probe/{number}", "probe-events", timedelta(days=1)),
+)
