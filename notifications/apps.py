@@ -16,5 +16,7 @@ class NotificationsConfig(AppConfig):
         autodiscover_modules("events", "consumers")
         from notifications import checks  # noqa: F401 - registers itself
         from notifications.channels import consumers
+        from notifications.channels.receipts import consumer as receipts
 
         consumers.register_configured()
+        receipts.register_receipts()

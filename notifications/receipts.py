@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
-from typing import Annotated, Literal, cast
+from typing import Annotated, cast
 from uuid import UUID, uuid5
 
 from django.db import router, transaction
@@ -42,7 +42,7 @@ class Told(EventData):
     number: _Whole
     provider: Annotated[str, Field(max_length=40)]
     provider_message_id: Annotated[str, Field(max_length=255)]
-    kind: Literal["accepted", "delayed", "delivered", "bounced", "complained", "rejected"]
+    kind: Receipt.Kind
     code: Annotated[str, Field(max_length=100)]
     detail: str
     occurred_at: datetime
@@ -70,7 +70,7 @@ def envelope_of(receipts: tuple[Told, ...], *, subject: str) -> Envelope:
         type=TYPE,
         version=1,
         source=conf().source,
-        subject=subject or f"delivery/{receipts[0].delivery_id}",
+        subject=subject[:255] or f"delivery/{receipts[0].delivery_id}",
         time=receipts[0].occurred_at,
         data=ReceiptsCame(subject=subject, receipts=receipts).model_dump(mode="json"),
     )

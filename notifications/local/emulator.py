@@ -6,6 +6,7 @@ from notifications.local.parts import Part, PartFailed, http_status
 from notifications.local.ports import HOST
 
 REGION = "us-east-1"
+ACCOUNT = "000000000000"
 
 
 class Emulator(Part):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from notifications.local.emulator import ACCOUNT, REGION
 from notifications.local.parts import Part, http_status
 from notifications.local.ports import HOST
+from notifications.local.providers.client import SandboxClient
 
 FCM_PROJECT = "local-shop"
 SMTP_PORT_VARIABLE = "LOCAL_PROVIDERS_SMTP_PORT"
@@ -59,6 +61,16 @@ class ProviderSandbox(Part):
     @property
     def _credentials(self) -> Path:
         return self.directories.home / "google-service-account.json"
+
+
+def send_receipts(environment: Mapping[str, str], topic: str) -> None:
+    """Let the sandbox of this environment say later what became of its messages: to the topic of
+    that name in the embedded SNS. Does nothing where one of the two is not embedded."""
+    endpoint = environment.get("AWS_ENDPOINT_URL", "")
+    if url := environment.get("PROVIDER_SANDBOX_URL") if endpoint else "":
+        with SandboxClient(url) as sandbox:
+            arn = f"arn:aws:sns:{REGION}:{ACCOUNT}:{topic}"
+            sandbox.send_receipts(endpoint=endpoint, topic=arn)
 
 
 def sandbox_environment(url: str) -> dict[str, str]:

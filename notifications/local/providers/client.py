@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -66,6 +66,18 @@ class SandboxClient:
     def limit(self, channel: str, per_second: float | None) -> None:
         """Throttle whatever comes faster; None lifts the limit."""
         self._post("/sandbox/limit", {"channel": channel, "per_second": per_second})
+
+    def send_receipts(self, *, endpoint: str, topic: str) -> None:
+        """Say later what became of each message, to the topic of that ARN, until a reset."""
+        self._post("/sandbox/receipts", {"endpoint": endpoint, "topic": topic})
+
+    def script_receipts(
+        self, channel: str, kinds: Sequence[str], *, address: str | None = None
+    ) -> None:
+        """What is said of a message instead of "accepted" and "delivered", in this order; [] is
+        nothing. The words are those of `notifications.models.Receipt.Kind`."""
+        asked = {"channel": channel, "kinds": list(kinds), "address": address}
+        self._post("/sandbox/receipts/script", asked)
 
     def accepted(self, channel: str | None = None) -> list[AcceptedMessage]:
         """Every message accepted, oldest first."""

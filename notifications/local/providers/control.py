@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from notifications.channels.script import Step
+from notifications.local.providers.receipts import Place
 from notifications.local.providers.sandbox import CHANNELS, TOKEN, Sandbox
 
 PAGE = 5_000
@@ -19,6 +20,8 @@ def add_routes(app: web.Application, sandbox: Sandbox) -> None:
     app.router.add_get("/sandbox/accepted", controls.accepted)
     app.router.add_post("/sandbox/script", controls.script)
     app.router.add_post("/sandbox/limit", controls.limit)
+    app.router.add_post("/sandbox/receipts", controls.receipts)
+    app.router.add_post("/sandbox/receipts/script", controls.script_receipts)
     app.router.add_post("/sandbox/reset", controls.reset)
 
 
@@ -60,6 +63,25 @@ class _Controls:
         if per_second is not None and (not isinstance(per_second, int | float) or per_second <= 0):
             raise _wrong("per_second must be a number above 0, or null for no limit.")
         self._sandbox.limit(channel, per_second)
+        return web.Response(status=204)
+
+    async def receipts(self, request: web.Request) -> web.Response:
+        asked = await _asked(request)
+        place = Place(str(asked.get("endpoint", "")), str(asked.get("topic", "")))
+        if not place.endpoint.startswith(("http://127.0.0.1:", "http://localhost:")):
+            raise _wrong("endpoint must be an emulator on this machine (http://127.0.0.1:…).")
+        self._sandbox.receipts.send_to(place)
+        return web.Response(status=204)
+
+    async def script_receipts(self, request: web.Request) -> web.Response:
+        asked = await _asked(request)
+        kinds, address = asked.get("kinds"), str(asked.get("address") or "")
+        if not isinstance(kinds, list):
+            raise _wrong("kinds must be a list.")
+        try:
+            self._sandbox.receipts.script(_channel(asked), list(map(str, kinds)), address=address)
+        except ValueError as error:
+            raise _wrong(str(error)) from None
         return web.Response(status=204)
 
     async def reset(self, request: web.Request) -> web.Response:

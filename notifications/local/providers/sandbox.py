@@ -8,6 +8,8 @@ from collections import Counter, deque
 from uuid import uuid4
 
 from notifications.channels.script import Behaviour, Script, Step
+from notifications.local.providers.receipt_forms import Taken
+from notifications.local.providers.receipts import Receipts
 from notifications.local.providers.store import Incoming, Store
 
 CHANNELS = ("email", "sms", "whatsapp", "push", "webhook")
@@ -48,6 +50,7 @@ class Sandbox:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.script = Script()
+        self.receipts = Receipts()
         self.limits: dict[str, RateLimit] = {}
         self.outcomes: Counter[tuple[str, str]] = Counter()
         self.edition = str(uuid4())  # another after each reset: the page then starts over
@@ -66,9 +69,10 @@ class Sandbox:
         self.outcomes[channel, "malformed"] += 1
 
     def accept(self, channel: str, incoming: Incoming) -> str:
-        """Keep it. Returns the id that the provider gives it."""
+        """Keep it, and say so later. Returns the id that the provider gives it."""
         provider_message_id = str(uuid4())
         self.store.add(channel, incoming, provider_message_id)
+        self.receipts.after(channel, Taken(incoming, provider_message_id, time.time()))
         return provider_message_id
 
     def limit(self, channel: str, per_second: float | None) -> None:
@@ -84,6 +88,7 @@ class Sandbox:
 
     def reset(self) -> None:
         self.script.clear()
+        self.receipts.clear()
         self.limits.clear()
         self.outcomes.clear()
         self.store.clear()
