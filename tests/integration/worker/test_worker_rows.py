@@ -142,7 +142,7 @@ def test_the_list_for_people_shows_each_queue_and_its_trouble(db: None) -> None:
     assert heading.startswith("NAME         HOST  PID  POOL")
     assert line.split()[:6] == ["worker@host", "host", "7", "threads", "0", "running"]
     assert line.split()[-1] == "3/5/32"
-    assert polled.strip() == "email (3 s), sms (not polled yet; paused by ann)"
+    assert polled.strip() == "email (3 s), sms (paused by ann)"
     assert trouble.strip() == "email was not polled for 40 s"
 
 
