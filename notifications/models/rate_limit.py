@@ -60,15 +60,15 @@ FROM granted
 """
 
 _MEET = """
-INSERT INTO notifications_ratelimit (account, declared, reason, changed_by)
-VALUES (%(account)s, %(declared)s, '', '')
+INSERT INTO notifications_ratelimit (account, declared, granted, reason, changed_by)
+VALUES (%(account)s, %(declared)s, 0, '', '')
 ON CONFLICT (account) DO NOTHING
 """
 
 _OVERRIDE = """
 INSERT INTO notifications_ratelimit AS known (
-    account, override, burst, changed_at, changed_by, reason
-) VALUES (%(account)s, %(rate)s, %(burst)s, statement_timestamp(), %(by)s, %(reason)s)
+    account, override, burst, granted, changed_at, changed_by, reason
+) VALUES (%(account)s, %(rate)s, %(burst)s, 0, statement_timestamp(), %(by)s, %(reason)s)
 ON CONFLICT (account) DO UPDATE SET
     override = EXCLUDED.override, burst = EXCLUDED.burst, changed_at = EXCLUDED.changed_at,
     changed_by = EXCLUDED.changed_by, reason = EXCLUDED.reason,
