@@ -12,13 +12,16 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from notifications.aws import sqs
-from notifications.aws.clients import client
+from notifications.aws.clients import CONNECT_TIMEOUT, client
 from notifications.exceptions import NotProvisioned
 from notifications.worker.queues import PolledQueue
 from notifications.worker.received import Received
 
 BATCH = 10
 """Messages per call, the most that SQS allows."""
+
+CONNECT_SECONDS, ANSWER_SECONDS = CONNECT_TIMEOUT, 10.0
+"""The timeouts of a receive: to connect, and of silence beyond its long poll."""
 
 LONGEST_WAIT = 20
 """Seconds of a long poll, the most that SQS allows."""
@@ -70,7 +73,9 @@ class Change:
 
 def receive(queue: PolledQueue, most: int, wait: int) -> list[dict[str, Any]]:
     """Up to `most` messages, waiting `wait` seconds for the first. Raises FAILURES."""
-    answer = client("sqs", read_timeout=wait + 10, total_max_attempts=1).receive_message(
+    answer = client(
+        "sqs", read_timeout=wait + ANSWER_SECONDS, total_max_attempts=1
+    ).receive_message(
         QueueUrl=sqs.queue_url(queue.physical),
         MaxNumberOfMessages=most,
         WaitTimeSeconds=wait,

@@ -7,6 +7,8 @@ and is given messages to run; the requests tell it what became of them.
 from __future__ import annotations
 
 import logging
+import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,9 +17,12 @@ from notifications.dead_letters import Failure
 from notifications.exceptions import NotAnEvent, UnknownEvent
 from notifications.worker import broker, translation
 from notifications.worker.acknowledger import Acknowledger
+from notifications.worker.bulkhead import Bulkhead
 from notifications.worker.counts import Counts
 from notifications.worker.database import DatabaseWatch
 from notifications.worker.departures import Departures
+from notifications.worker.gate import Gate
+from notifications.worker.heartbeat import Heartbeat
 from notifications.worker.inflight import InFlight
 from notifications.worker.poller import Poller
 from notifications.worker.queues import PolledQueue, polled_queues
@@ -40,6 +45,8 @@ FLUSH_SECONDS = 15
 class Consumption:
     """deliver: called in a polling thread with messages that are events, to be run.
     wait_seconds, receives: the poller's. unknown_held: seconds an unknown event waits.
+    places: the bulkhead's.
+    on_hung: called when a thread is at a message for longer than its consumer may take.
     """
 
     def __init__(
@@ -49,21 +56,37 @@ class Consumption:
         wait_seconds: int,
         receives: int,
         unknown_held: float = UNKNOWN_HELD,
+        places: Callable[[], int] | None = None,
+        on_hung: Callable[[], None] = lambda: None,
     ) -> None:
         self.counts = Counts()
-        self._deliver = deliver
+        self._bulkhead = Bulkhead(deliver, places)
         self._wait_seconds = wait_seconds
         self._unknown = UnknownEvents(unknown_held)
+        self._on_hung = on_hung
         self._watched: set[str] = set()
-        self._in_flight = InFlight()
+        self._in_flight = InFlight(on_gone=self._bulkhead.gone)
         self._acknowledger = Acknowledger(self.counts)
+        self._heartbeat = Heartbeat(
+            self._in_flight,
+            self._acknowledger,
+            self.counts,
+            on_stale=self._give_back_stale,
+            on_lost=self._lost,
+            on_overdue=self._overdue,
+        )
+        self._settling = threading.Lock()
+        self._withheld: Counter[str] = Counter()
+        self._closing = threading.Lock()
+        self._closed = False
         self._departures = Departures(self._acknowledger, self.counts, self._finished)
         self._slots = Slots(broker.BATCH, on_free=lambda: self._poller.advance())
         self._poller = Poller(
             self._slots,
+            Gate(wait_seconds=wait_seconds, on_missed=self.database_missed),
             self.take,
+            self.return_unheld,
             self.counts,
-            wait_seconds=wait_seconds,
             receives=receives,
         )
         self._database = DatabaseWatch(self._poller.pause, self._poller.resume)
@@ -76,6 +99,8 @@ class Consumption:
         """Receive this consumer's messages, as soon as the database answers."""
         queues = polled_queues(consumer)
         self._watched.add(consumer)
+        self._heartbeat.watch(queues)
+        self._bulkhead.watch(consumer)
         self._database.look()
         self._poller.watch(queues)
 
@@ -109,6 +134,16 @@ class Consumption:
             self._hand_back(held, WAIT_UNREAD)
             raise
 
+    def return_unheld(self, queue: PolledQueue, messages: list[dict[str, Any]]) -> None:
+        """What one receive brought that is not to be run now: visible again at once, or, when it
+        has gone to and fro already, a little later, lest it do so between many workers.
+        """
+        for message in messages:
+            received = Received.of(queue, message)
+            times = min(received.receive_count, 5)
+            self._acknowledger.hide(received, 0 if times <= 1 else 2.0 ** (times - 1))
+        self._acknowledger.flush()
+
     @property
     def running(self) -> int:
         """Messages whose task has begun and is not settled."""
@@ -122,12 +157,16 @@ class Consumption:
             "slots": self._slots.capacity,
             "slots_used": self._slots.used,
             "counts": self.counts.snapshot(),
-            "queues": [],
+            "queues": self._poller.report(),
+            "trouble": self._poller.trouble,
         }
 
-    def start(self, handle: str) -> bool:
-        """The task is about to run. False when the message is not ours any more: it must not."""
-        return self._in_flight.start(handle)
+    def start(self, handle: str, *, in_thread: bool = False) -> bool:
+        """The task is about to run. False when the message is not ours any more: it must not.
+
+        in_thread: of this process, so that nobody can kill it.
+        """
+        return self._in_flight.start(handle, in_thread=in_thread) is not None
 
     def done(self, handle: str) -> None:
         """The task is done: the message goes."""
@@ -141,6 +180,12 @@ class Consumption:
             self._acknowledger.hide(received, seconds)
             self._finished(received)
 
+    def abandon(self, handle: str) -> None:
+        """The message comes again when it is not hidden any more."""
+        if received := self._in_flight.take(handle):
+            self.counts.add("abandoned")
+            self._finished(received)
+
     def give_up(
         self, handle: str, failure: Failure, *, first: Callable[[], None] | None = None
     ) -> None:
@@ -152,12 +197,27 @@ class Consumption:
         """A task could not reach the database: receive nothing until it answers."""
         self._database.look()
 
+    def stop(self) -> None:
+        """Receive no more for any consumer, and give back what has not begun."""
+        for consumer in list(self._watched):
+            self.leave(consumer)
+
+    def wait_for_others(self, seconds: float) -> int:
+        """Wait for the tasks that have not hung; how many still run after `seconds`."""
+        return self._in_flight.wait_for_others(seconds)
+
     def close(self, *, patient: bool) -> None:
         """Settle everything that is not running any more. `patient`: wait for open polls, so
         that what they bring is given back too; else it stays hidden for its visibility timeout.
+        What a task that still runs then decides is sent from its own thread.
         """
-        for consumer in list(self._watched):
-            self.leave(consumer)
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._close(patient=patient)
+
+    def _close(self, *, patient: bool) -> None:
+        self.stop()
         self._database.close()
         self._poller.close()
         if patient and not self._poller.wait(0):
@@ -166,11 +226,46 @@ class Consumption:
         if not self._poller.wait(0):
             logger.warning("Left with polls open: what they bring comes back by itself later")
         self._departures.close(FLUSH_SECONDS)
+        self._heartbeat.close(FLUSH_SECONDS)
         self._acknowledger.close(FLUSH_SECONDS)
         logger.info("Messages: %s", self.counts)
 
     def _finished(self, received: Received) -> None:
-        self._slots.release(finished=True)
+        """Its slot is free, and so are those that its consumer's stale messages had."""
+        consumer = received.queue.consumer
+        with self._settling:
+            withheld = self._withheld.pop(consumer, 0)
+        self._slots.release(consumer, withheld)
+        self._slots.release(consumer, finished=True)
+
+    def _give_back_stale(self, waiting: list[Received]) -> None:
+        """Their slots stay taken until a task of their consumer ends: else the same messages
+        came again at once, each time nearer to the queue's maxReceiveCount."""
+        self._acknowledger.give_back(waiting)
+        for received in waiting:
+            consumer = received.queue.consumer
+            # A task that ends now has left the hold before it asks for what is withheld.
+            with self._settling:
+                withhold = self._in_flight.runs(consumer)
+                self._withheld[consumer] += withhold
+            if not withhold:
+                self._slots.release(consumer)
+
+    def _lost(self, received: Received) -> None:
+        if not received.started:
+            self._slots.release(received.queue.consumer)
+
+    def _overdue(self, received: Received) -> None:
+        logger.error(
+            "Task %s of consumer %s is at event %s for longer than its maximum of %d s: the "
+            "message is kept no longer, and comes again",
+            received.queue.task,
+            received.queue.consumer,
+            received.event.id if received.event else received.message_id,
+            received.queue.max_seconds,
+        )
+        if received.in_thread:
+            self._on_hung()
 
     def _hold(self, queue: PolledQueue, messages: list[dict[str, Any]]) -> list[Received]:
         held = []
@@ -180,7 +275,7 @@ class Consumption:
             except Exception:
                 # Nothing to name it by: it comes again when its visibility timeout is over.
                 logger.exception("A message of %s could not be held", queue.physical)
-                self._slots.release()
+                self._slots.release(queue.consumer)
             else:
                 self._in_flight.hold(received)
                 held.append(received)
@@ -193,18 +288,18 @@ class Consumption:
             for received in held:
                 self.retry(received.handle, WAIT_WITHOUT_DATABASE)
         else:
-            self._deliver([received for received in held if self._read(received)])
+            self._bulkhead.put(queue.consumer, [each for each in held if self._read(each)])
 
     def _hand_back(self, held: list[Received], seconds: float) -> None:
         waiting = self._in_flight.take_unstarted(lambda each: each in held)
         for received in waiting:
             self._acknowledger.hide(received, seconds)
-        self._slots.release(len(waiting))
+            self._slots.release(received.queue.consumer)
 
     def _give_back(self, consumer: str) -> None:
         waiting = self._in_flight.take_unstarted(lambda each: each.queue.consumer == consumer)
         self._acknowledger.give_back(waiting)
-        self._slots.release(len(waiting))
+        self._slots.release(consumer, len(waiting))
 
     def _read(self, received: Received) -> bool:
         """Whether it is an event to be run; what is not is seen to."""

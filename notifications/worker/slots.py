@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
 HOLD_SECONDS = 0.25
@@ -17,18 +18,21 @@ _RATE_WINDOW = 0.5  # seconds over which the pace is measured
 
 
 class Slots:
-    """A window of messages held or being received, shared by every queue of the process.
+    """A window of messages held or being received, shared by every consumer of the process.
 
     It starts at `prefetch` (concurrency times Celery's prefetch multiplier), or at one batch if
-    that is more, and opens and closes with the pace at which messages are finished.
+    that is more, and opens and closes with the pace at which messages are finished. Of several
+    consumers none has more than half of it: one whose provider hangs must not hold every slot,
+    or the others would not even be received.
     """
 
     def __init__(self, prefetch: int, on_free: Callable[[], None]) -> None:
         self._lock = threading.Lock()
         self._on_free = on_free
         self._prefetch = prefetch
-        self._used = 0
-        self._wanted = 0
+        self._consumers = 1
+        self._used: Counter[str] = Counter()
+        self._wanted: dict[str, int] = {}
         self._finished = 0
         self._since = time.monotonic()
         self.capacity = prefetch
@@ -39,40 +43,57 @@ class Slots:
             self._prefetch = prefetch
             self.capacity = max(self.capacity, prefetch)
 
-    def reserve(self, at_least: int, at_most: int) -> int:
-        """Take up to `at_most` slots, or none when fewer than `at_least` are free.
+    def divide(self, consumers: int) -> None:
+        """So many consumers share the window from now on."""
+        with self._lock:
+            self._consumers = consumers
 
-        Refused once, `on_free` is called as soon as that many are, or half of the window.
+    @property
+    def share(self) -> int:
+        """Slots that one consumer may have."""
+        return self.capacity if self._consumers <= 1 else max(1, self.capacity // 2)
+
+    @property
+    def used(self) -> int:
+        with self._lock:
+            return self._used.total()
+
+    def reserve(self, consumer: str, at_least: int, at_most: int) -> int:
+        """Take up to `at_most` slots, or none when `consumer` may not have `at_least`.
+
+        Refused once, `on_free` is called as soon as it may, or may have half of its share.
         """
         with self._lock:
-            free = self.capacity - self._used
-            if free < at_least:
-                self._wanted = min(self._wanted, at_least) if self._wanted else at_least
+            room = self._room(consumer)
+            if room < at_least:
+                self._wanted[consumer] = min(self._wanted.get(consumer, at_least), at_least)
                 return 0
-            granted = min(free, at_most)
-            self._used += granted
+            granted = min(room, at_most)
+            self._used[consumer] += granted
             return granted
 
-    def release(self, count: int = 1, *, finished: bool = False) -> None:
+    def release(self, consumer: str, count: int = 1, *, finished: bool = False) -> None:
         """Give slots back: unused ones, or those of messages that are `finished`."""
         if not count:
             return
         with self._lock:
-            self._used -= count
+            self._used[consumer] -= count
             if finished:
                 self._finished += count
                 self._measure()
-            free = self.capacity - self._used
-            # Half of the window, too: it may have closed below what was wanted of it.
-            wake = bool(self._wanted) and (free >= self._wanted or 2 * free >= self.capacity)
-            if wake:
-                self._wanted = 0
-        if wake:
+            # Half of its share, too: the window may have closed below what was wanted of it.
+            satisfied = [
+                name
+                for name, wanted in self._wanted.items()
+                if (room := self._room(name)) >= wanted or 2 * room >= self.share
+            ]
+            for name in satisfied:
+                del self._wanted[name]
+        if satisfied:
             self._on_free()
 
-    @property
-    def used(self) -> int:
-        return self._used
+    def _room(self, consumer: str) -> int:
+        return min(self.capacity - self._used.total(), self.share - self._used[consumer])
 
     def _measure(self) -> None:
         elapsed = time.monotonic() - self._since

@@ -25,21 +25,21 @@ def received(handle: str) -> Received:
 
 def test_slots_are_granted_up_to_what_is_free() -> None:
     slots = Slots(15, on_free=lambda: None)
-    assert slots.reserve(1, 10) == 10
-    assert slots.reserve(1, 10) == 5
-    assert slots.reserve(1, 10) == 0
+    assert slots.reserve("probe", 1, 10) == 10
+    assert slots.reserve("probe", 1, 10) == 5
+    assert slots.reserve("probe", 1, 10) == 0
 
 
 def test_a_refused_reservation_is_called_back_when_enough_is_free() -> None:
     calls: list[int] = []
     slots = Slots(10, on_free=lambda: calls.append(slots.used))
-    slots.reserve(1, 10)
-    assert slots.reserve(5, 10) == 0
-    slots.release(4)
+    slots.reserve("probe", 1, 10)
+    assert slots.reserve("probe", 5, 10) == 0
+    slots.release("probe", 4)
     assert not calls
-    slots.release(1)
+    slots.release("probe")
     assert calls == [5]
-    slots.release(1)
+    slots.release("probe")
     assert calls == [5], "once for each refusal"
 
 
@@ -47,22 +47,44 @@ def test_a_refused_reservation_is_called_back_though_the_window_has_closed_below
     calls: list[int] = []
     slots = Slots(4, on_free=lambda: calls.append(slots.used))
     slots.capacity = 20  # as a quick task opened it
-    slots.reserve(1, 20)
-    assert slots.reserve(10, 10) == 0
+    slots.reserve("probe", 1, 20)
+    assert slots.reserve("probe", 10, 10) == 0
     slots.capacity = 4  # as a slow one closed it again
-    slots.release(18)
+    slots.release("probe", 18)
     assert calls == [2]
+
+
+def test_of_two_consumers_neither_has_more_than_half() -> None:
+    calls: list[int] = []
+    slots = Slots(12, on_free=lambda: calls.append(slots.used))
+    slots.divide(2)
+    assert slots.reserve("sms", 1, 10) == 6
+    assert slots.reserve("sms", 1, 10) == 0
+    assert slots.reserve("email", 1, 10) == 6
+    slots.release("email", 6)
+    assert not calls, "that is room for email, and none is for SMS"
+    slots.release("sms")
+    assert calls == [5]
+
+
+def test_of_one_slot_two_consumers_have_it_in_turn() -> None:
+    slots = Slots(1, on_free=lambda: None)
+    slots.divide(2)
+    assert slots.reserve("sms", 1, 10) == 1
+    assert slots.reserve("email", 1, 10) == 0
+    slots.release("sms")
+    assert slots.reserve("email", 1, 10) == 1
 
 
 def test_the_window_opens_with_the_pace_and_closes_with_it() -> None:
     slots = Slots(8, on_free=lambda: None)
     deadline = time.monotonic() + 5
     while slots.capacity == 8 and time.monotonic() < deadline:
-        slots.release(slots.reserve(1, 8), finished=True)
+        slots.release("probe", slots.reserve("probe", 1, 8), finished=True)
     assert slots.capacity == MOST, "a very fast task"
 
     def finish_one_slowly() -> bool:
-        slots.release(slots.reserve(1, 1), finished=True)
+        slots.release("probe", slots.reserve("probe", 1, 1), finished=True)
         return slots.capacity < 20
 
     wait_for(finish_one_slowly)

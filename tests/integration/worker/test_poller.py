@@ -16,6 +16,7 @@ from notifications.worker import broker
 from notifications.worker.broker import Answer
 from notifications.worker.consumption import Consumption
 from notifications.worker.counts import Counts
+from notifications.worker.gate import Gate
 from notifications.worker.poller import Poller
 from notifications.worker.queues import PolledQueue, polled_queues
 from notifications.worker.received import Received
@@ -29,13 +30,14 @@ Poll = Callable[..., Slots]
 
 
 @pytest.fixture
-def poll() -> Iterator[Poll]:
+def poll(transactional_db: None) -> Iterator[Poll]:
     """`poll(take, *queues)`: a poller is at it; its slots, ten."""
     pollers: list[Poller] = []
 
-    def poll(take: Callable[[PolledQueue, list[dict[str, Any]]], None], *queues: Any) -> Slots:
+    def poll(take: Callable[..., None], *queues: Any) -> Slots:
         slots = Slots(10, on_free=lambda: pollers[0].advance())
-        pollers.append(Poller(slots, take, Counts(), wait_seconds=1))
+        gate = Gate(wait_seconds=1, on_missed=lambda: None)
+        pollers.append(Poller(slots, gate, take, lambda *_: None, Counts()))
         pollers[0].watch(queues)
         return slots
 
@@ -56,7 +58,7 @@ def test_a_queue_is_polled_again_after_an_error_that_nobody_foresaw(
     queue = polled_queues("email")[0]
     took: list[int] = []
 
-    def take(queue: PolledQueue, messages: list[dict[str, Any]]) -> None:
+    def take(queue: PolledQueue, messages: list[dict[str, Any]], *_: Any) -> None:
         took.append(len(messages))
         raise KeyError("a bug of ours")
 
@@ -104,7 +106,7 @@ def test_of_one_subject_in_a_fifo_queue_a_worker_holds_one_event_at_a_time(
         assert broker.delete(fifo_queue.physical, [broker.Change(received)]) == [Answer.DONE]
         return number
 
-    poll(lambda queue, messages: held.extend(messages), fifo_queue)
+    poll(lambda queue, messages, *_: held.extend(messages), fifo_queue)
     assert [finish_one() for _ in range(3)] == [1, 1, 1]
 
 
@@ -156,7 +158,7 @@ def test_a_message_that_cannot_even_be_held_costs_no_other_one(
     queue = polled_queues("email")[0]
     slots = consumption._slots
     before = slots.used
-    slots.reserve(1, 1)
+    slots.reserve(queue.consumer, 1, 1)
     consumption.take(queue, [{"Body": "neither id nor handle"}])
     assert slots.used == before
 

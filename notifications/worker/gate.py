@@ -1,0 +1,289 @@
+"""Gate: whether a queue may be polled now, and for how many messages.
+
+Asked in a polling thread before each receive, and again with what the receive brought. It
+knows pauses, breakers and rates; when to ask is the poller's. What may not be sent is not
+received: it stays in SQS, visible, no older and no attempt poorer.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.db import connection
+
+from notifications import consumers, rate_limits, switches
+from notifications.consumers import Consumer
+from notifications.models import Breaker, RateLimit
+from notifications.worker import broker
+from notifications.worker.database import UNAVAILABLE
+from notifications.worker.queues import PolledQueue
+
+AHEAD, BULK_AHEAD = 0.25, 0.1
+"""Seconds for which a poll buys turns ahead: enough for a receive and the way to a thread. A
+bulk queue's reach less far: while fresh messages keep the account busy it finds none."""
+
+AHEAD_FOR_ONE, BULK_AHEAD_FOR_ONE = 2.0, 0.25
+"""Seconds for which the one message that an idle queue's long poll brought waits for its turn."""
+
+LOOK_AGAIN = 1.0
+"""Seconds until a queue is asked for again that something holds."""
+
+LONGEST_WAIT = 5.0
+"""Seconds until a limit is asked again at the latest: it may have been changed."""
+
+CROWD = 16
+"""After so many refusals in a row a worker asks half as often: it is one of many."""
+
+PROBE_WAIT = 2
+"""Seconds of a probe's long poll."""
+
+_USABLE = 0.05
+"""Seconds by which a spare turn may be late. No send takes a turn for void that is less than
+0.1 s late; the rest is for the receive."""
+
+_KNOWN_UNLIMITED = 1.0
+"""Seconds for which an account that has no limit is not asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """A receive that may be made now, of up to `most` messages.
+
+    wait: seconds of its long poll, 0 for a short one. turns: when the units that were bought for
+    it start, monotonic. again: seconds until there may be more; 0 is at once.
+    probe: its message may pass the account's open breaker.
+    """
+
+    most: int
+    wait: int
+    limited: bool = False
+    turns: tuple[float, ...] = ()
+    again: float = 0.0
+    probe: bool = False
+
+    @property
+    def plenty(self) -> bool:
+        """Whether a second receive at the same time may find something to receive for."""
+        return not self.again and (not self.limited or bool(self.turns))
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """No receive for so many seconds. rate: it is only a turn that is lacking."""
+
+    seconds: float
+    why: str
+    rate: bool = False
+
+
+@dataclass(slots=True)
+class _Account:
+    """What this process knows of one account.
+
+    spare: starts of turns that were bought and found no message. limited: by the last answer.
+    """
+
+    spare: list[float] = field(default_factory=list)
+    limited: bool | None = None
+    unlimited_until: float = 0.0
+
+
+@dataclass(slots=True)
+class _Demand:
+    """How much one queue asks for. `most` doubles with each full poll, so that a queue with
+    one message in it does not buy ten turns that nobody will use."""
+
+    most: int = 1
+    refusals: int = 0
+
+
+class Gate:
+    """wait_seconds: the long poll of an idle queue.
+    on_missed: called when the database is away; it ends the polling until that is back.
+    """
+
+    def __init__(self, *, wait_seconds: int, on_missed: Callable[[], None]) -> None:
+        self._wait_seconds = wait_seconds
+        self._on_missed = on_missed
+        self._lock = threading.Lock()
+        self._accounts: defaultdict[str, _Account] = defaultdict(_Account)
+        self._demands: defaultdict[str, _Demand] = defaultdict(_Demand)
+
+    def admit(self, queue: PolledQueue, most: int, *, busy: bool) -> Permit | Refusal:
+        """Whether and how to receive up to `most` messages of this queue, which is `busy` or idle.
+
+        One statement at most, beside the switches'; none of its connections stays with the thread.
+        """
+        consumer = consumers.get(queue.consumer)
+        try:
+            return self._held(queue, consumer) or self._by_rate(queue, consumer, most, busy=busy)
+        except UNAVAILABLE:
+            return self._missed()
+        finally:
+            connection.close()
+
+    def settle(self, queue: PolledQueue, permit: Permit, count: int) -> Sequence[float] | Refusal:
+        """The receive brought `count` messages: the turns for them, or why they must go back.
+
+        Turns that are left over are kept for the account's next poll. A receive that failed has
+        brought none.
+        """
+        consumer = consumers.get(queue.consumer)
+        try:
+            return self._settled(queue, consumer, permit, count)
+        except UNAVAILABLE:
+            return self._missed()
+        finally:
+            connection.close()
+
+    def _missed(self) -> Refusal:
+        self._on_missed()
+        return Refusal(LOOK_AGAIN, "the database is away")
+
+    # Before the receive
+
+    def _held(self, queue: PolledQueue, consumer: Consumer) -> Permit | Refusal | None:
+        """What a pause or an open breaker makes of it; None when neither is there."""
+        current, account = switches.look(), consumer.account_name
+        if why := current.pause_of(queue.name, consumer):
+            return Refusal(LOOK_AGAIN, why)
+        why = current.breaker_of(account)
+        if not why:
+            return None
+        if current.probe_is_due(account) and Breaker.objects.try_probe(account, _lease(consumer)):
+            return Permit(1, min(PROBE_WAIT, self._wait_seconds), probe=True)
+        return Refusal(LOOK_AGAIN, why)
+
+    def _by_rate(
+        self, queue: PolledQueue, consumer: Consumer, most: int, *, busy: bool
+    ) -> Permit | Refusal:
+        if not busy:
+            return self._for_idle(queue, consumer, most)
+        demand = self._demands[queue.name]
+        wanted = min(most, demand.most)
+        ahead = BULK_AHEAD if queue.bulk else AHEAD
+        bought = self._turns(consumer, wanted, ahead)
+        if bought is None:
+            return Permit(most, 0)
+        turns, wait = bought
+        if len(turns) == wanted:
+            demand.refusals = 0
+            return Permit(wanted, 0, limited=True, turns=turns)
+        again = min(wait + _delay(ahead, demand.refusals), LONGEST_WAIT)
+        if not turns:
+            demand.refusals += 1
+            return _no_turn(consumer, again)
+        demand.refusals = 0
+        return Permit(len(turns), 0, limited=True, turns=turns, again=again)
+
+    def _for_idle(self, queue: PolledQueue, consumer: Consumer, most: int) -> Permit:
+        """A turn is not kept over a long poll: its one message gets it when it has come."""
+        self._demands[queue.name] = _Demand()
+        if self._is_limited(consumer):
+            return Permit(1, self._wait_seconds, limited=True)
+        return Permit(most, self._wait_seconds)
+
+    # After the receive
+
+    def _settled(
+        self, queue: PolledQueue, consumer: Consumer, permit: Permit, count: int
+    ) -> Sequence[float] | Refusal:
+        account = consumer.account_name
+        why = self._holds_now(queue, consumer, permit) if count else ""
+        if not count or why:
+            self._keep(account, permit.turns)
+            if permit.probe:
+                Breaker.objects.release_probe(account)
+            return Refusal(LOOK_AGAIN, why) if why else ()
+        if permit.limited and not permit.turns:
+            return self._turn_for_one(queue, consumer)
+        if count == permit.most:
+            demand = self._demands[queue.name]
+            demand.most = min(2 * demand.most, broker.BATCH)
+        self._keep(account, permit.turns[count:])
+        return permit.turns[:count]
+
+    def _holds_now(self, queue: PolledQueue, consumer: Consumer, permit: Permit) -> str:
+        current = switches.look()
+        if permit.probe:
+            return current.pause_of(queue.name, consumer)
+        return current.holds(queue.name, consumer)
+
+    def _turn_for_one(self, queue: PolledQueue, consumer: Consumer) -> Sequence[float] | Refusal:
+        ahead = BULK_AHEAD_FOR_ONE if queue.bulk else AHEAD_FOR_ONE
+        bought = self._turns(consumer, 1, ahead)
+        if bought is None:
+            return ()
+        turns, wait = bought
+        return turns or _no_turn(consumer, min(wait + _delay(ahead, 0), LONGEST_WAIT))
+
+    # Turns
+
+    def _turns(
+        self, consumer: Consumer, most: int, ahead: float
+    ) -> tuple[tuple[float, ...], float] | None:
+        """Up to `most` turns, spare ones first, and the seconds until more may be had.
+
+        None when the account has no limit.
+        """
+        account = consumer.account_name
+        if time.monotonic() < self._accounts[account].unlimited_until:
+            return None
+        spare = self._spare(account, most)
+        if len(spare) == most:
+            return spare, 0.0
+        grant = RateLimit.objects.grant(
+            account, rate_limits.declared(consumer), most=most - len(spare), horizon=ahead
+        )
+        now = time.monotonic()  # after the statement: a turn may come late, but never early
+        with self._lock:
+            known = self._accounts[account]
+            known.limited = grant is not None
+            known.unlimited_until = 0.0 if grant else now + _KNOWN_UNLIMITED
+        if grant is None:
+            return None
+        return (*spare, *(now + start for start in grant.starts)), grant.wait
+
+    def _is_limited(self, consumer: Consumer) -> bool:
+        """As far as is known without asking the database."""
+        limited = self._accounts[consumer.account_name].limited
+        return rate_limits.declared(consumer) is not None if limited is None else limited
+
+    def _spare(self, account: str, most: int) -> tuple[float, ...]:
+        late = time.monotonic() - _USABLE
+        with self._lock:
+            known = self._accounts[account]
+            usable = [turn for turn in known.spare if turn > late]
+            known.spare = usable[most:]
+        return tuple(usable[:most])
+
+    def _keep(self, account: str, turns: Sequence[float]) -> None:
+        if turns:
+            with self._lock:
+                known = self._accounts[account]
+                known.spare = sorted((*known.spare, *turns))
+
+
+def _no_turn(consumer: Consumer, seconds: float) -> Refusal:
+    return Refusal(seconds, f"the rate of account {consumer.account_name} is used up", rate=True)
+
+
+def _delay(ahead: float, refusals: int) -> float:
+    """Seconds to wait beyond the first moment at which there is a turn to be had.
+
+    So that there are several, and that not every worker asks in the same instant. Much less
+    than a poll buys `ahead`, or a turn's time would pass before anybody asks for it.
+    """
+    crowd = 1 + refusals / CROWD
+    return random.uniform(0.25, 0.5) * ahead * crowd  # noqa: S311 - spreads load, guards nothing
+
+
+def _lease(consumer: Consumer) -> timedelta:
+    """How long a probe is one worker's alone: its poll and its run."""
+    return timedelta(seconds=PROBE_WAIT + broker.ANSWER_SECONDS + consumer.max_seconds)
