@@ -14,6 +14,12 @@ from django.core.signals import setting_changed
 MAX_SOURCE = 255
 """Characters. Consumers would take an event with a longer source, or none, for no event."""
 
+VISIBILITY_SECONDS = 60
+"""Long enough for a few tries to extend it, short enough to wait for after a crash."""
+
+LONGEST_VISIBILITY = 12 * 3600
+"""Seconds, the most that SQS allows."""
+
 
 @dataclass(frozen=True)
 class Route:
@@ -31,7 +37,7 @@ class Route:
 class ChannelConf:
     """One channel: the adapter's dotted path and the keyword arguments it is made with.
 
-    max_seconds: maximum processing time of one message; leases and visibility follow from it.
+    max_seconds: maximum processing time of one message; its lease and heartbeat follow from it.
     """
 
     adapter: str
@@ -53,6 +59,8 @@ class Conf:
     address_hash_keys: version → secret, for searching by address; the highest version writes.
     fifo_topics: event domains whose events keep their order per subject ("order/1"); the
         queues that only they feed are FIFO too.
+    visibility_seconds: how long SQS hides a received message before another worker may have it.
+        A worker at work extends it; what a worker held that died comes again after it.
     """
 
     prefix: str = "dev"
@@ -64,6 +72,7 @@ class Conf:
     still_true: str = ""
     address_hash_keys: Mapping[int, str] = field(default_factory=dict)
     fifo_topics: frozenset[str] = frozenset()
+    visibility_seconds: int = VISIBILITY_SECONDS
 
 
 @cache
@@ -126,6 +135,10 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         "a dictionary of versions (whole numbers) and secrets",
     ),
     "FIFO_TOPICS": (lambda value: _holds(value, str), "a list of topic names"),
+    "VISIBILITY_SECONDS": (
+        lambda value: type(value) is int and 2 <= value <= LONGEST_VISIBILITY,
+        f"a whole number of seconds from 2 to {LONGEST_VISIBILITY}",
+    ),
 }
 
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
-from notifications.conf import conf
+from notifications.conf import VISIBILITY_SECONDS, conf
 from notifications.consumers import Consumer, all_consumers
 from notifications.events import EventType, all_event_types
 
@@ -29,11 +29,6 @@ LONG_POLL = 20
 SPARE_RECEIVES = 20
 """Receives beyond `max_retries`. Deploys and lapsed visibility receive a message again without
 any failure; the worker dead-letters what failed, so this net is for what kills the process."""
-
-SHORTEST_VISIBILITY, LONGEST_VISIBILITY = 30, 12 * 3600
-VISIBILITY_FACTOR = 6
-"""A received message may wait in the worker for its turn behind others: six times the maximum
-processing time, as AWS advises for Lambda, so that it is not handed out twice meanwhile."""
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+\Z")
 
@@ -127,7 +122,13 @@ class Topology:
 
 def current() -> Topology:
     """The topology of what is registered and configured now."""
-    return compute(conf().prefix, conf().fifo_topics, all_consumers(), all_event_types())
+    return compute(
+        conf().prefix,
+        conf().fifo_topics,
+        all_consumers(),
+        all_event_types(),
+        conf().visibility_seconds,
+    )
 
 
 @lru_cache(maxsize=8)
@@ -136,25 +137,25 @@ def compute(
     fifo_topics: frozenset[str],
     consumers: tuple[Consumer, ...],
     event_types: tuple[EventType, ...],
+    visibility_timeout: int = VISIBILITY_SECONDS,
 ) -> Topology:
-    """The topology of these consumers and event types. Raises ImproperlyConfigured."""
+    """The topology of these consumers and event types. Raises ImproperlyConfigured.
+
+    visibility_timeout: seconds, of every queue. However long a consumer's task may take: the
+    worker's heartbeat extends it (`notifications.worker.heartbeat`).
+    """
     topics = _topics(prefix, fifo_topics, event_types)
     sources = _source_topics(prefix, consumers, topics)
     queues: list[Queue] = []
     subscriptions: list[Subscription] = []
     for consumer in consumers:
         feeds = list(_feeds(consumer, topics, sources, event_types))
-        queues += _queues(prefix, consumer, [topic for topic, _ in feeds])
+        queues += _queues(prefix, consumer, [topic for topic, _ in feeds], visibility_timeout)
         main = queues[-1]
         subscriptions += [
             Subscription(topic.physical, main.physical, wants) for topic, wants in feeds
         ]
     return Topology(prefix, (*topics, *sources.values()), tuple(queues), tuple(subscriptions))
-
-
-def visibility_timeout(max_seconds: int) -> int:
-    """Seconds for which a message of a task that takes at most `max_seconds` is hidden."""
-    return max(SHORTEST_VISIBILITY, min(VISIBILITY_FACTOR * max_seconds, LONGEST_VISIBILITY))
 
 
 def _topics(
@@ -210,16 +211,19 @@ def _feeds(
             yield topic, tuple(sorted(wanted))
 
 
-def _queues(prefix: str, consumer: Consumer, topics: list[Topic]) -> list[Queue]:
+def _queues(
+    prefix: str, consumer: Consumer, topics: list[Topic], visibility_timeout: int
+) -> list[Queue]:
     """Dead letters, bulk, then the queue itself: the order in which they can be made."""
     # A standard topic cannot feed a FIFO queue, while a FIFO topic can feed both: a consumer
     # of both kinds gets a standard queue, and no order.
     fifo = bool(topics) and all(topic.fifo for topic in topics)
-    visibility = visibility_timeout(consumer.max_seconds)
 
     def queue(name: str, role: Role, redrive: Redrive | None, senders: tuple[str, ...]) -> Queue:
         physical = _physical(prefix, name, fifo)
-        return Queue(name, physical, consumer.name, role, fifo, visibility, redrive, senders)
+        return Queue(
+            name, physical, consumer.name, role, fifo, visibility_timeout, redrive, senders
+        )
 
     dead_letters = queue(f"{consumer.name}-dlq", Role.DEAD_LETTERS, None, ())
     redrive = Redrive(dead_letters.physical, consumer.max_retries + SPARE_RECEIVES)

@@ -28,7 +28,7 @@ class UnknownEvents:
         """Seconds until it is looked at again; 0 when it has waited long enough."""
         self._say_once(error)
         left = received.sent_at + self._held - time.time()
-        doubled = FIRST_WAIT * 2 ** min(received.receive_count - 1, 10)
+        doubled = FIRST_WAIT * 2.0 ** min(received.receive_count - 1, 10)
         return max(0.0, min(doubled, LONGEST_WAIT, left))
 
     def _say_once(self, error: UnknownEvent) -> None:

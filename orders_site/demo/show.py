@@ -23,7 +23,7 @@ from orders_site.demo.verdict import Verdict, judge
 REFRESH = 0.5
 PATIENCE = 240.0
 """Seconds in which nothing at all moves, after which the run is judged as it stands: longer than
-the visibility timeout (180 s), because a message that a dying worker held comes back after that."""
+the visibility timeout (60 s), because a message that a dying worker held comes back after that."""
 QUIET = 2.0
 """Seconds to look on after the last call was answered: a doubled message would come now."""
 

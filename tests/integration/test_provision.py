@@ -93,7 +93,7 @@ def test_what_is_missing_is_created() -> None:
 
     assert _drift() == {}
     parcels = _attributes("parcels")
-    assert parcels["VisibilityTimeout"] == "180"
+    assert parcels["VisibilityTimeout"] == "60"
     assert parcels["MessageRetentionPeriod"] == str(14 * 24 * 3600)
     assert parcels["ReceiveMessageWaitTimeSeconds"] == "20"
     assert json.loads(parcels["RedrivePolicy"]) == {
@@ -155,7 +155,7 @@ def test_drift_is_reported_and_mended() -> None:
 
     shown = _command()
 
-    assert "VisibilityTimeout: 31 → 180" in shown
+    assert "VisibilityTimeout: 31 → 60" in shown
     assert _drift() == {}
     _publish("order.created")
     assert take_all("parcels") == []
