@@ -29,6 +29,7 @@ from celery.exceptions import (
 from celery.worker import request as celery_request
 from celery.worker import state
 
+from notifications import consumers
 from notifications.dead_letters import Failure
 from notifications.worker.database import DatabaseUnavailable
 
@@ -50,7 +51,7 @@ class Request(_CeleryRequest):
         """Give the task to the pool, unless its message has been given back meanwhile."""
         if not pool.uses_semaphore:
             return pool.apply_async(self._run_in_thread, callback=_nothing)
-        if not self._start():
+        if not self._start(in_thread=False):
             raise TaskRevokedError(self.id)  # frees the place that was taken in the pool
         result = pool.apply_async(
             fast_trace_task,
@@ -60,7 +61,7 @@ class Request(_CeleryRequest):
             callback=self.on_success,
             error_callback=self.on_failure,
             soft_timeout=self.task.soft_time_limit,
-            timeout=self.task.time_limit,
+            timeout=self._longest,
             correlation_id=self.id,
         )
         self._apply_result = ref(result)
@@ -92,6 +93,8 @@ class Request(_CeleryRequest):
                 self.on_retry(exc_info)
             case Ignore():
                 self.acknowledge()
+            case TimeLimitExceeded():
+                self._settle(self._consumption.abandon)
             case Reject():
                 self.reject(requeue=error.requeue)  # type: ignore[attr-defined]
             case _ if isinstance(error, _LOST):
@@ -101,13 +104,16 @@ class Request(_CeleryRequest):
                 self._give_up(error, None if return_ok else partial(self._store, error))
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        """The pool kills a child that takes too long. `on_failure` comes besides, or came."""
+        """The pool kills a child that takes too long. `on_failure` comes besides, or came.
+
+        The message comes again when its last extension ends; an event that does so each time is
+        known by its starts (`EventTask`).
+        """
         limit = "Soft" if soft else "Hard"
         logger.error("%s time limit (%ss) exceeded for %s[%s]", limit, timeout, self.name, self.id)
         if not soft:
             state.task_ready(self)
-            error = TimeLimitExceeded(timeout)
-            self._give_up(error, partial(self._store, error))
+            self._settle(self._consumption.abandon)
 
     def acknowledge(self) -> None:
         """The task is done with the message."""
@@ -127,12 +133,19 @@ class Request(_CeleryRequest):
     def _consumption(self) -> Any:
         return self.message.channel.consumption
 
-    def _start(self) -> bool:
-        return bool(self._consumption.start(self._handle))
+    @property
+    def _longest(self) -> float:
+        """Seconds after which a child is killed: its consumer's maximum, or less if the task says
+        so. The heartbeat ends there too."""
+        most = consumers.get(self.request_dict["headers"]["consumer"]).max_seconds
+        return min(most, self.task.time_limit or most)
+
+    def _start(self, *, in_thread: bool) -> bool:
+        return bool(self._consumption.start(self._handle, in_thread=in_thread))
 
     def _run_in_thread(self) -> None:
         """In a thread of the pool; nobody looks at what this raises, so nothing may be."""
-        if not self._start():
+        if not self._start(in_thread=True):
             state.task_ready(self)
             return
         try:

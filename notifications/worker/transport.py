@@ -23,6 +23,7 @@ from notifications.worker import broker, translation
 from notifications.worker.consumption import Consumption
 from notifications.worker.handoff import Handoff
 from notifications.worker.received import Received
+from notifications.worker.restart import Restart
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +112,9 @@ class Channel(_KombuChannel):
                 wait_seconds=options.get("wait_time_seconds", broker.LONGEST_WAIT),
                 receives=options.get("receives_per_queue", RECEIVES_PER_QUEUE),
                 places=self.places,
+                on_hung=lambda: restart.begin(),
             )
+            restart = Restart(self.consumption)
             self.consumption.resize(self._prefetch)
         return self.consumption
 

@@ -1,5 +1,6 @@
 """What the probe consumers are: their queues, limits and events. Importing it registers nothing."""
 
+import os
 from datetime import timedelta
 
 from notifications.consumers import Consumer
@@ -10,7 +11,7 @@ CONSUMERS = (
         "probe",
         task="probe.run",
         wants=frozenset({"probe.happened"}),
-        max_seconds=10,
+        max_seconds=int(os.environ.get("PROBE_MAX_SECONDS", "10")),
         max_retries=2,
         bulk=True,
     ),
@@ -19,3 +20,11 @@ CONSUMERS = (
 EVENT_TYPES = (
     EventType("probe.happened", 1, EventData, "probe/{number}", "probe-events", timedelta(days=1)),
 )
+
+
+def crowd(count: int) -> tuple[Consumer, ...]:
+    """So many consumers more, which share one task."""
+    return tuple(
+        Consumer(f"crowd-{number}", task="probe.other", wants=frozenset(), max_seconds=10)
+        for number in range(count)
+    )
