@@ -16,6 +16,7 @@ from notifications.admin import (
     events,
     handled,
     pauses,
+    workers,
 )
 
 if apps.is_installed("django_celery_results"):
@@ -29,4 +30,5 @@ __all__ = [
     "events",
     "handled",
     "pauses",
+    "workers",
 ]

@@ -61,6 +61,11 @@ STATES: dict[str, tuple[str, Promise]] = {
     "closed": (GOOD, _("closed")),
     "in_force": (TROUBLE, _("in force")),
     "over": (QUIET, _("over")),
+    # workers
+    "running": (GOOD, _("running")),
+    "stopping": (WAITING, _("stopping")),
+    "stopped": (QUIET, _("stopped")),
+    "lost": (BAD, _("lost")),
     # Celery's
     "PENDING": (WAITING, _("pending")),
     "STARTED": (WAITING, _("started")),

@@ -24,6 +24,7 @@ from notifications.models import (
     Event,
     Handled,
     Pause,
+    WorkerProcess,
 )
 from notifications.recipients import address_hash
 
@@ -41,6 +42,7 @@ MODELS: list[type[Model]] = [
     Handled,
     Breaker,
     Pause,
+    WorkerProcess,
     TaskResult,
     GroupResult,
 ]
@@ -200,6 +202,18 @@ def make_everything() -> list[Model]:
         rows.append(Breaker.objects.create(account=account, state=state, last_error=f"no {EMAIL}"))
     for resumed_at in (None, timezone.now()):
         rows.append(Pause.objects.create(kind="queue", name="email", resumed_at=resumed_at))
+    for state in WorkerProcess.State.values:
+        rows.append(
+            WorkerProcess.objects.create(
+                name=f"{state}@host",
+                host="host",
+                pid=7,
+                pool="threads",
+                state=state,
+                queues=[{"name": "email", "last_poll": 2.5, "under_way": 1, "held_by": ""}],
+                trouble=f"refused: {EMAIL}",
+            )
+        )
     rows.append(make_failed_task(event, uuid4(), status="RETRY"))
     rows.append(
         GroupResult.objects.create(
