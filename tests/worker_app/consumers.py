@@ -14,14 +14,14 @@ from notifications.consumers import register
 from notifications.envelope import Envelope
 from notifications.exceptions import Busy, PermanentError, TransientError
 from notifications.worker.task import EventTask
-from tests.worker_app.queues import CONSUMERS
+from tests.worker_app.queues import CONSUMERS, crowd
 
-for consumer in CONSUMERS:
+for consumer in (*CONSUMERS, *crowd(int(os.environ.get("PROBE_CROWD", "0")))):
     register(consumer)
 
 
 def runs(number: int | None = None) -> list[str]:
-    """One line for each run of a task so far: its consumer and the event's number."""
+    """One line for each run of a task so far; its second word is the event's number."""
     path = Path(os.environ["PROBE_LOG"])
     lines = path.read_text().splitlines() if path.exists() else []
     return [line for line in lines if number is None or line.split()[1] == str(number)]
@@ -32,7 +32,7 @@ def _probe(task: Task[Any, Any], envelope: Envelope) -> None:
     if script == "leave no trace":
         return
     with Path(os.environ["PROBE_LOG"]).open("a") as log:
-        log.write(f"{task.name} {number} {task.request.retries} {os.getpid()}\n")
+        log.write(f"{task.name} {number} {task.request.retries} {os.getpid()} {time.time()}\n")
     runs_so_far = len(runs(number))
     match script:
         case "succeed":
@@ -54,6 +54,8 @@ def _probe(task: Task[Any, Any], envelope: Envelope) -> None:
             time.sleep(envelope.data["seconds"])
         case "exit":
             raise SystemExit(1)
+        case "run out of memory":
+            raise MemoryError
         case "die" if runs_so_far <= envelope.data["times"]:
             os._exit(1)
 

@@ -74,9 +74,13 @@ class Probes:
         return str(answer["MessageId"])
 
     def runs(self, number: int | None = None) -> list[str]:
-        """A line for each run of a task so far: its name, number, retries and process."""
+        """A line for each run of a task so far: its name, number, retries, process and time."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
         return [line for line in lines if number is None or line.split()[1] == str(number)]
+
+    def moments(self) -> list[float]:
+        """When each run so far began, in Unix seconds."""
+        return [float(line.split()[4]) for line in self.runs()]
 
     def counts(self, queue: str = "probe") -> tuple[int, int]:
         """Messages visible and in flight."""

@@ -1,0 +1,84 @@
+"""Traps of settling messages with Celery on SQS, by their numbers in docs/traps.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from notifications.local.faults import FaultClient
+from notifications.local.processes import Process
+from notifications.models import Handled
+from tests.integration.worker.conftest import Probes
+from tests.waiting import wait_for
+
+Start = Callable[..., Process]
+
+
+@pytest.mark.trap(10)
+def test_receives_without_a_failure_bring_nothing_nearer_to_the_dead_letters(
+    probes: Probes, threads_worker: Start
+) -> None:
+    """Given back by one worker after the other, it still has every attempt of its task."""
+    number = probes.send("fail transiently", times=2)
+    for _ in range(4):
+        take_and_drop(probes)
+    threads_worker()
+    wait_for(probes.is_empty)
+    assert [line.split()[2] for line in probes.runs(number)] == ["0", "1", "2"]
+    assert Handled.objects.get().outcome == Handled.Outcome.DONE
+    assert not probes.dead_letters()
+
+
+@pytest.mark.trap(11)
+@pytest.mark.parametrize(
+    ("script", "action"),
+    [("be busy", "ChangeMessageVisibilityBatch"), ("succeed", "DeleteMessageBatch")],
+)
+def test_a_handle_that_has_expired_ends_neither_worker_nor_consumption(
+    probes: Probes, far_worker: Start, faults: FaultClient, script: str, action: str
+) -> None:
+    faults.fault("partial", actions=[action], code="ReceiptHandleIsInvalid", times=1)
+    probes.send(script, times=1)
+    worker = far_worker()
+    wait_for(lambda: faults.struck().get("partial"))
+    assert probes.are_served()
+    assert worker.alive
+    assert "Traceback" not in worker.log
+
+
+@pytest.mark.trap(17)
+def test_messages_are_deleted_ten_at_a_time_while_the_next_tasks_run(
+    probes: Probes, far_worker: Start, faults: FaultClient
+) -> None:
+    faults.fault("slow", actions=["DeleteMessageBatch"], seconds=2.0)
+    probes.send_many(["succeed"] * 40)
+    far_worker()
+    wait_for(lambda: len(probes.runs()) == 40)
+    assert max(probes.moments()) - min(probes.moments()) < 2, "no task waited for a deletion"
+    wait_for(probes.is_empty)
+    asked = faults.requests()
+    assert asked["DeleteMessageBatch"] <= 20
+    assert "DeleteMessage" not in asked
+
+
+@pytest.mark.trap(23)
+def test_a_queue_made_with_too_short_a_visibility_timeout_runs_nothing_twice(
+    probes: Probes, threads_worker: Start
+) -> None:
+    probes.sqs.set_queue_attributes(
+        QueueUrl=probes.url("probe"), Attributes={"VisibilityTimeout": "1"}
+    )
+    number = probes.send("sleep", seconds=3.0)
+    threads_worker()
+    wait_for(probes.is_empty)
+    assert len(probes.runs(number)) == 1
+
+
+def take_and_drop(probes: Probes) -> None:
+    """Receive the one message and make it visible again at once."""
+    url = probes.url("probe")
+    [message] = probes.sqs.receive_message(QueueUrl=url)["Messages"]
+    probes.sqs.change_message_visibility(
+        QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+    )
