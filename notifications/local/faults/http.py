@@ -26,10 +26,14 @@ _Message = TypeVar("_Message", bound="Message")
 
 @dataclass(frozen=True)
 class Message:
-    """One request or response. `head` runs up to and including the empty line."""
+    """One request or response. `head` runs up to and including the empty line.
+
+    seconds: how long its bytes take to be written, one after the other.
+    """
 
     head: bytes
     body: bytes
+    seconds: float = 0.0
 
     @property
     def raw(self) -> bytes:

@@ -11,6 +11,7 @@ from asyncio import StreamReader, StreamWriter
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
@@ -68,8 +69,7 @@ class Proxy:
                 answer = self._control.answer(request)
             else:
                 answer = await self._answer(request, upstream, reader)
-            writer.write(answer.raw)
-            await writer.drain()
+            await _write(writer, answer)
 
     async def _answer(self, request: Request, upstream: _Upstream, client: StreamReader) -> Message:
         self.requests[request.action] += 1
@@ -102,6 +102,9 @@ class Proxy:
             case "slow":
                 await asyncio.sleep(fault.seconds)
                 return done or await self._forward(request, upstream)
+            case "trickle":
+                answer = done or await self._forward(request, upstream)
+                return replace(answer, seconds=fault.seconds)
             case "hang":
                 await client.read()  # returns when the client has given up
                 raise HangUp
@@ -111,6 +114,17 @@ class Proxy:
                 return _error(request, 400, "ThrottlingException")
             case _:
                 return _error(request, fault.status, fault.code)
+
+
+async def _write(writer: StreamWriter, answer: Message) -> None:
+    if not answer.seconds:
+        writer.write(answer.raw)
+        await writer.drain()
+        return
+    for byte in answer.raw:
+        writer.write(bytes([byte]))
+        await writer.drain()
+        await asyncio.sleep(answer.seconds / len(answer.raw))
 
 
 def _error(request: Request, status: int, code: str) -> Message:

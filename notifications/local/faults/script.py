@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-Kind = Literal["error", "throttle", "partial", "hang", "hang_up", "slow"]
+Kind = Literal["error", "throttle", "partial", "hang", "hang_up", "slow", "trickle"]
 When = Literal["before", "after"]
 
 
@@ -20,7 +20,8 @@ class Fault:
         for too many requests; `partial` fails single entries of SendMessageBatch,
         DeleteMessageBatch, ChangeMessageVisibilityBatch and PublishBatch with `code`;
         `hang` never answers and keeps the connection open; `hang_up` closes it without an
-        answer; `slow` answers `seconds` later.
+        answer; `slow` answers `seconds` later; `trickle` answers byte by byte, the last one
+        `seconds` later, so that no read timeout notices.
     when: `before` the emulator has seen the request, or `after` it has done what was asked
         (the lost answer).
     actions: the AWS actions it strikes; none named means all.

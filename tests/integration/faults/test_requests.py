@@ -135,6 +135,18 @@ def test_a_slow_request_is_answered_in_the_end(sqs: Any, queue: str, faults: Fau
     assert ids(answer["Successful"]) == {"a"}
 
 
+def test_an_answer_that_trickles_is_noticed_by_no_read_timeout(
+    sqs: Any, queue: str, faults: FaultClient
+) -> None:
+    faults.fault("trickle", actions=["SendMessageBatch"], seconds=1.5)
+
+    started = time.monotonic()
+    answer = send(sqs, queue, "a")  # by a client that waits for a second
+
+    assert time.monotonic() - started >= 1.5
+    assert ids(answer["Successful"]) == {"a"}
+
+
 def test_a_fault_may_concern_one_queue_alone(sqs: Any, queue: str, faults: FaultClient) -> None:
     other = sqs.create_queue(QueueName="other")["QueueUrl"]
     faults.fault("throttle", containing="/other")
