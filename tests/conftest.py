@@ -14,8 +14,10 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from notifications import topology
 from notifications.local.processes import Process
 from notifications.local.providers.client import SandboxClient
+from notifications.local.sandbox import send_receipts
 from notifications.local.stack import Stack
 from tests.stack import ROOT, stack_key
 
@@ -44,6 +46,12 @@ def sandbox(_sandbox_client: SandboxClient) -> SandboxClient:
 
 
 @pytest.fixture
+def receipts(environment: dict[str, str], stack: Stack, sandbox: SandboxClient) -> None:
+    """Let the sandbox say later what became of each message, as the providers do."""
+    send_receipts(stack.environment, topology.current().topic("receipts").physical)
+
+
+@pytest.fixture
 def empty_aws(stack: Stack) -> None:
     """SNS and SQS without a topic or queue."""
     stack.emulator.reset()
@@ -67,6 +75,8 @@ def environment(
         "DATABASE_URL": url._replace(path=f"/{connection.settings_dict['NAME']}").geturl(),
         "DJANGO_SETTINGS_MODULE": "orders_site.settings",
         "PYTHONUNBUFFERED": "1",
+        # What is declared (5 mails a second) is for the tests of limits, which set their own.
+        **{f"{channel}_RATE_LIMIT": "none" for channel in ("EMAIL", "SMS", "WHATSAPP", "PUSH")},
     }
 
 
