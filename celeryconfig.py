@@ -33,6 +33,16 @@ task_acks_on_failure = True  # a failed task's message is settled: it becomes a 
 task_acks_on_timeout = True  # so is one that was killed for taking too long
 task_reject_on_worker_lost = True  # one whose process died comes again, up to maxReceiveCount
 
+# What each provider account takes from all workers together, in Celery's words: EMAIL_RATE_LIMIT
+# is "14/s" (an SES account's, say), "100/m", "none"; empty leaves what the task declares. At run
+# time `manage.py rate_limits` changes it without a restart.
+task_annotations = {
+    f"notifications.{channel}": {"rate_limit": None if rate == "none" else rate}
+    for channel in ("email", "sms", "whatsapp", "push")
+    for rate in [os.environ.get(f"{channel.upper()}_RATE_LIMIT", "")]
+    if rate
+}
+
 # What is kept of a task: a row for each failure in the admin, nothing for a success.
 result_backend = "notifications.worker.results:FailedTasks"
 result_extended = True  # with the task's name and its event, which holds ids and no address

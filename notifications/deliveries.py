@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import NoReturn
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, connections, router
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from notifications import outcomes, recipients, rendering
@@ -18,6 +18,7 @@ from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
 from notifications.channels.base import Message
 from notifications.conf import Route, conf
+from notifications.connection_pool import lend_connection
 from notifications.consumers import all_consumers
 from notifications.duties import Duty
 from notifications.envelope import Envelope
@@ -164,7 +165,7 @@ def _render(duty: Duty, claim: Claim) -> Message:
 
 
 def _wait_turn(duty: Duty, message: Message) -> None:
-    _lend_connection()
+    lend_connection()
     duty.account.wait_turn(duty.adapter.weight(message))
 
 
@@ -176,7 +177,7 @@ def _insist_on_lease(ends: float) -> None:
 
 
 def _send(duty: Duty, message: Message) -> Sent:
-    _lend_connection()
+    lend_connection()
     try:
         accepted = duty.adapter.send(message)
     except NotificationError as error:
@@ -186,14 +187,6 @@ def _send(duty: Duty, message: Message) -> Sent:
         raise outcomes.Unforeseen(error) from error
     duty.account.report(None)
     return Sent(accepted, message.content.template_version)
-
-
-def _lend_connection() -> None:
-    """Others may use our connection while the provider thinks: a channel that hangs must not
-    empty the pool for those that do not."""
-    connection = connections[router.db_for_write(Delivery)]
-    if getattr(connection, "pool", None) and not connection.in_atomic_block:
-        connection.close()
 
 
 def _raise_most_urgent(errors: list[Exception]) -> NoReturn:

@@ -5,7 +5,7 @@ One that is to be tried or limited in another way declares it, in any app's `con
 
     register_channel("pigeon", task="shop.pigeon")
 
-    @shared_task(bind=True, base=EventTask, name="shop.pigeon", acks_late=True, …)
+    @shared_task(name="shop.pigeon", rate_limit="1/m", **TRIED)
     def pigeon(self, envelope): tell(self, envelope, channel="pigeon")
 
 Nine tries in all: the waits before the second to the ninth are at most 2, 4, 8, … 256 seconds,
@@ -15,6 +15,7 @@ with full jitter (`notifications.retries.schedule`).
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from celery import shared_task
 from django.core.exceptions import ImproperlyConfigured
@@ -25,85 +26,56 @@ from notifications.deliveries import deliver
 from notifications.envelope import Envelope
 from notifications.exceptions import TransientError
 from notifications.retries import RetryPolicy
+from notifications.worker.account import account_of
 from notifications.worker.task import EventTask
 
 OWN_TASKS = ("email", "sms", "whatsapp", "push")
 
+TRIED: dict[str, Any] = {
+    "bind": True,
+    "base": EventTask,
+    "acks_late": True,
+    "autoretry_for": (TransientError,),
+    "max_retries": 8,
+    "retry_backoff": 2,
+    "retry_backoff_max": 600,
+    "retry_jitter": True,
+}
+"""The words of `shared_task` with which each of our channels is tried."""
+
 
 def tell(task: EventTask, envelope: Envelope, *, channel: str) -> None:
     """What a channel's task does: `deliver`, with what the task was declared and called with."""
-    deliver(
-        envelope,
-        channel=channel,
-        policy=RetryPolicy.of(task),
-        task_id=task.request.id,
-        worker=task.request.hostname or "",
-    )
+    with account_of(task) as account:
+        deliver(
+            envelope,
+            channel=channel,
+            policy=RetryPolicy.of(task),
+            account=account,
+            task_id=task.request.id,
+            worker=task.request.hostname or "",
+        )
 
 
-@shared_task(
-    bind=True,
-    base=EventTask,
-    name="notifications.email",
-    acks_late=True,
-    rate_limit="5/s",
-    autoretry_for=(TransientError,),
-    max_retries=8,
-    retry_backoff=2,
-    retry_backoff_max=600,
-    retry_jitter=True,
-)
+@shared_task(name="notifications.email", rate_limit="5/s", **TRIED)
 def email(self: EventTask, envelope: Envelope) -> None:
     """5 a second: what a plain mail account allows, and many times less than most SES accounts."""
     tell(self, envelope, channel="email")
 
 
-@shared_task(
-    bind=True,
-    base=EventTask,
-    name="notifications.sms",
-    acks_late=True,
-    rate_limit="3/s",
-    autoretry_for=(TransientError,),
-    max_retries=8,
-    retry_backoff=2,
-    retry_backoff_max=600,
-    retry_jitter=True,
-)
+@shared_task(name="notifications.sms", rate_limit="3/s", **TRIED)
 def sms(self: EventTask, envelope: Envelope) -> None:
     """3 parts a second: a toll-free number's."""
     tell(self, envelope, channel="sms")
 
 
-@shared_task(
-    bind=True,
-    base=EventTask,
-    name="notifications.whatsapp",
-    acks_late=True,
-    rate_limit="80/s",
-    autoretry_for=(TransientError,),
-    max_retries=8,
-    retry_backoff=2,
-    retry_backoff_max=600,
-    retry_jitter=True,
-)
+@shared_task(name="notifications.whatsapp", rate_limit="80/s", **TRIED)
 def whatsapp(self: EventTask, envelope: Envelope) -> None:
     """80 a second: one business phone number's."""
     tell(self, envelope, channel="whatsapp")
 
 
-@shared_task(
-    bind=True,
-    base=EventTask,
-    name="notifications.push",
-    acks_late=True,
-    rate_limit="10000/s",
-    autoretry_for=(TransientError,),
-    max_retries=8,
-    retry_backoff=2,
-    retry_backoff_max=600,
-    retry_jitter=True,
-)
+@shared_task(name="notifications.push", rate_limit="10000/s", **TRIED)
 def push(self: EventTask, envelope: Envelope) -> None:
     """10,000 a second: FCM's 600,000 a minute and project."""
     tell(self, envelope, channel="push")
@@ -167,14 +139,4 @@ def declare_task(channel: str) -> None:
     def task(self: EventTask, envelope: Envelope) -> None:
         tell(self, envelope, channel=channel)
 
-    shared_task(
-        bind=True,
-        base=EventTask,
-        name=f"notifications.{channel}",
-        acks_late=True,
-        autoretry_for=(TransientError,),
-        max_retries=8,
-        retry_backoff=2,
-        retry_backoff_max=600,
-        retry_jitter=True,
-    )(task)
+    shared_task(name=f"notifications.{channel}", **TRIED)(task)  # type: ignore[no-untyped-call]

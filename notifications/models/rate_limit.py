@@ -127,6 +127,11 @@ class RateLimitQuerySet(models.QuerySet["RateLimit"]):
         starts = tuple(max(start, 0.0) - asked for start in due[:units])
         return Grant(starts, max(due[units] - horizon - asked, 0.0), rate)
 
+    def override_of(self, account: str) -> float | None:
+        """Units a second that go over what the task declares; math.inf is no limit."""
+        row = self.filter(account=account).values_list("override", flat=True)
+        return row.first()
+
     def set_override(
         self, account: str, per_second: float, *, by: str, reason: str, burst: int | None = None
     ) -> None:

@@ -22,12 +22,12 @@ from celery.exceptions import Ignore, Retry, TaskPredicate
 from django.db import Error, transaction
 from django.utils import timezone
 
+from notifications import consumers, tracing
 from notifications import envelope as wire
-from notifications import tracing
 from notifications.envelope import Envelope
 from notifications.exceptions import AttemptsExhausted, Busy, NotificationError, TransientError
 from notifications.models import Dispatch, Event, Handled
-from notifications.worker import starts
+from notifications.worker import account, starts
 from notifications.worker.database import UNAVAILABLE, DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
@@ -59,6 +59,8 @@ class EventTask(DjangoTask[Any, Any]):
         try:
             if received.headers:
                 received.envelope = envelope
+                if not consumers.get(received.headers["consumer"]).channel:
+                    account.admit(self)  # a channel's deliveries ask for themselves
             with self._on_record(received), tracing.continued(envelope.traceparent):
                 if envelope.foreign:
                     Event.objects.keep(envelope)
