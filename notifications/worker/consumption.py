@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -75,8 +74,6 @@ class Consumption:
             on_lost=self._lost,
             on_overdue=self._overdue,
         )
-        self._settling = threading.Lock()
-        self._withheld: Counter[str] = Counter()
         self._closing = threading.Lock()
         self._closed = False
         self._departures = Departures(self._acknowledger, self.counts, self._finished)
@@ -231,25 +228,20 @@ class Consumption:
         logger.info("Messages: %s", self.counts)
 
     def _finished(self, received: Received) -> None:
-        """Its slot is free, and so are those that its consumer's stale messages had."""
-        consumer = received.queue.consumer
-        with self._settling:
-            withheld = self._withheld.pop(consumer, 0)
-        self._slots.release(consumer, withheld)
-        self._slots.release(consumer, finished=True)
+        self._slots.release(received.queue.consumer, finished=True)
 
     def _give_back_stale(self, waiting: list[Received]) -> None:
-        """Their slots stay taken until a task of their consumer ends: else the same messages
-        came again at once, each time nearer to the queue's maxReceiveCount."""
+        """Their consumer receives no more until one of its tasks ends: else the same messages
+        came again at once, each time nearer to their queue's maxReceiveCount."""
+        for consumer in {received.queue.consumer for received in waiting}:
+            self._slots.shut(consumer)
+            if not self._in_flight.runs(
+                consumer
+            ):  # looked at after, lest its last task ends between
+                self._slots.reopen(consumer)
         self._acknowledger.give_back(waiting)
         for received in waiting:
-            consumer = received.queue.consumer
-            # A task that ends now has left the hold before it asks for what is withheld.
-            with self._settling:
-                withhold = self._in_flight.runs(consumer)
-                self._withheld[consumer] += withhold
-            if not withhold:
-                self._slots.release(consumer)
+            self._slots.release(received.queue.consumer)
 
     def _lost(self, received: Received) -> None:
         if not received.started:

@@ -33,6 +33,7 @@ class Slots:
         self._consumers = 1
         self._used: Counter[str] = Counter()
         self._wanted: dict[str, int] = {}
+        self._shut: set[str] = set()
         self._finished = 0
         self._since = time.monotonic()
         self.capacity = prefetch
@@ -79,6 +80,7 @@ class Slots:
         with self._lock:
             self._used[consumer] -= count
             if finished:
+                self._shut.discard(consumer)
                 self._finished += count
                 self._measure()
             # Half of its share, too: the window may have closed below what was wanted of it.
@@ -92,7 +94,18 @@ class Slots:
         if satisfied:
             self._on_free()
 
+    def shut(self, consumer: str) -> None:
+        """No more slots for this consumer until one of its messages is finished."""
+        with self._lock:
+            self._shut.add(consumer)
+
+    def reopen(self, consumer: str) -> None:
+        with self._lock:
+            self._shut.discard(consumer)
+
     def _room(self, consumer: str) -> int:
+        if consumer in self._shut:
+            return 0
         return min(self.capacity - self._used.total(), self.share - self._used[consumer])
 
     def _measure(self) -> None:

@@ -52,6 +52,12 @@ def _probe(task: Task[Any, Any], envelope: Envelope) -> None:
             raise TransientError("see you tomorrow", retry_after=24 * 3600)
         case "sleep":
             time.sleep(envelope.data["seconds"])
+        case "hang" if runs_so_far <= envelope.data["times"]:
+            time.sleep(600)
+        case "sleep and tell":
+            time.sleep(envelope.data["seconds"])
+            with Path(os.environ["PROBE_LOG"]).open("a") as log:
+                log.write(f"done {number} {task.request.retries} {os.getpid()} {time.time()}\n")
         case "exit":
             raise SystemExit(1)
         case "run out of memory":
