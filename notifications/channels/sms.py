@@ -16,6 +16,7 @@ from notifications.channels.base import (
 )
 from notifications.channels.correlation import Correlation, to_sms_context
 from notifications.channels.phone_numbers import e164
+from notifications.channels.sms_parts import parts
 
 _CODES = Codes(
     paused=aws_errors.PAUSED | {"ServiceQuotaExceededException"},
@@ -55,6 +56,11 @@ class EndUserMessagingSms(ChannelAdapter):
                 "pinpoint-sms-voice-v2", total_max_attempts=1, **self._timeouts
             ).send_text_message(**call)
         return Accepted(answer["MessageId"])
+
+    def weight(self, message: Message) -> int:
+        """Its parts: a number's rate is in these ("message parts per second", MPS).
+        https://docs.aws.amazon.com/sms-voice/latest/userguide/sms-limitations-mps.html"""
+        return parts(message.content.text)
 
     def _call(self, message: Message, number: str) -> dict[str, Any]:
         attached = Correlation(message.tag, message.event_type, message.subject)
