@@ -99,11 +99,19 @@ NOTIFICATIONS = {
     "CHANNELS": {
         "email": ChannelConf(
             "notifications.channels.email.SesEmail",
-            {"from_address": os.environ.get("EMAIL_FROM", "Harbour & Pine <orders@shop.example>")},
+            {
+                "from_address": os.environ.get(
+                    "EMAIL_FROM", "Harbour & Pine <orders@shop.example>"
+                ),
+                "configuration_set": os.environ.get("SES_CONFIGURATION_SET", ""),
+            },
         ),
         "sms": ChannelConf(
             "notifications.channels.sms.EndUserMessagingSms",
-            {"origination_identity": os.environ.get("SMS_ORIGINATION_IDENTITY", "")},
+            {
+                "origination_identity": os.environ.get("SMS_ORIGINATION_IDENTITY", ""),
+                "configuration_set": os.environ.get("SMS_CONFIGURATION_SET", ""),
+            },
         ),
         "whatsapp": ChannelConf(
             "notifications.channels.whatsapp.EndUserMessagingWhatsApp",

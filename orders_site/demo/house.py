@@ -13,13 +13,16 @@ from pathlib import Path
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 
+from notifications import topology
+from notifications.channels.receipts import consumer as receipts
 from notifications.local.parts import PartFailed, http_status
 from notifications.local.ports import HOST, free_port, is_free
 from notifications.local.processes import Process
+from notifications.local.sandbox import send_receipts
 from notifications.local.stack import Stack
 
 OPERATOR = "operator"
-WORKERS = {"worker-mail": "email,push", "worker-text": "sms,whatsapp"}
+WORKERS = {"worker-mail": "email,push", "worker-text": "sms,whatsapp,receipts"}
 """Two workers, so that a hanging SMS provider does not slow the mail."""
 
 READY_WITHIN = 60.0
@@ -78,7 +81,11 @@ def furnish() -> str:
 
 
 def open_house(stack: Stack, *, port: int, password: str) -> House:
-    """Start web, relay and workers, and wait until each is ready. Raises ProcessFailed."""
+    """Start web, relay and workers, and wait until each is ready. Raises ProcessFailed.
+
+    The providers say later what became of each message, so that the rows become delivered.
+    """
+    send_receipts(stack.environment, topology.current().topic(receipts.NAME).physical)
     web = _start(stack, "web", f"gunicorn orders_site.wsgi --bind=127.0.0.1:{port}")
     relay = _start(stack, "relay", "manage.py relay")
     workers = [

@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from django.db.models import Count
+from rich.box import SIMPLE
 from rich.console import Group
 from rich.panel import Panel
 from rich.table import Table
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from notifications.models import Attempt, Delivery, Dispatch, Event
 
-USUAL = frozenset({"sending", "retrying", "sent", "skipped"})
+USUAL = frozenset({"sending", "retrying", "sent", "delivered", "skipped"})
 """The states that always have a column; any other gets one with its first delivery, so that the
 table fits into 80 characters."""
 
@@ -40,9 +41,12 @@ class Snapshot:
 
     @property
     def sent(self) -> int:
+        """What a provider has taken, whatever it said of it later."""
         return sum(
-            states.get("sent", 0) + states.get("delivered", 0)
+            count
             for states in self.deliveries.values()
+            for state, count in states.items()
+            if state in {"sent", "delivered", "bounced", "complained"}
         )
 
 
@@ -138,7 +142,7 @@ class Progress:
     def _deliveries(self, snapshot: Snapshot) -> Table:
         there = USUAL.union(*snapshot.deliveries.values())
         columns = [state for state in Delivery.State.values if state in there]
-        table = Table(title="deliveries", title_justify="left")
+        table = Table(title="deliveries", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
         table.add_column("channel")
         for state in columns:
             table.add_column(state, justify="right")

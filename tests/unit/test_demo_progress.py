@@ -23,7 +23,7 @@ def drawn(deliveries: dict[str, dict[str, int]], *, width: int = 80) -> list[str
 
 
 def test_it_fits_into_eighty_characters_with_nothing_cut_short() -> None:
-    states = ("sending", "retrying", "sent", "skipped", "failed", "unknown")
+    states = ("sending", "retrying", "sent", "delivered", "skipped", "failed", "unknown")
     lines = drawn({channel: dict.fromkeys(states, 123_456) for channel in CHANNELS})
     assert max(map(len, lines)) <= 80
     assert "…" not in "".join(lines)

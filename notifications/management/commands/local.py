@@ -11,9 +11,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from notifications.channels.receipts import consumer as receipts
+from notifications.conf import conf
 from notifications.consumers import all_consumers
 from notifications.local.parts import PartFailed
 from notifications.local.processes import stopped_by_signals
+from notifications.local.sandbox import send_receipts
 from notifications.local.stack import Stack
 
 
@@ -33,6 +36,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, directory: Path, **options: Any) -> None:
         try:
             with stopped_by_signals(), Stack(directory, tell=self._tell) as stack:
+                send_receipts(stack.environment, f"{conf().prefix}-{receipts.NAME}")
                 self._tell(self._summary(stack))
                 stack.watch()
         except PartFailed as failure:
