@@ -16,6 +16,7 @@ from notifications.admin import (
     events,
     handled,
     pauses,
+    receipts,
     workers,
 )
 
@@ -30,5 +31,6 @@ __all__ = [
     "events",
     "handled",
     "pauses",
+    "receipts",
     "workers",
 ]

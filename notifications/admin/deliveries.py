@@ -29,7 +29,7 @@ from notifications.admin.display import (
 )
 from notifications.admin.facts import FactsAdmin
 from notifications.admin.filters import ChannelFilter, EventTypeFilter, StateFilter, WithinFilter
-from notifications.models import Attempt, Delivery
+from notifications.models import Attempt, Delivery, Receipt
 
 if TYPE_CHECKING:
     _AttemptInline = admin.TabularInline[Attempt, Delivery]
@@ -139,6 +139,11 @@ class DeliveryAdmin(FactsAdmin[Delivery]):
     def related(self, request: HttpRequest, row: Delivery) -> list[related.Section]:
         others = Delivery.objects.filter(event_id=row.event_id).exclude(pk=row.pk)
         return [
+            *related.receipts(
+                request,
+                Receipt.objects.filter(delivery_id=row.pk),
+                more=list_url(Receipt, q=str(row.pk)),
+            ),
             *_failed_tasks(request, row),
             *related.deliveries(
                 request,

@@ -49,6 +49,10 @@ STATES: dict[str, tuple[str, Promise]] = {
     "transient": (TROUBLE, _("failed for now")),
     "permanent": (BAD, _("failed for good")),
     "paused": (TROUBLE, _("account paused")),
+    # receipts, beside the states of a delivery that are their names too
+    "accepted": (GOOD, _("accepted")),
+    "delayed": (TROUBLE, _("delayed")),
+    "rejected": (BAD, _("rejected")),
     # dispatches
     "waiting": (WAITING, _("waiting")),
     "claimed": (WAITING, _("claimed")),

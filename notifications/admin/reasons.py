@@ -13,6 +13,8 @@ SENTENCES: dict[str, Promise] = {
     "no_address": _("There is no address for this channel."),
     "expired": _("The event had grown too old to be worth telling."),
     "no_longer_true": _("What the event says was no longer true when it was to be sent."),
+    # an operator said what became of it
+    "settled_by_operator": _("Nobody knew, until an operator said so: below is who, and why."),
     # it was given up
     "attempts_exhausted": _("It was tried as often as the consumer allows, and never taken."),
     "invalid_address": _("Nothing can be sent to this address: it has the wrong form."),
@@ -22,7 +24,11 @@ SENTENCES: dict[str, Promise] = {
 }
 """By code; what follows a colon is the shop's own and stays with the code."""
 
-UNKNOWN = _("The provider's answer never came: look it up there by the tag %(tag)s.")
+UNKNOWN = _(
+    "The provider's answer never came: look it up there by the tag %(tag)s, and say what you "
+    "found with manage.py deliveries settle."
+)
+REPORTED = _("The provider took it, and said so later: the code is the provider's own.")
 REFUSED = _(
     "The provider refused it, or sending it failed, for good: the code is the provider's own or "
     "the error's name, the last error says more."
@@ -36,6 +42,8 @@ def sentence(delivery: Delivery) -> str:
     code = delivery.reason.partition(":")[0]
     if code in SENTENCES:
         return str(SENTENCES[code])
+    if delivery.state in (Delivery.State.BOUNCED, Delivery.State.COMPLAINED):
+        return str(REPORTED)
     return str(REFUSED) if delivery.state == Delivery.State.FAILED else ""
 
 

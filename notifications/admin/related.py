@@ -25,7 +25,7 @@ from notifications.admin.display import (
     recipient,
     short,
 )
-from notifications.models import Attempt, DeadLetter, Delivery, Dispatch, Handled
+from notifications.models import Attempt, DeadLetter, Delivery, Dispatch, Handled, Receipt
 
 LIMIT = 50
 Row = TypeVar("Row", bound=Model)
@@ -132,6 +132,30 @@ def attempts(request: HttpRequest, found: QuerySet[Attempt]) -> list[Section]:
 
     found = found.select_related("delivery").order_by("id")
     return _section(request, _("Attempts"), columns, found, cells)
+
+
+def receipts(
+    request: HttpRequest, found: QuerySet[Receipt], *, more: str = "", title: Label = ""
+) -> list[Section]:
+    columns = (
+        *(_("Receipt"), _("Attempt"), _("Provider"), _("Code"), _("By the provider's clock")),
+        *(_("Received"), _("Made it"), _("Detail")),
+    )
+
+    def cells(row: Receipt) -> Sequence[object]:
+        return (
+            link(page_url(row), row.get_kind_display()),
+            f"{row.generation}.{row.number}",
+            row.provider,
+            row.code or EMPTY,
+            exact(row.occurred_at),
+            exact(row.received_at),
+            badge(row.moved_to) if row.moved_to else EMPTY,
+            short(row.detail),
+        )
+
+    found = found.order_by("occurred_at", "received_at")
+    return _section(request, title or _("Receipts"), columns, found, cells, more)
 
 
 def of_event(

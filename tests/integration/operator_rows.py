@@ -24,6 +24,7 @@ from notifications.models import (
     Event,
     Handled,
     Pause,
+    Receipt,
     WorkerProcess,
 )
 from notifications.recipients import address_hash
@@ -42,6 +43,7 @@ MODELS: list[type[Model]] = [
     Handled,
     Breaker,
     Pause,
+    Receipt,
     WorkerProcess,
     TaskResult,
     GroupResult,
@@ -124,6 +126,21 @@ def make_attempt(delivery: Delivery, *, outcome: str = "permanent", number: int 
     )
 
 
+def make_receipt(delivery: Delivery, *, kind: str = "bounced") -> Receipt:
+    return Receipt.objects.create(
+        id=uuid4(),
+        delivery=delivery,
+        subject=delivery.subject,
+        number=1,
+        provider="ses",
+        kind=kind,
+        code="Permanent.General",
+        detail=f"550 {EMAIL}: no such mailbox",
+        occurred_at=timezone.now(),
+        moved_to=kind if kind in ("bounced", "complained") else "",
+    )
+
+
 def make_failed_task(event: Event, task: UUID, *, status: str = "FAILURE") -> TaskResult:
     """As django-celery-results stores it: exception and argument as JSON in texts."""
     return TaskResult.objects.store_result(
@@ -150,6 +167,8 @@ def make_everything() -> list[Model]:
         attempt = make_attempt(delivery, outcome=outcome)
         assert attempt.task_id is not None
         rows += [event, delivery, make_failed_task(event, attempt.task_id)]
+    for kind in Receipt.Kind.values:
+        rows.append(make_receipt(delivery, kind=kind))
     event = make_event(99)
     for outcome in Handled.Outcome.values:
         rows.append(

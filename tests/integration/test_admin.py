@@ -17,7 +17,7 @@ from django.utils.html import escape
 
 from notifications.admin import reasons
 from notifications.admin.display import STATES
-from notifications.models import Attempt, Breaker, DeadLetter, Delivery, Dispatch, Handled
+from notifications.models import Attempt, Breaker, DeadLetter, Delivery, Dispatch, Handled, Receipt
 from tests.integration.operator_rows import (
     EMAIL,
     MODELS,
@@ -29,6 +29,7 @@ from tests.integration.operator_rows import (
     make_event,
     make_everything,
     make_failed_task,
+    make_receipt,
     operator,
     page_url,
 )
@@ -82,6 +83,7 @@ def test_every_state_there_is_has_its_word_and_its_colour() -> None:
         DeadLetter.State,
         Handled.Outcome,
         Breaker.State,
+        Receipt.Kind,
     ]
     assert {state for kind in kinds for state in kind.values} <= set(STATES)
 
@@ -105,6 +107,7 @@ def test_a_delivery_shows_its_facts_its_attempts_in_order_and_what_belongs_to_it
     attempt = make_attempt(delivery, outcome="permanent", number=2)
     assert attempt.task_id is not None
     failed = make_failed_task(event, attempt.task_id)
+    receipt = make_receipt(delivery)
     letter = DeadLetter.objects.create(
         queue="email", message_id="m", body=b"", event_id=event.pk, reason="permanent"
     )
@@ -113,7 +116,7 @@ def test_a_delivery_shows_its_facts_its_attempts_in_order_and_what_belongs_to_it
 
     assert "g…@example.org" in html
     assert html.index("failed for now") < html.index("failed for good")
-    for row in (event, failed, letter, event.dispatches.get()):
+    for row in (event, failed, receipt, letter, event.dispatches.get()):
         assert f'href="{page_url(row)}"' in html, row
 
 
@@ -141,7 +144,7 @@ def test_a_delivery_says_its_reason_in_a_sentence_beside_the_code(
 def test_an_unknown_delivery_says_by_which_tag_the_provider_knows_it(client: Client) -> None:
     attempt = make_attempt(make_delivery(make_event(), state="unknown"), outcome="unknown")
     html = client.get(page_url(attempt.delivery)).content.decode()
-    assert f"look it up there by the tag {attempt.tag}." in html
+    assert f"look it up there by the tag {attempt.tag}, and say what you found" in html
 
 
 def test_a_delivery_that_went_well_gives_no_reason() -> None:
