@@ -29,6 +29,8 @@ def redact(text: str, *, address: str = "", limit: int = MAX_LENGTH) -> str:
     `address` is masked wherever it stands, whatever its shape (a device token, say)
     and in any case.
     """
+    if not text:
+        return ""
     if address:
         text = re.sub(re.escape(address), lambda _: mask(address), text, flags=re.IGNORECASE)
     text = _CREDENTIAL.sub(r"\1 …", text)

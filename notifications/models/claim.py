@@ -121,6 +121,7 @@ WITH asked AS (
         route text, recipient text, address text, address_hash text, locale text,
         generation int, token uuid, lease float8, task uuid, worker text
     )
+    LIMIT %s -- tells the planner how many there are
 ), claimed AS (
     INSERT INTO notifications_delivery AS delivery (
         id, event_id, event_type, event_time, subject, channel, route, recipient,
@@ -178,7 +179,7 @@ def insert_or_take_over(
     """
     asked = json.dumps([vars(request) for request in requests], default=str)
     with connections[using].cursor() as cursor:
-        cursor.execute(_CLAIM, [asked])
+        cursor.execute(_CLAIM, [asked, len(requests)])
         given = {
             token: Claim(ClaimOutcome.CLAIMED, delivery, token, generation, number)
             for token, delivery, generation, number in cursor.fetchall()

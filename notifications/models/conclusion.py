@@ -49,7 +49,8 @@ class Conclusion:
 
 # A result settles what was taken for unknown too; everything else is accepted while sending.
 # The delivery is locked before its attempt, as everybody does it. In company nobody's lock is
-# waited for: a row that is not free is left out, and comes again alone.
+# waited for: a row that is not free is left out, and comes again alone. The limit is there for
+# the planner, which would take any list for a hundred rows, and read whole tables for them.
 _CONCLUDE = """
 WITH concluded AS (
     SELECT * FROM json_to_recordset(%s) AS concluded (
@@ -57,6 +58,7 @@ WITH concluded AS (
         reason text, code text, detail text, provider_message_id text, template_version text,
         duration_ms int, lapsed bool
     )
+    LIMIT %s
 ), held AS (
     SELECT delivery.id
     FROM notifications_delivery AS delivery JOIN concluded ON concluded.delivery = delivery.id
@@ -121,7 +123,7 @@ def conclude(conclusions: Sequence[Conclusion], *, using: str) -> Mapping[Hashab
     alone = len(conclusions) == 1
     rows = json.dumps([conclusion.row() for conclusion in conclusions], default=str)
     with connections[using].cursor() as cursor:
-        cursor.execute(_ALONE if alone else _IN_COMPANY, [rows])
+        cursor.execute(_ALONE if alone else _IN_COMPANY, [rows, len(conclusions)])
         moved = {delivery for (delivery,) in cursor.fetchall()}
     if alone:
         return {conclusions[0].key: bool(moved)}
