@@ -90,7 +90,7 @@ def look() -> Switches:
     """The switches, at most OLDEST seconds old. Never raises.
 
     While the database is away the last ones stand. One thread reads, the others go on with
-    those: only the first look of a process is waited for.
+    those; only the first look of a process, and the first after `look_again`, are waited for.
     """
     return _view.look()
 
@@ -101,39 +101,41 @@ def look_again() -> None:
 
 
 class _View:
-    """The last switches read, and when."""
+    """The last switches read, and when. `_thrown` counts what must be seen, `_seen` what was."""
 
     def __init__(self) -> None:
         self._reading = threading.Lock()
-        self._last: Switches | None = None
+        self._last = Switches()
         self._read_at = 0.0
+        self._thrown, self._seen = 1, 0
         self._failed = False
 
     def look(self) -> Switches:
-        if self._last is not None and time.monotonic() < self._read_at + OLDEST:
-            return self._last
-        if self._reading.acquire(blocking=self._last is None):
+        if self._is_old() and self._reading.acquire(blocking=self._seen < self._thrown):
             try:
-                if self._last is None or time.monotonic() >= self._read_at + OLDEST:
+                if self._is_old():
                     self._read()
             finally:
                 self._reading.release()
-        return self._last or Switches()
+        return self._last
 
     def age(self) -> None:
-        self._read_at = -OLDEST
+        self._thrown += 1
+
+    def _is_old(self) -> bool:
+        return self._seen < self._thrown or time.monotonic() >= self._read_at + OLDEST
 
     def _read(self) -> None:
+        thrown = self._thrown  # before reading: what is thrown meanwhile is not in it
         try:
             self._last = read()
         except Error as error:
-            self._last = self._last or Switches()
             if not self._failed:
                 logger.warning("The switches could not be read: %s", type(error).__name__)
             self._failed = True
         else:
             self._failed = False
-        self._read_at = time.monotonic()
+        self._read_at, self._seen = time.monotonic(), thrown
 
 
 def read() -> Switches:

@@ -20,8 +20,9 @@ HORIZON, BULK_HORIZON = 2.0, 0.25
 """Seconds that a send waits for its turn in its thread; beyond, its message sleeps in SQS. What
 came from a bulk queue reserves less far ahead: a fresh message is not to wait behind it."""
 
-PAUSED_FOR = 1.0
-"""Seconds for which a message sleeps whose queue is paused: then it lies there to be seen."""
+HELD_FOR = 1.0
+"""Seconds at most for which a message sleeps whose queue is paused, or whose account is left
+alone: then it lies in its queue, where nobody receives it, and is there when that is over."""
 
 
 @contextmanager
@@ -65,19 +66,21 @@ class ProviderAccount:
         of its probe may pass, once."""
         current = switches.look()
         if why := current.pause_of(self._queue, self._consumer):
-            raise Busy(why, "paused", PAUSED_FOR)
+            raise Busy(why, "paused", HELD_FOR)
         seconds = 0.0 if self._probe else current.breaker_seconds(self.name)
         if seconds:
-            raise Busy(current.breaker_of(self.name), "left_alone", seconds)
+            raise Busy(current.breaker_of(self.name), "left_alone", min(seconds, HELD_FOR))
 
     def wait_turn(self, weight: int) -> None:
-        """Return when a send of `weight` units may start. Raises Busy if that is too far ahead."""
+        """Return when a send of `weight` units may start. Raises Busy if that is too far ahead, or
+        if it may not be sent any more by then."""
         turns.wait(
             self.name,
             weight,
             declared=self._declared,
             horizon=BULK_HORIZON if self.is_bulk else HORIZON,
         )
+        self.check()
         self._asked_at = time.monotonic()
 
     def report(self, error: NotificationError | None) -> None:

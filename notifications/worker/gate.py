@@ -43,6 +43,10 @@ CROWD = 16
 PROBE_WAIT = 2
 """Seconds of a probe's long poll."""
 
+EMPTY_PROBE = 3.0
+"""Seconds for which a queue with no message to probe with leaves the probe to the account's
+others, which ask every second: an empty bulk queue would have it again and again."""
+
 _USABLE = 0.05
 """Seconds by which a spare turn may be late. No send takes a turn for void that is less than
 0.1 s late; the rest is for the receive."""
@@ -200,6 +204,9 @@ class Gate:
             self._keep(account, permit.turns)
             if permit.probe:
                 Breaker.objects.release_probe(account)
+                return Refusal(
+                    LOOK_AGAIN if why else EMPTY_PROBE, why or "no message to probe with"
+                )
             return Refusal(LOOK_AGAIN, why) if why else ()
         if permit.limited and not permit.turns:
             return self._turn_for_one(queue, consumer)
