@@ -38,11 +38,14 @@ class ChannelConf:
     """One channel: the adapter's dotted path and the keyword arguments it is made with.
 
     max_seconds: maximum processing time of one message; its lease and heartbeat follow from it.
+    recipient_limit: messages that one recipient is sent at most over this channel, per minute,
+        hour or day ("2/m", "5/h", "20/d"); what is beyond waits. Empty: as many as there are.
     """
 
     adapter: str
     options: Mapping[str, Any] = field(default_factory=dict)
     max_seconds: int = 30
+    recipient_limit: str = ""
 
 
 @dataclass(frozen=True)

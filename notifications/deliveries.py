@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from notifications import outcomes, recipients, rendering
+from notifications import outcomes, recipient_limits, recipients, rendering
 from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
 from notifications.channels.base import Message
@@ -43,6 +43,7 @@ def deliver(
     account: Account = UNLIMITED,
     task_id: UUID | str | None = None,
     worker: str = "",
+    queue: str = "",
 ) -> None:
     """Tell everybody whom `channel` has to tell about this event.
 
@@ -53,7 +54,16 @@ def deliver(
     """
     duties = [
         Duty(
-            envelope, adapter(channel), channel, route, recipient, policy, account, task_id, worker
+            envelope,
+            adapter(channel),
+            channel,
+            route,
+            recipient,
+            policy,
+            account,
+            task_id,
+            worker,
+            queue,
         )
         for route, recipient in _addressees(envelope, channel)
     ]
@@ -102,15 +112,21 @@ def _deliver_one(duty: Duty) -> None:
 
 def _claim(duty: Duty) -> Claim | None:
     """The claim, or None when there is nothing left to do for this message."""
-    claim = Delivery.objects.claim(
-        duty.envelope,
-        channel=duty.channel,
-        route=duty.route,
-        recipient=duty.recipient,
-        lease=lease_of(duty.channel),
-        task_id=duty.task_id,
-        worker=duty.worker,
-    )
+    with recipient_limits.room(duty) as may_be_told:
+        if not may_be_told:
+            logger.info(
+                "event %s waits: its recipient has been told enough for now", duty.envelope.id
+            )
+            return None
+        claim = Delivery.objects.claim(
+            duty.envelope,
+            channel=duty.channel,
+            route=duty.route,
+            recipient=duty.recipient,
+            lease=lease_of(duty.channel),
+            task_id=duty.task_id,
+            worker=duty.worker,
+        )
     match claim.outcome:
         case ClaimOutcome.CLAIMED:
             return claim

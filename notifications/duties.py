@@ -15,7 +15,10 @@ from notifications.retries import RetryPolicy
 
 @dataclass(frozen=True)
 class Duty:
-    """Who is to be told what, and how the message that asks for it does it."""
+    """Who is to be told what, and how the message that asks for it does it.
+
+    queue: where the message came from, without the prefix; empty outside a worker.
+    """
 
     envelope: Envelope
     adapter: ChannelAdapter
@@ -26,3 +29,4 @@ class Duty:
     account: Account
     task_id: UUID | str | None
     worker: str
+    queue: str = ""

@@ -54,6 +54,7 @@ def tell(task: EventTask, envelope: Envelope, *, channel: str) -> None:
             account=account,
             task_id=task.request.id,
             worker=task.request.hostname or "",
+            queue=(task.request.headers or {}).get("queue", ""),
         )
 
 

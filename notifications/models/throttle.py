@@ -1,0 +1,101 @@
+"""Throttle: a delivery that waits because its recipient has been told enough for now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connections
+
+from notifications.models.claim import ClaimRequest
+
+REASON = "recipient_limit"
+"""On the row while it waits; a claim takes it away."""
+
+
+@dataclass(frozen=True)
+class Throttle:
+    """until: when there is room. is_new: False for a row that waits already, dispatch and all."""
+
+    until: datetime
+    is_new: bool
+
+
+# Whoever asks for the same recipient waits here for the other's claim to be committed: it counts.
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%(lock)s, 0))"
+
+# What counts, and when: what is being sent, now; what was sent, and what may have been, then;
+# what waits, when it is due. With the `most` latest of these a window is full until the oldest
+# of them leaves it, so that a hundred deliveries at once wait for a place of their own each.
+_LOOK = """
+WITH told AS (
+    SELECT
+        CASE
+            WHEN state = 'sending' THEN statement_timestamp()
+            WHEN reason = %(reason)s AND state IN ('pending', 'retrying', 'unknown')
+                THEN next_try_at
+            WHEN state = 'unknown' THEN updated_at
+            ELSE sent_at
+        END AS moment,
+        state <> 'sending' AND reason = %(reason)s AS waits
+    FROM notifications_delivery
+    WHERE channel = %(channel)s AND recipient = %(recipient)s
+      AND (event_id, route) <> (%(event)s, %(route)s)
+)
+SELECT
+    (SELECT next_try_at FROM notifications_delivery
+     WHERE channel = %(channel)s AND recipient = %(recipient)s
+       AND event_id = %(event)s AND route = %(route)s
+       AND reason = %(reason)s AND next_try_at > statement_timestamp()),
+    (SELECT count(*) FROM told
+     WHERE NOT waits AND moment > statement_timestamp() - %(window)s),
+    (SELECT moment + %(window)s FROM told
+     WHERE moment IS NOT NULL ORDER BY moment DESC LIMIT 1 OFFSET %(most)s - 1)
+"""
+
+# Only what a claim could have: nobody's else lease, and no last state.
+_PUT_OFF = """
+INSERT INTO notifications_delivery AS delivery (
+    id, event_id, event_type, event_time, subject, channel, route, recipient,
+    address, address_hash, locale, state, reason, generation, attempts,
+    next_try_at, last_error, provider_message_id, updated_at
+) VALUES (
+    %(id)s, %(event)s, %(event_type)s, %(event_time)s, %(subject)s, %(channel)s, %(route)s,
+    %(recipient)s, %(address)s, %(address_hash)s, %(locale)s, 'pending', %(reason)s,
+    %(generation)s, 0, %(until)s, '', '', statement_timestamp()
+)
+ON CONFLICT (event_id, channel, recipient, route) DO UPDATE SET
+    reason = EXCLUDED.reason, next_try_at = EXCLUDED.next_try_at, updated_at = EXCLUDED.updated_at
+WHERE delivery.generation <= EXCLUDED.generation
+  AND (
+    delivery.state IN ('pending', 'retrying')
+        AND COALESCE(delivery.next_try_at <= statement_timestamp(), TRUE)
+    OR delivery.state = 'unknown' AND delivery.next_try_at <= statement_timestamp()
+  )
+RETURNING id
+"""
+
+
+def throttle(request: ClaimRequest, *, most: int, window: timedelta, using: str) -> Throttle | None:
+    """Let the delivery wait if its recipient has had `most` in the last `window` on its channel.
+
+    Part of the caller's transaction, which is to claim the row when this returns None: until it
+    ends, nobody else is answered for this recipient and channel.
+    """
+    parameters = {
+        **vars(request),
+        "lock": f"notifications/{request.channel}/{request.recipient}",
+        "reason": REASON,
+        "most": most,
+        "window": window,
+    }
+    with connections[using].cursor() as cursor:
+        cursor.execute(_LOCK, parameters)
+        cursor.execute(_LOOK, parameters)
+        waits_until, told, free_at = cursor.fetchone()
+        if waits_until:
+            return Throttle(waits_until, is_new=False)
+        if told < most:
+            return None
+        cursor.execute(_PUT_OFF, {**parameters, "until": free_at})
+        return Throttle(free_at, is_new=True) if cursor.fetchone() else None
