@@ -57,9 +57,13 @@ class Bulkhead:
         """Deliver messages of this consumer, as many as it has room for, and the rest later."""
         with self._lock:
             share = self._shares[consumer]
-            for message in messages:
-                (share.bulk if message.queue.bulk else share.fresh)[message.handle] = message
-            ready = self._admit(share)
+            if len(self._shares) == 1:
+                ready = messages
+                share.out.update(message.handle for message in messages)
+            else:
+                for message in messages:
+                    (share.bulk if message.queue.bulk else share.fresh)[message.handle] = message
+                ready = self._admit(share)
         if ready:
             self._deliver(ready)
 
@@ -72,10 +76,12 @@ class Bulkhead:
             share = self._shares.get(received.queue.consumer)
             if share is None:
                 return
-            share.out.discard(received.handle)
-            share.fresh.pop(received.handle, None)
-            share.bulk.pop(received.handle, None)
-            ready = self._admit(share)
+            if received.handle in share.out:
+                share.out.remove(received.handle)
+            else:
+                share.fresh.pop(received.handle, None)
+                share.bulk.pop(received.handle, None)
+            ready = self._admit(share) if share.fresh or share.bulk else None
         if ready:
             self._deliver(ready)
 
