@@ -18,6 +18,9 @@
 | notifications.E014 | the database is not configured |
 | notifications.W015 | the database connections are not pooled |
 | notifications.E016 | a routed channel has no consumer: nobody would ever be told |
+| notifications.E017 | a task's rate_limit cannot be read |
+| notifications.E018 | a channel's recipient_limit cannot be read |
+| notifications.E019 | the tasks of one account declare different limits |
 
 None of them needs a database or a network. The templates of every language but the
 default one are looked at when they are used.
@@ -43,6 +46,7 @@ from notifications.channels.base import CONNECT_TIMEOUT, READ_TIMEOUT
 from notifications.conf import conf
 from notifications.consumers import Consumer, all_consumers
 from notifications.events import all_event_types
+from notifications.limit_checks import check_rate_limits, check_recipient_limits
 from notifications.models import Event
 from notifications.worker.task import EventTask
 
@@ -223,6 +227,8 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_templates,
     check_tasks,
     check_timeouts,
+    check_rate_limits,
+    check_recipient_limits,
 )
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +254,61 @@ def test_a_machine_without_any_settings_is_told_so_without_a_stack_trace(tmp_pat
     assert "Traceback" not in done.stderr
     assert "notifications.E003" in done.stderr
     assert "notifications.E014" in done.stderr
+
+
+@pytest.fixture
+def task() -> Any:
+    """`task("shop.audit", rate_limit="5/s")`: declared for this test; its name."""
+
+    def declare(name: str, **words: Any) -> str:
+        @shared_task(bind=True, base=EventTask, name=name, acks_late=True, **words)
+        def nothing(self: EventTask, envelope: Any) -> None:
+            pass
+
+        return name
+
+    return declare
+
+
+def test_a_rate_limit_that_cannot_be_read_is_found(found: Any, consumer: Any, task: Any) -> None:
+    consumer("audit", task=task("tests.often", rate_limit="often"), wants=None)
+
+    (message,) = found()
+
+    assert message.id == "notifications.E017"
+    assert "'tests.often'" in message.msg
+    assert "5/s" in message.msg
+
+
+def test_consumers_of_one_account_that_declare_different_limits_are_found(
+    found: Any, consumer: Any, task: Any
+) -> None:
+    consumer("one", task=task("tests.one", rate_limit="1/s"), wants=None, account="shared")
+    consumer("two", task=task("tests.two", rate_limit="30/m"), wants=None, account="shared")
+
+    (message,) = found()
+
+    assert message.id == "notifications.E019"
+    assert "tests.one 1/s, tests.two 30/m" in message.msg
+
+
+def test_consumers_of_one_account_may_declare_the_same_in_other_words(
+    found: Any, consumer: Any, task: Any
+) -> None:
+    consumer("one", task=task("tests.one_a_second", rate_limit="1/s"), wants=None, account="shared")
+    consumer("two", task=task("tests.sixty", rate_limit="60/m"), wants=None, account="shared")
+
+    assert found() == []
+
+
+@pytest.mark.parametrize("words", ["5/s", "5", 5])
+def test_a_recipient_limit_that_cannot_be_read_is_found(
+    found: Any, settings: Any, words: Any
+) -> None:
+    memory = ChannelConf("notifications.channels.memory.MemoryChannel")
+    channels = dict.fromkeys(settings.NOTIFICATIONS["CHANNELS"], memory)
+
+    (message,) = found(CHANNELS={**channels, "sms": replace(memory, recipient_limit=words)})
+
+    assert message.id == "notifications.E018"
+    assert "'sms'" in message.msg
