@@ -59,3 +59,23 @@ def test_sigquit_does_not_wait_for_polls(probes: Probes, threads_worker: Start) 
     wait_for(probes.is_empty)
     os.kill(worker.pid, signal.SIGQUIT)
     assert worker.wait(within=5) is not None
+
+
+def test_a_task_longer_than_the_visibility_is_finished_and_nothing_is_left_invisible(
+    probes: Probes, probe_worker: Start
+) -> None:
+    impatient = {"PROBE_VISIBILITY_SECONDS": "3", "PROBE_MAX_SECONDS": "60"}
+    long = probes.send("sleep", seconds=7.0)
+    worker = probe_worker(concurrency=2, **impatient)
+    wait_for(lambda: probes.runs(long))
+    probes.send_many(["sleep"] * 12, seconds=0.3)
+    wait_for(lambda: len(probes.runs()) >= 3)
+    worker.terminate()
+    assert worker.wait(within=20) == 0
+    visible, in_flight = probes.counts()
+    assert in_flight == 0
+    assert visible == 13 - len(probes.runs()), "what was run is gone, the rest is there at once"
+    probe_worker(concurrency=2, **impatient)
+    wait_for(probes.is_empty, within=15)
+    ran = [line.split()[1] for line in probes.runs()]
+    assert (len(ran), len(set(ran))) == (13, 13), "each exactly once"
