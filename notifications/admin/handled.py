@@ -45,7 +45,7 @@ class HandledAdmin(FactsAdmin[Handled]):
             _("What"),
             {"fields": ("event_link", ("consumer", "event_type", "order", "generation"))},
         ),
-        (_("State"), {"fields": (("state", "attempts"), "whole_error")}),
+        (_("State"), {"fields": (("state", "attempts", "starts"), "whole_error")}),
         (_("When"), {"fields": (("happened", "received"), ("done", "lag"))}),
     )
 

@@ -36,7 +36,7 @@ from notifications.worker.database import DatabaseUnavailable
 logger = logging.getLogger(__name__)
 
 WAIT_AFTER_LOSS = 10
-"""Seconds until a message comes again whose process died under it; `maxReceiveCount` bounds it."""
+"""Seconds until a message comes again whose process died under it; its starts bound it."""
 
 _LOST = (WorkerLostError, Terminated, MemoryError, SystemExit, KeyboardInterrupt)
 

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection, connections
 from django.db.models.functions import Now
 
 from notifications.local.processes import Process
+from notifications.local.stack import Stack
 from notifications.models import WorkerProcess
 from notifications.models.worker_process import KEPT, SILENCE
 from tests.integration.worker.conftest import Probes
@@ -22,6 +24,8 @@ from tests.waiting import wait_for
 
 Start = Callable[..., Process]
 State = WorkerProcess.State
+
+FAILED = "The worker's row could not be written"
 
 
 def listed(*arguments: str) -> list[dict[str, Any]]:
@@ -101,6 +105,24 @@ def test_another_worker_notices_the_loss(threads_worker: Start) -> None:
     fall_silent(gone)
     threads_worker()
     wait_for(lambda: WorkerProcess.objects.get(pk=gone.pk).state == State.LOST, within=15)
+
+
+def test_a_worker_beats_again_after_an_outage_of_the_database(
+    threads_worker: Start, stack: Stack
+) -> None:
+    worker = threads_worker()
+    before = wait_for(WorkerProcess.objects.first)
+    database = stack.part("postgres")
+    database.stop()
+    try:
+        wait_for(lambda: FAILED in worker.log, within=20)
+    finally:
+        database.start()
+        connections.close_all()
+        connection.close_pool()
+    wait_for(lambda: row().beat_at > before.beat_at, within=40)
+    assert worker.log.count(FAILED) == 1
+    assert row().state == State.RUNNING
 
 
 def test_one_that_was_taken_for_lost_and_beats_is_alive(db: None) -> None:
