@@ -1,0 +1,141 @@
+"""`manage.py deliveries`: what an operator finds, and what may be settled."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from notifications.models import Delivery
+from tests.integration.operator_rows import EMAIL, PHONE, make_delivery, make_event
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments: object) -> str:
+    out = StringIO()
+    call_command("deliveries", *map(str, arguments), stdout=out)
+    return out.getvalue()
+
+
+def listed(*arguments: object) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run("list", "--json", *arguments))
+    return found
+
+
+def settle(*ids: object, state: str = "sent", **options: str) -> str:
+    given = {"reason": "the console shows it", "by": "mira", **options}
+    return run(
+        *("settle", *ids, "--as", state),
+        *(word for name, value in given.items() for word in (f"--{name}", value)),
+    )
+
+
+def test_the_list_is_narrowed_by_state_channel_and_subject() -> None:
+    unknown = make_delivery(make_event(1), state="unknown", channel="sms")
+    make_delivery(make_event(2), state="sent", channel="sms")
+    make_delivery(make_event(3), state="unknown", channel="email")
+
+    for narrowed in (["--state", "unknown", "--channel", "sms"], ["--subject", "order/1"]):
+        [row] = listed(*narrowed)["deliveries"]
+        assert row["id"] == str(unknown.pk)
+        assert row["tag"] == f"{unknown.pk}.0.1"
+    assert f"{unknown.pk}  unknown" in run("list", "--subject", "order/1")
+    assert "Nothing matches." in run("list", "--subject", "order/4")
+
+
+def test_no_address_is_printed() -> None:
+    for channel in ("email", "sms"):
+        delivery = make_delivery(make_event(1), state="unknown", channel=channel)
+        Delivery.objects.filter(pk=delivery.pk).update(last_error="")
+    for printed in (run("list"), run("list", "--json")):
+        assert EMAIL not in printed
+        assert PHONE not in printed
+
+
+def test_the_pages_show_every_row_once() -> None:
+    rows = {str(make_delivery(make_event(number)).pk) for number in range(5)}
+    shown, after = [], []
+    while True:
+        page = listed("--limit", 2, *after)
+        shown += [row["id"] for row in page["deliveries"]]
+        if page["next"] is None:
+            break
+        after = ["--after", page["next"]]
+    assert len(shown) == 5
+    assert set(shown) == rows
+
+
+def test_a_page_after_a_delivery_that_is_not_there_is_refused() -> None:
+    with pytest.raises(CommandError, match="there is no such delivery"):
+        run("list", "--after", uuid4())
+
+
+@pytest.mark.parametrize("state", ["sent", "failed"])
+def test_an_unknown_delivery_is_settled_with_who_and_why(state: str) -> None:
+    delivery = make_delivery(make_event(), state="unknown")
+    printed = settle(f"{delivery.pk}.0.1", state=state, reason=f"looked up for {EMAIL}")
+    assert f"{delivery.pk}  unknown, is now {state}" in printed
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.reason) == (state, "settled_by_operator")
+    assert delivery.last_error.startswith(f"Settled as {state} by mira: looked up for g…@")
+    assert EMAIL not in delivery.last_error
+    assert delivery.next_try_at is None
+    assert (delivery.sent_at is not None) == (state == "sent")
+
+
+@pytest.mark.parametrize("state", sorted(set(Delivery.State.values) - {"unknown"}))
+def test_any_other_is_left_alone_and_the_answer_says_why(state: str) -> None:
+    delivery = make_delivery(make_event(), state=state)
+    unknown = make_delivery(make_event(2), state="unknown")
+    with pytest.raises(SystemExit):
+        settle(delivery.pk, unknown.pk)
+    delivery.refresh_from_db()
+    unknown.refresh_from_db()
+    assert (delivery.state, unknown.state) == (state, "sent")
+
+
+def test_why_not_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    missing = uuid4()
+    delivery = make_delivery(make_event(), state="delivered")
+    with pytest.raises(SystemExit):
+        call_command(
+            *("deliveries", "settle", str(delivery.pk), str(missing)),
+            *("--as", "sent", "--reason", "x"),
+        )
+    printed = capsys.readouterr().out
+    assert f"{delivery.pk}  left alone: delivered, that is a last state" in printed
+    assert f"{missing}  left alone: there is no such delivery" in printed
+
+
+def test_a_dry_run_does_nothing() -> None:
+    delivery = make_delivery(make_event(), state="unknown")
+    out = StringIO()
+    call_command(
+        *("deliveries", "settle", str(delivery.pk), "--as", "sent"),
+        *("--reason", "x", "--dry-run"),
+        stdout=out,
+    )
+    assert "unknown, would be sent" in out.getvalue()
+    delivery.refresh_from_db()
+    assert delivery.state == "unknown"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("settle", "no-id", "--as", "sent", "--reason", "x"),
+        ("settle", str(uuid4()), "--as", "delivered", "--reason", "x"),
+        ("settle", str(uuid4()), "--as", "sent"),
+        ("settle", str(uuid4()), "--as", "sent", "--reason", " "),
+        ("list", "--limit", "0"),
+        ("list", "--state", "lost"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError):
+        run(*arguments)
