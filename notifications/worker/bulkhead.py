@@ -1,6 +1,8 @@
 """Bulkhead: a consumer whose provider hangs takes no more than half of a pool that it shares.
 
-Named for a ship's, which keep one leak from sinking it: Michael Nygard, "Release It!" (2007).
+Not even while the others have nothing to do: what it had borrowed when its provider began to
+hang, it would keep. A worker that needs more for one channel has a larger pool, or that channel
+alone. Named for a ship's, which keep one leak from sinking it: Michael Nygard, "Release It!" (2007).
 """
 
 from __future__ import annotations
