@@ -50,7 +50,10 @@ def receives(queue: str = "email") -> list[int]:
     while (
         messages := client("sqs")
         .receive_message(
-            QueueUrl=url(queue), MaxNumberOfMessages=10, AttributeNames=["ApproximateReceiveCount"]
+            QueueUrl=url(queue),
+            MaxNumberOfMessages=10,
+            WaitTimeSeconds=0,
+            AttributeNames=["ApproximateReceiveCount"],
         )
         .get("Messages")
     ):
