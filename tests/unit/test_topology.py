@@ -13,8 +13,13 @@ from django.core.exceptions import ImproperlyConfigured
 
 from notifications import topology
 from notifications.aws.arns import Arns
-from notifications.aws.attributes import queue_attributes, same, subscription_attributes
-from notifications.consumers import Consumer
+from notifications.aws.attributes import (
+    queue_attributes,
+    same,
+    subscription_attributes,
+    topic_attributes,
+)
+from notifications.consumers import Consumer, Source
 from notifications.events import EventData, EventType
 from notifications.topology import Topology, compute
 
@@ -53,7 +58,10 @@ def test_the_topology_of_the_shop_is_the_one_in_the_snapshot() -> None:
 def _in_full(layout: Topology) -> dict[str, object]:
     """The data, and what SNS and SQS are told."""
     return {
-        "topics": [asdict(topic) for topic in layout.topics],
+        "topics": [
+            asdict(topic) | {"attributes": _parsed(topic_attributes(topic, ARNS))}
+            for topic in layout.topics
+        ],
         "queues": [
             asdict(queue) | {"attributes": _parsed(queue_attributes(queue, ARNS))}
             for queue in layout.queues
@@ -115,6 +123,30 @@ def test_a_consumer_that_wants_nothing_has_its_queues_all_the_same() -> None:
 
     assert len(layout.queues) == 3
     assert layout.subscriptions == ()
+
+
+def test_a_consumer_of_other_bodies_has_a_topic_of_its_own_where_no_event_goes() -> None:
+    source = Source("word", read=lambda body: None, publishers=("ses.amazonaws.com",))
+    layout = _computed(
+        Consumer("receipts", task="t", wants=None, source=source),
+        Consumer("analytics", task="t", wants=None),
+    )
+
+    assert [s for s in layout.subscriptions if "dev-word" in s.topic] == [
+        topology.Subscription("dev-word", "dev-receipts", None)
+    ]
+    assert layout.queue("receipts").senders == ("dev-word",)
+    assert layout.queue("analytics").senders == ("dev-orders", "dev-payments")
+    assert topic_attributes(layout.topic("orders"), ARNS) == {}
+    [statement] = json.loads(topic_attributes(layout.topic("word"), ARNS)["Policy"])["Statement"]
+    assert statement["Principal"] == {"Service": ["ses.amazonaws.com"]}
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ARNS.account}}
+
+
+def test_a_topic_that_carries_events_carries_nothing_else() -> None:
+    source = Source("orders", read=lambda body: None)
+    with pytest.raises(ImproperlyConfigured, match=r"'receipts' takes 'orders'"):
+        _computed(Consumer("receipts", task="t", wants=None, source=source))
 
 
 def test_sqs_moves_a_message_away_only_well_after_the_task_would_have_given_up() -> None:
