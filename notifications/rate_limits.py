@@ -8,12 +8,15 @@ and whose turn it is, are on the account's row (`notifications.models.rate_limit
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from datetime import datetime
 
 from celery import current_app
 from celery.utils.time import rate
 from django.core.exceptions import ImproperlyConfigured
 
-from notifications.consumers import Consumer
+from notifications.consumers import Consumer, all_consumers
+from notifications.models import RateLimit
 
 SHORTEST_LATE, LONGEST_LATE = 0.1, 1.0
 """Seconds; the bounds of `valid_for`."""
@@ -66,3 +69,62 @@ def in_words(per_second: float | None) -> str:
         if math.isclose(count, round(count), rel_tol=1e-9) and round(count):
             return f"{round(count)}/{unit}"
     return f"{per_second:g}/s"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One account's limit as it stands, in units a second; None is no limit.
+
+    override: what an operator set, math.inf being no limit. burst: units at once after a rest.
+    granted: units in all. consumers: those that send through it.
+    """
+
+    account: str
+    consumers: tuple[str, ...]
+    declared: float | None
+    override: float | None
+    effective: float | None
+    burst: int
+    granted: int
+    changed_at: datetime | None
+    changed_by: str
+    reason: str
+
+
+def standings() -> list[Standing]:
+    """Every account that a consumer sends through, and those of which only a row is left."""
+    rows = {row.account: row for row in RateLimit.objects.all()}
+    senders: dict[str, list[Consumer]] = {account: [] for account in rows}
+    for consumer in all_consumers():
+        senders.setdefault(consumer.account_name, []).append(consumer)
+    return [
+        _standing(rows.get(account) or RateLimit(account=account), sending)
+        for account, sending in sorted(senders.items())
+    ]
+
+
+def standing(account: str) -> Standing:
+    """One of them. Raises ImproperlyConfigured listing those there are."""
+    found = {each.account: each for each in standings()}
+    if account not in found:
+        raise ImproperlyConfigured(
+            f"No account is named {account!r}; there are: {', '.join(found) or 'none'}."
+        )
+    return found[account]
+
+
+def _standing(row: RateLimit, senders: list[Consumer]) -> Standing:
+    if senders:  # what the code says now; the row has it only since the last grant
+        row.declared = declared(senders[0])
+    return Standing(
+        account=row.account,
+        consumers=tuple(sender.name for sender in senders),
+        declared=row.declared,
+        override=row.override,
+        effective=row.effective,
+        burst=row.burst or 1,
+        granted=row.granted,
+        changed_at=row.changed_at,
+        changed_by=row.changed_by,
+        reason=row.reason,
+    )

@@ -16,6 +16,7 @@ from notifications.admin import (
     events,
     handled,
     pauses,
+    rate_limits,
     receipts,
     workers,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "events",
     "handled",
     "pauses",
+    "rate_limits",
     "receipts",
     "workers",
 ]

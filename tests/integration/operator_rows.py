@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from math import inf
 from uuid import UUID, uuid4
 
 from django.contrib.auth.models import Permission, User
@@ -24,6 +25,7 @@ from notifications.models import (
     Event,
     Handled,
     Pause,
+    RateLimit,
     Receipt,
     WorkerProcess,
 )
@@ -43,6 +45,7 @@ MODELS: list[type[Model]] = [
     Handled,
     Breaker,
     Pause,
+    RateLimit,
     Receipt,
     WorkerProcess,
     TaskResult,
@@ -219,6 +222,8 @@ def make_everything() -> list[Model]:
     for state in Breaker.State.values:
         account = f"account-{state}"
         rows.append(Breaker.objects.create(account=account, state=state, last_error=f"no {EMAIL}"))
+    for account, override in {"email": 14.0, "sms": inf, "push": None}.items():
+        rows.append(RateLimit.objects.create(account=account, declared=5, override=override))
     for resumed_at in (None, timezone.now()):
         rows.append(Pause.objects.create(kind="queue", name="email", resumed_at=resumed_at))
     for state in WorkerProcess.State.values:
