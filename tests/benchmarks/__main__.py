@@ -11,11 +11,12 @@ from rich.console import Console
 
 from notifications.local.parts import PartFailed
 from notifications.local.processes import stopped_by_signals
-from tests.benchmarks import consumer_empty_task
+from tests.benchmarks import consumer_empty_task, consumer_with_records
 from tests.benchmarks.result import Result, show
 
 BENCHMARKS: Mapping[str, Callable[[Callable[[str], None]], Result]] = {
     "consumer_empty_task": consumer_empty_task.run,
+    "consumer_with_records": consumer_with_records.run,
 }
 
 

@@ -12,18 +12,18 @@ a process patched for it, so it stands beside, in a row and with figures of its 
 from __future__ import annotations
 
 import os
-import statistics
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import celeryconfig
 from tests.benchmarks import ours, peer
+from tests.benchmarks.contender import Contender, Progress, best
 from tests.benchmarks.ground import ROOT, Drained, Ground, ground
 from tests.benchmarks.ours import Ours
 from tests.benchmarks.peer import Peer
-from tests.benchmarks.result import Result, Row
+from tests.benchmarks.result import Result
 
 LATENCY = 0.010
 RECEIVES: int = celeryconfig.broker_transport_options["receives_per_queue"]
@@ -46,8 +46,6 @@ LEAST_TIMES_PEER = 15
 LEAST_OF_LIMIT = 0.7
 MOST_REQUESTS = 0.45
 
-Progress = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class Size:
@@ -60,47 +58,6 @@ class Size:
     grid: int = 300
 
 
-@dataclass
-class Contender:
-    """One row of the table. `drain` runs one round of so many messages."""
-
-    who: str
-    settings: str
-    drain: Callable[[int], Drained]
-    rounds: list[Drained] = field(default_factory=list)
-
-    def run(self, messages: int, progress: Progress) -> None:
-        progress(f"{self.who}, {self.settings}: {messages:,} messages")
-        self.rounds.append(self.drain(messages))
-
-    def median(self, figure: Callable[[Drained], float]) -> float:
-        return statistics.median(map(figure, self.rounds))
-
-    @property
-    def per_second(self) -> float:
-        return self.median(lambda drained: drained.per_second)
-
-    @property
-    def requests_each(self) -> float:
-        return self.median(lambda drained: drained.requests_each)
-
-    @property
-    def cpu_milliseconds(self) -> float:
-        return self.median(lambda drained: drained.cpu_milliseconds)
-
-    def row(self) -> Row:
-        return Row(
-            self.who,
-            self.settings,
-            {
-                "messages": sum(drained.sent for drained in self.rounds),
-                "messages/s": self.per_second,
-                "CPU ms each": self.cpu_milliseconds,
-                "requests each": self.requests_each,
-            },
-        )
-
-
 def run(progress: Progress, size: Size | None = None) -> Result:
     """Three to four minutes. `progress` is told what is being done."""
     size = size or Size()
@@ -110,7 +67,7 @@ def run(progress: Progress, size: Size | None = None) -> Result:
         us = Contender("ours", str(OURS), partial(queue.drain, OURS))
         bare = [_bare(here, queue, deleters) for deleters in (0, RECEIVES)]
         tried = [_try(plain, PEER_GRID, size, progress), _try(plain, GEVENT_GRID, size, progress)]
-        them, green = (_best(grid) for grid in tried)
+        them, green = (best(grid) for grid in tried)
         for _ in range(size.rounds):
             us.run(size.ours, progress)
             them.run(size.peer, progress)
@@ -130,12 +87,6 @@ def _try(
     for contender in tried:
         contender.run(size.grid, progress)
     return tried
-
-
-def _best(tried: Sequence[Contender]) -> Contender:
-    """The fastest, its rounds still to come."""
-    fastest = max(tried, key=lambda contender: contender.per_second)
-    return replace(fastest, who="plain Celery, best", rounds=[])
 
 
 def _bare(here: Ground, queue: Ours, deleters: int) -> Contender:

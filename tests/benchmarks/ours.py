@@ -1,9 +1,9 @@
-"""Ours: events published to SNS in batches of ten, consumed by one worker of `project`."""
+"""Ours: events published to SNS in batches of ten, consumed by one worker of a project."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +14,25 @@ from notifications.identifiers import uuid7
 from notifications.local.processes import Process
 from tests.benchmarks.ground import Drained, Ground
 
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.benchmarks.project.settings"}
 PREFIX = "bench"
 BATCH = 10
 _PUBLISHERS = 4
+
+
+@dataclass(frozen=True)
+class Project:
+    """A Django project that consumes `bench.ordered`: its package, and its consumer's name."""
+
+    package: str
+    consumer: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"DJANGO_SETTINGS_MODULE": f"{self.package}.settings"}
+
+
+EMPTY = Project("tests.benchmarks.project", "empty")
+MAILER = Project("tests.benchmarks.mailer", "email")
 
 
 @dataclass(frozen=True)
@@ -31,25 +46,26 @@ class Settings:
 
 
 class Ours:
-    """The queue of the consumer `empty`, filled through its topic."""
+    """The queue of the project's consumer, filled through its topic."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, project: Project = EMPTY) -> None:
         self._ground = ground
+        self._project = project
         for command in ("migrate", "provision"):
             ground.run(
                 [sys.executable, "-m", "django", command, "--verbosity=0"],
                 name=f"ours-{command}",
-                **SETTINGS,
+                **project.environment,
             )
-        self.queue = ground.queue_url(f"{PREFIX}-empty")
-        self._dead_letters = ground.queue_url(f"{PREFIX}-empty-dlq")
+        self.queue = ground.queue_url(f"{PREFIX}-{project.consumer}")
+        self._dead_letters = ground.queue_url(f"{PREFIX}-{project.consumer}-dlq")
         self._sns = ground.client("sns")
         self._topic = self._sns.create_topic(Name=f"{PREFIX}-bench-events")["TopicArn"]
 
-    def drain(self, settings: Settings, messages: int) -> Drained:
+    def drain(self, settings: Settings, messages: int, **env: str) -> Drained:
         """Publish `messages` events, then time one worker process."""
         self.publish(messages)
-        drained = self._ground.drain(self.queue, self._worker(settings))
+        drained = self._ground.drain(self.queue, self._worker(settings, env))
         if dead := self._ground.depth(self._dead_letters):
             raise RuntimeError(f"{dead} of {messages} events became dead letters")
         return drained
@@ -67,13 +83,13 @@ class Ours:
         if answer.get("Failed"):
             raise RuntimeError(f"SNS refused {len(answer['Failed'])} events")
 
-    def _worker(self, settings: Settings) -> Process:
+    def _worker(self, settings: Settings, env: Mapping[str, str]) -> Process:
         command = [
-            *(sys.executable, "-m", "celery", "-A", "tests.benchmarks.project", "worker"),
-            *("--queues", "empty", "--pool", "threads"),
+            *(sys.executable, "-m", "celery", "-A", self._project.package, "worker"),
+            *("--queues", self._project.consumer, "--pool", "threads"),
             *("--concurrency", str(settings.concurrency)),
         ]
-        return self._ground.start(command, name="ours", **SETTINGS)
+        return self._ground.start(command, name="ours", **self._project.environment, **env)
 
 
 def event_text(number: int) -> str:

@@ -21,12 +21,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Result:
-    """`targets` maps what must hold, in words, to whether it did."""
+    """`targets` maps what must hold, in words, to whether it did. limit: None if none is known."""
 
     unit: str
     ours: float
     peer: float
-    limit: float
+    limit: float | None
     rows: Sequence[Row]
     targets: Mapping[str, bool] = field(default_factory=dict)
     notes: Sequence[str] = ()
@@ -37,19 +37,20 @@ class Result:
         return self.ours / self.peer
 
     @property
-    def ratio_to_limit(self) -> float:
-        return self.ours / self.limit
+    def ratio_to_limit(self) -> float | None:
+        return self.ours / self.limit if self.limit else None
 
     def as_json(self) -> dict[str, Any]:
-        return {
+        figures = {
             "unit": self.unit,
             "ours": round(self.ours, 1),
             "peer": round(self.peer, 1),
-            "limit": round(self.limit, 1),
             "ratio_to_peer": round(self.ratio_to_peer, 2),
-            "ratio_to_limit": round(self.ratio_to_limit, 3),
-            **self.extra,
         }
+        if self.limit and self.ratio_to_limit:
+            figures["limit"] = round(self.limit, 1)
+            figures["ratio_to_limit"] = round(self.ratio_to_limit, 3)
+        return {**figures, **self.extra}
 
 
 def show(console: Console, name: str, result: Result) -> None:
@@ -64,8 +65,10 @@ def show(console: Console, name: str, result: Result) -> None:
         figures = [_text(row.figures[c]) if c in row.figures else "" for c in columns]
         table.add_row(row.who, row.settings, *figures)
     console.print(table)
-    ratios = f"{result.ratio_to_peer:.1f} times the peer, {result.ratio_to_limit:.2f} of the limit"
-    console.print(f"ours: {ratios}")
+    ratios = [f"{result.ratio_to_peer:.1f} times the peer"]
+    if result.ratio_to_limit:
+        ratios.append(f"{result.ratio_to_limit:.2f} of the limit")
+    console.print(f"ours: {', '.join(ratios)}")
     for note in result.notes:
         console.print(f"  {note}")
     for target, held in result.targets.items():

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.benchmarks.ground import Ground, ground
-from tests.benchmarks.ours import Ours, Settings
+from tests.benchmarks.ours import MAILER, Ours, Settings
+from tests.benchmarks.provider import Provider
 from tests.benchmarks.result import Result
 
 
@@ -52,3 +53,15 @@ def test_a_result_is_one_json_object_of_the_agreed_keys() -> None:
         "ratio_to_limit": 0.9,
         "more": 1,
     }
+
+
+def test_a_result_without_a_known_limit_names_none() -> None:
+    assert not {"limit", "ratio_to_limit"} & set(Result("emails/s", 900, 45, None, []).as_json())
+
+
+def test_emails_are_sent_once_each_and_counted_at_the_provider(here: Ground) -> None:
+    queue, provider = Ours(here, MAILER), Provider(here, seconds=0.05)
+
+    drained = queue.drain(Settings(concurrency=16), 300, **provider.environment)
+
+    assert drained.sent == provider.taken() == 300

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,30 +36,32 @@ class Settings:
 
 
 class Peer:
-    """One queue of its own, filled and drained by plain Celery."""
+    """One queue of its own, filled and drained by plain Celery. `task`: the module of its task."""
 
-    def __init__(self, ground: Ground, *, body: str) -> None:
+    def __init__(self, ground: Ground, *, body: str, task: str = "empty") -> None:
         self._ground = ground
+        self._task = task
         self._python = _installed()
         self._queue = ground.create_queue("peer")
         self._body = body
 
-    def drain(self, settings: Settings, messages: int) -> Drained:
+    def drain(self, settings: Settings, messages: int, **env: str) -> Drained:
         """Send `messages` tasks, then time one worker process."""
         with self._ground.counted_from_here():
-            fill = [self._python, "app.py", "fill", str(messages)]
+            fill = [self._python, f"{self._task}.py", str(messages)]
             self._ground.run(fill, name="peer-fill", cwd=HERE, **self._environment())
-        return self._ground.drain(self._queue, self._worker(settings))
+        return self._ground.drain(self._queue, self._worker(settings, env))
 
-    def _worker(self, settings: Settings) -> Process:
+    def _worker(self, settings: Settings, env: Mapping[str, str]) -> Process:
         command = [
-            *(self._python, "-m", "celery", "-A", "app", "worker", "--queues", "peer"),
+            *(self._python, "-m", "celery", "-A", self._task, "worker", "--queues", "peer"),
             *("--pool", settings.pool, "--concurrency", str(settings.concurrency)),
             *("--prefetch-multiplier", str(settings.prefetch)),
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         ]
         interval = {"PEER_POLLING_INTERVAL": str(settings.polling_interval)}
-        return self._ground.start(command, name="peer", cwd=HERE, **self._environment(), **interval)
+        environment = {**self._environment(), **interval, **env}
+        return self._ground.start(command, name="peer", cwd=HERE, **environment)
 
     def _environment(self) -> dict[str, str]:
         return {"PEER_QUEUE_URL": self._queue, "PEER_BODY": self._body, "PYTHONPATH": ""}

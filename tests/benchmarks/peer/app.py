@@ -1,15 +1,14 @@
 """Plain Celery on kombu's own SQS transport, in a virtual environment of its own.
 
-`celery -A app worker …` consumes; `python app.py fill NUMBER` sends, with Celery's own
-message format. The queue and the polling interval come from the environment.
+`celery -A empty worker …` consumes and `python empty.py NUMBER` sends (`teller` likewise), with
+Celery's own message format. Queue and polling interval come from the environment.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 
-from celery import Celery
+from celery import Celery, Task
 
 QUEUE = "peer"
 
@@ -29,16 +28,8 @@ app.conf.update(
 )
 
 
-@app.task(name="peer.empty")
-def empty(text: str) -> None:
-    """Nothing."""
-
-
-def fill(number: int) -> None:
+def fill(task: Task, number: int) -> None:
+    """Send `number` messages for `task`."""
     with app.producer_or_acquire() as producer:
         for _ in range(number):
-            empty.apply_async((os.environ["PEER_BODY"],), producer=producer)
-
-
-if __name__ == "__main__":
-    fill(int(sys.argv[2]))
+            task.apply_async((os.environ["PEER_BODY"],), producer=producer)

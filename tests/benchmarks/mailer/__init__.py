@@ -1,0 +1,1 @@
+"""A project that tells customers of their orders by email, and keeps record of it."""
