@@ -14,6 +14,7 @@ statements are in `notifications.models.breaker`.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 from django.db import Error
 
@@ -56,6 +57,12 @@ def report(account: str, error: NotificationError | None, *, took: float = 0.0) 
         logger.warning(
             "What account %s answered is not on its breaker: %s", account, type(trouble).__name__
         )
+
+
+def leave_probe(account: str) -> None:
+    """The message that was to probe has asked no provider: another may at once. Never raises."""
+    with suppress(Error):  # the lease ends by itself
+        Breaker.objects.release_probe(account)
 
 
 def _succeeded(account: str, took: float) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
-
-from django.db import Error
 
 from notifications import breakers, consumers, rate_limits, switches
 from notifications.accounts import UNLIMITED, Account
 from notifications.consumers import Consumer
 from notifications.exceptions import Busy, NotificationError
-from notifications.models import Breaker
 from notifications.worker import turns
 
 HORIZON, BULK_HORIZON = 2.0, 0.25
@@ -91,8 +88,7 @@ class ProviderAccount:
     def close(self) -> None:
         """The run is over. A probe that asked no provider gives way to another."""
         if self._probe:
-            with suppress(Error):  # its lease ends by itself
-                Breaker.objects.release_probe(self.name)
+            breakers.leave_probe(self.name)
 
 
 def admit(task: Any) -> None:

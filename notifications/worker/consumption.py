@@ -11,7 +11,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from notifications import switches
+from django.db import connection
+
+from notifications import breakers, consumers, switches
 from notifications.dead_letters import Failure
 from notifications.exceptions import NotAnEvent, UnknownEvent
 from notifications.worker import broker, translation
@@ -280,7 +282,11 @@ class Consumption:
             for received in held:
                 self.retry(received.handle, WAIT_WITHOUT_DATABASE)
         else:
-            self._bulkhead.put(queue.consumer, [each for each in held if self._read(each)])
+            events = [each for each in held if self._read(each)]
+            self._bulkhead.put(queue.consumer, events)
+            if any(each.probe for each in held) and not events:
+                breakers.leave_probe(consumers.get(queue.consumer).account_name)
+                connection.close()
 
     def _hand_back(self, held: list[Received], seconds: float) -> None:
         waiting = self._in_flight.take_unstarted(lambda each: each in held)

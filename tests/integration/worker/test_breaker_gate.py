@@ -8,9 +8,11 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from notifications import pauses
 from notifications.local.providers.client import SandboxClient
-from notifications.models import Attempt, Breaker
+from notifications.models import Attempt, Breaker, Pause
 from notifications.models.breaker import FAILURES
+from orders_site.orders.services import cancel_order
 from tests.conftest import Start
 from tests.integration.worker import mails
 from tests.waiting import wait_for
@@ -89,6 +91,23 @@ def test_a_suspended_account_is_left_alone_at_once_and_its_messages_age_by_nothi
     assert running.wait(within=20) == 0
     receives = wait_for_all_visible(len(orders))
     assert sum(receives) <= len(orders) + 2, "each at most once, beside the two probes"
+
+
+def test_a_probe_that_meets_a_paused_type_leaves_the_next_message_to_probe(
+    worker: Start, sandbox: SandboxClient
+) -> None:
+    held, told = mails.orders(2)
+    cancel_order(order=told, reason="customer_request")
+    pauses.pause(Pause.Kind.EVENT_TYPE, "order.created", by="ada", reason="wrong template")
+    Breaker.objects.failed("email", "SendingPaused", at_once=True, retry_after=0)
+    mails.send(held)
+
+    worker("email", **SHORT_POLLS)
+    wait_for(lambda: pauses.waiting("order.created") == 1, what="the paused one to be put off")
+    mails.send(told, "order.cancelled")
+
+    wait_for(lambda: sandbox.requests("email") == 1, within=15, what="the other one")
+    wait_for(lambda: Breaker.objects.get().state == Breaker.State.CLOSED)
 
 
 def wait_for_all_visible(count: int) -> list[int]:
