@@ -36,7 +36,7 @@ def told(self: object, envelope: Envelope) -> None:
 @pytest.fixture
 def received() -> Iterator[dict[str, Any]]:
     """The headers of a message received for the first time, sent now."""
-    headers = {"consumer": "payments", "queue": "payments", "receive_count": 1}
+    headers = {"consumer": "email", "queue": "email", "receive_count": 1}
     headers |= {"sent_at": time.time()}
     for each in (task, told):
         each.push_request(headers=headers, retries=0)
@@ -54,7 +54,7 @@ def test_a_success_on_the_first_receive_costs_no_query() -> None:
 
 def test_a_success_after_a_failure_closes_its_row(received: dict[str, Any]) -> None:
     event = letter()
-    Handled.objects.count_attempt("payments", event, OSError("no route"))
+    Handled.objects.count_attempt("email", event, OSError("no route"))
     received["receive_count"] = 2
     task(event)
     row = Handled.objects.get()
@@ -66,14 +66,14 @@ def test_a_success_after_a_failure_closes_its_row(received: dict[str, Any]) -> N
 def test_a_success_of_an_event_that_was_put_off_closes_its_row() -> None:
     """Its message is a new one, which SQS receives for the first time."""
     event = letter(age=timedelta(hours=1))
-    Handled.objects.count_attempt("payments", event, OSError("see you in an hour"))
+    Handled.objects.count_attempt("email", event, OSError("see you in an hour"))
     task(event)
     assert Handled.objects.get().outcome == Handled.Outcome.DONE
 
 
 @pytest.mark.usefixtures("received")
 def test_a_success_after_a_redrive_closes_the_row_of_what_was_given_up() -> None:
-    Handled.objects.mark_failed("payments", event := letter(generation=1), OSError())
+    Handled.objects.mark_failed("email", event := letter(generation=1), OSError())
     task(event)
     assert Handled.objects.get().outcome == Handled.Outcome.DONE
 

@@ -55,7 +55,7 @@ def task(self: object, envelope: Envelope) -> None:
 def run(event: Envelope, deed: Deed = nothing, *, receives: int = 2) -> None:
     """One receive of the event, in which the task does that."""
     deeds[event.id] = deed
-    headers: dict[str, Any] = {"consumer": "payments", "queue": "payments"}
+    headers: dict[str, Any] = {"consumer": "email", "queue": "email"}
     headers |= {"receive_count": receives, "sent_at": time.time()}
     task.push_request(headers=headers, retries=0)
     try:
@@ -125,8 +125,8 @@ def test_memory_that_runs_out_is_no_end() -> None:
 
 def test_attempts_that_failed_are_read_with_the_start() -> None:
     event, retries = letter(), list[int]()
-    Handled.objects.count_attempt("payments", event, OSError())
-    Handled.objects.count_attempt("payments", event, OSError())
+    Handled.objects.count_attempt("email", event, OSError())
+    Handled.objects.count_attempt("email", event, OSError())
     run(event, lambda: retries.append(task.request.retries))
     again = replace(event, generation=1)
     Handled.objects.filter().update(outcome=Handled.Outcome.FAILED)
@@ -136,7 +136,7 @@ def test_attempts_that_failed_are_read_with_the_start() -> None:
 
 def test_what_is_done_stays_done_when_its_message_kills_a_process_and_comes_again() -> None:
     event = letter()
-    Handled.objects.mark_done("payments", event)
+    Handled.objects.mark_done("email", event)
     done_at = Handled.objects.get().done_at
     die_with(event, times=1)
     run(event)
