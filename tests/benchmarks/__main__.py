@@ -11,12 +11,14 @@ from rich.console import Console
 
 from notifications.local.parts import PartFailed
 from notifications.local.processes import stopped_by_signals
-from tests.benchmarks import consumer_empty_task, consumer_with_records
+from tests.benchmarks import backlog, consumer_empty_task, consumer_with_records, rate_limits
 from tests.benchmarks.result import Result, show
 
 BENCHMARKS: Mapping[str, Callable[[Callable[[str], None]], Result]] = {
     "consumer_empty_task": consumer_empty_task.run,
     "consumer_with_records": consumer_with_records.run,
+    "rate_limits": rate_limits.run,
+    "backlog": backlog.run,
 }
 
 

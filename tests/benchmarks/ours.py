@@ -65,7 +65,7 @@ class Ours:
     def drain(self, settings: Settings, messages: int, **env: str) -> Drained:
         """Publish `messages` events, then time one worker process."""
         self.publish(messages)
-        drained = self._ground.drain(self.queue, self._worker(settings, env))
+        drained = self._ground.drain(self.queue, self.worker(settings, env))
         if dead := self._ground.depth(self._dead_letters):
             raise RuntimeError(f"{dead} of {messages} events became dead letters")
         return drained
@@ -73,6 +73,15 @@ class Ours:
     def publish(self, messages: int) -> None:
         with self._ground.counted_from_here(), ThreadPoolExecutor(_PUBLISHERS) as pool:
             list(pool.map(self._publish_batch, _numbers(messages)))
+
+    def worker(self, settings: Settings, env: Mapping[str, str]) -> Process:
+        """One worker process, just started."""
+        command = [
+            *(sys.executable, "-m", "celery", "-A", self._project.package, "worker"),
+            *("--queues", self._project.consumer, "--pool", "threads"),
+            *("--concurrency", str(settings.concurrency)),
+        ]
+        return self._ground.start(command, name="ours", **self._project.environment, **env)
 
     def _publish_batch(self, numbers: range) -> None:
         entries = [
@@ -82,14 +91,6 @@ class Ours:
         answer = self._sns.publish_batch(TopicArn=self._topic, PublishBatchRequestEntries=entries)
         if answer.get("Failed"):
             raise RuntimeError(f"SNS refused {len(answer['Failed'])} events")
-
-    def _worker(self, settings: Settings, env: Mapping[str, str]) -> Process:
-        command = [
-            *(sys.executable, "-m", "celery", "-A", self._project.package, "worker"),
-            *("--queues", self._project.consumer, "--pool", "threads"),
-            *("--concurrency", str(settings.concurrency)),
-        ]
-        return self._ground.start(command, name="ours", **self._project.environment, **env)
 
 
 def event_text(number: int) -> str:

@@ -41,7 +41,7 @@ class Peer:
     def __init__(self, ground: Ground, *, body: str, task: str = "empty") -> None:
         self._ground = ground
         self._task = task
-        self._python = _installed()
+        self._python = python()
         self._queue = ground.create_queue("peer")
         self._body = body
 
@@ -67,7 +67,7 @@ class Peer:
         return {"PEER_QUEUE_URL": self._queue, "PEER_BODY": self._body, "PYTHONPATH": ""}
 
 
-def _installed() -> Path:
+def python() -> Path:
     """Its Python; installed on first use, and again when its requirements have changed."""
     key = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:12]
     home = LOCAL / "peer" / key
