@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import NoReturn
 from uuid import UUID
@@ -182,6 +183,8 @@ def _render(duty: Duty, claim: Claim) -> Message:
 
 def _wait_turn(duty: Duty, message: Message) -> None:
     lend_connection()
+    with suppress(Exception):  # the send meets it again, and is the one to tell
+        duty.adapter.prepare()
     duty.account.wait_turn(duty.adapter.weight(message))
 
 

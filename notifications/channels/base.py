@@ -60,6 +60,13 @@ class ChannelAdapter(ABC):
     def send(self, message: Message) -> Accepted:
         """Hand over once: TransientError, PermanentError, ProviderPaused or OutcomeUnknown."""
 
+    def prepare(self) -> None:  # noqa: B027 - most have nothing to prepare
+        """Make what a send needs and the first one would wait for: a client, an access token.
+
+        Called before a send waits for its turn, which would pass meanwhile; so the second time
+        it must cost nothing. What it raises is not heard: the send will say it.
+        """
+
     def weight(self, message: Message) -> int:
         """The units of the account's rate limit that sending it costs: an SMS's parts, say."""
         return 1

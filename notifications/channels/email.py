@@ -60,11 +60,17 @@ class SesEmail(ChannelAdapter):
         self._configuration_set = configuration_set
         self._timeouts = {"connect_timeout": connect_timeout, "read_timeout": read_timeout}
 
+    def prepare(self) -> None:
+        self._client()
+
     def send(self, message: Message) -> Accepted:
         call = self._call(message, _recipient(message.address))
         with aws_errors.translated(_CODES, address=message.address, refine=_refine):
-            answer = client("sesv2", total_max_attempts=1, **self._timeouts).send_email(**call)
+            answer = self._client().send_email(**call)
         return Accepted(answer["MessageId"])
+
+    def _client(self) -> Any:
+        return client("sesv2", total_max_attempts=1, **self._timeouts)
 
     def _call(self, message: Message, recipient: str) -> dict[str, Any]:
         attached = Correlation(message.tag, message.event_type, message.subject)

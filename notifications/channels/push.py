@@ -61,6 +61,10 @@ class FcmPush(ChannelAdapter):
         self._lock = threading.Lock()
         self._connected: tuple[httpx.Client, AccessTokens] | None = None
 
+    def prepare(self) -> None:
+        _, tokens = self._connection()
+        tokens.current()
+
     def send(self, message: Message) -> Accepted:
         body = {"message": _payload(message, _device(message.address))}
         http, tokens = self._connection()

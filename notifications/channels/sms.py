@@ -49,18 +49,22 @@ class EndUserMessagingSms(ChannelAdapter):
         self._always = {name: value for name, value in optional.items() if value}
         self._timeouts = {"connect_timeout": connect_timeout, "read_timeout": read_timeout}
 
+    def prepare(self) -> None:
+        self._client()
+
     def send(self, message: Message) -> Accepted:
         call = self._call(message, e164(message.address))
         with aws_errors.translated(_CODES, address=message.address):
-            answer = client(
-                "pinpoint-sms-voice-v2", total_max_attempts=1, **self._timeouts
-            ).send_text_message(**call)
+            answer = self._client().send_text_message(**call)
         return Accepted(answer["MessageId"])
 
     def weight(self, message: Message) -> int:
         """Its parts: a number's rate is in these ("message parts per second", MPS).
         https://docs.aws.amazon.com/sms-voice/latest/userguide/sms-limitations-mps.html"""
         return parts(message.content.text)
+
+    def _client(self) -> Any:
+        return client("pinpoint-sms-voice-v2", total_max_attempts=1, **self._timeouts)
 
     def _call(self, message: Message, number: str) -> dict[str, Any]:
         attached = Correlation(message.tag, message.event_type, message.subject)

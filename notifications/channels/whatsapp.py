@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -57,17 +58,21 @@ class EndUserMessagingWhatsApp(ChannelAdapter):
         self._meta_api_version = meta_api_version
         self._timeouts = {"connect_timeout": connect_timeout, "read_timeout": read_timeout}
 
+    def prepare(self) -> None:
+        self._client()
+
     def send(self, message: Message) -> Accepted:
         payload = _payload(message, e164(message.address))
         with aws_errors.translated(_CODES, address=message.address, refine=_refine):
-            answer = client(
-                "socialmessaging", total_max_attempts=1, **self._timeouts
-            ).send_whatsapp_message(
+            answer = self._client().send_whatsapp_message(
                 originationPhoneNumberId=self._phone_number_id,
                 metaApiVersion=self._meta_api_version,
                 message=payload,
             )
         return Accepted(answer["messageId"])
+
+    def _client(self) -> Any:
+        return client("socialmessaging", total_max_attempts=1, **self._timeouts)
 
 
 def _payload(message: Message, number: str) -> bytes:
