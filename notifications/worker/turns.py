@@ -108,8 +108,8 @@ _purse, _limits = _Purse(), _Limits()
 
 def _start_anew_in_child() -> None:
     """A forked child has no message of its parent's, nor the thread that may hold the lock."""
-    global _purse
-    _purse = _Purse()
+    global _purse, _limits
+    _purse, _limits = _Purse(), _Limits()
 
 
 os.register_at_fork(after_in_child=_start_anew_in_child)
