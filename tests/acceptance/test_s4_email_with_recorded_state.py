@@ -53,6 +53,7 @@ def test_s4_the_state_is_checked_before_a_mail_is_sent(order, raw_queue, worker,
     assert not Attempt.objects.exists()
 
 
+@pytest.mark.trap(7)
 def test_s4_a_message_delivered_twice_is_sent_once(order, raw_queue, worker, sandbox):
     queue = raw_queue("email")
     for _ in range(2):

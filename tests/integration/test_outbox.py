@@ -44,6 +44,7 @@ def test_what_is_kept_is_what_travels() -> None:
     assert envelope.read(envelope.write(event.envelope())) == event.envelope()
 
 
+@pytest.mark.trap(12)
 def test_recording_outside_a_transaction_is_refused_with_the_mend() -> None:
     with pytest.raises(OutsideTransaction, match=r"transaction\.atomic"):
         outbox.record(OrderCreated(order_id=7))
@@ -138,6 +139,7 @@ def test_a_rollback_nudges_nobody() -> None:
         assert not list(listening.notifies(timeout=0.2))
 
 
+@pytest.mark.trap(12)
 def test_an_order_stands_although_the_relay_could_not_be_nudged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -135,6 +135,7 @@ def test_a_queue_sees_only_the_events_that_its_consumer_wants() -> None:
     assert take_all("parcels-bulk") == []
 
 
+@pytest.mark.trap(23)
 def test_drift_is_reported_and_mended() -> None:
     _provision()
     sqs, sns, url = client("sqs"), client("sns"), queue_url("test-parcels")

@@ -80,6 +80,7 @@ def _parsed(attributes: dict[str, str]) -> dict[str, object]:
     }
 
 
+@pytest.mark.trap(9)
 def test_a_consumer_has_a_queue_a_dead_letter_queue_and_where_it_asks_a_bulk_queue() -> None:
     layout = _computed(_consumer("email", bulk=True), _consumer("stock"))
 
@@ -149,6 +150,7 @@ def test_a_topic_that_carries_events_carries_nothing_else() -> None:
         _computed(Consumer("receipts", task="t", wants=None, source=source))
 
 
+@pytest.mark.trap(10)
 def test_sqs_moves_a_message_away_only_well_after_the_task_would_have_given_up() -> None:
     layout = _computed(_consumer("email", bulk=True, max_retries=8))
 

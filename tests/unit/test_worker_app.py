@@ -19,6 +19,8 @@ def two_apps(self: object, envelope: object) -> None:
     """A task that both apps know."""
 
 
+@pytest.mark.trap(4)
+@pytest.mark.trap(12)
 @pytest.mark.parametrize(
     "call",
     [

@@ -41,7 +41,8 @@ def _probe(task: Task[Any, Any], envelope: Envelope) -> None:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
         case "fail transiently" if runs_so_far <= envelope.data["times"]:
-            raise TransientError("not now", code="probe_transient", retry_after=1)
+            wait = envelope.data.get("seconds") or 1
+            raise TransientError("not now", code="probe_transient", retry_after=wait)
         case "be busy" if runs_so_far <= envelope.data["times"]:
             raise Busy("somebody else has it", seconds=1)
         case "fail for good":

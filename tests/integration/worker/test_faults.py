@@ -18,6 +18,7 @@ from tests.waiting import wait_for
 Start = Callable[..., Process]
 
 
+@pytest.mark.trap(1)
 @pytest.mark.parametrize(
     ("kind", "details"),
     [
@@ -40,6 +41,7 @@ def test_receives_that_fail_do_not_end_consumption(
     assert worker.log.count("Cannot receive from test-probe:") == 1, "said once, not for each try"
 
 
+@pytest.mark.trap(6)
 def test_deletions_that_fail_are_tried_again(
     probes: Probes, far_worker: Start, faults: FaultClient
 ) -> None:

@@ -39,6 +39,7 @@ BODIES = [
 ]
 
 
+@pytest.mark.trap(3)
 def test_every_body_that_is_no_event_is_quarantined_and_the_worker_lives(
     probes: Probes, probe_worker: Callable[..., Process]
 ) -> None:

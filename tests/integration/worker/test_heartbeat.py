@@ -24,6 +24,7 @@ VISIBILITY = 3
 FLAT = '{"event_type":"order.created","order_id":7,"timestamp":"2026-11-27T06:00:00Z"}'
 
 
+@pytest.mark.trap(5)
 def test_a_task_longer_than_the_visibility_runs_once_and_what_waits_behind_it_too(
     probes: Probes, probe_worker: Start
 ) -> None:
@@ -97,6 +98,7 @@ def received_again(held: Held, within: float) -> dict[str, Any]:
     return message
 
 
+@pytest.mark.trap(11)
 @pytest.mark.parametrize("started", [True, False])
 def test_a_message_that_somebody_else_holds_is_left_to_them(
     held: Held, faults: FaultClient, caplog: pytest.LogCaptureFixture, started: bool

@@ -16,6 +16,7 @@ from tests.waiting import wait_for
 Start = Callable[..., Process]
 
 
+@pytest.mark.trap(26)
 def test_a_task_that_succeeds_takes_its_message_along_and_leaves_no_row(
     probes: Probes, probe_worker: Start
 ) -> None:
@@ -27,6 +28,8 @@ def test_a_task_that_succeeds_takes_its_message_along_and_leaves_no_row(
     assert not probes.dead_letters()
 
 
+@pytest.mark.trap(8)
+@pytest.mark.trap(20)
 def test_a_transient_error_is_tried_again_by_visibility_and_publishes_nothing(
     probes: Probes, probe_worker: Start
 ) -> None:
@@ -49,6 +52,7 @@ def test_a_lease_held_by_another_costs_no_attempt(probes: Probes, probe_worker: 
     assert not Handled.objects.exists()
 
 
+@pytest.mark.trap(10)
 def test_more_transient_errors_than_max_retries_end_as_a_dead_letter(
     probes: Probes, probe_worker: Start
 ) -> None:
@@ -108,6 +112,7 @@ def test_a_failed_task_s_row_and_log_hold_no_address(probes: Probes, probe_worke
     assert "mallory" not in worker.log
 
 
+@pytest.mark.trap(4)
 def test_a_wait_of_hours_becomes_a_dispatch_and_the_message_goes(
     probes: Probes, probe_worker: Start
 ) -> None:
@@ -121,6 +126,7 @@ def test_a_wait_of_hours_becomes_a_dispatch_and_the_message_goes(
     assert not probes.dead_letters()
 
 
+@pytest.mark.trap(13)
 def test_a_process_that_dies_under_a_task_gives_its_message_back(
     probes: Probes, worker: Start
 ) -> None:

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LONG_POLL = {"SQS_WAIT_SECONDS": "20"}
 
 
+@pytest.mark.trap(21)
 @pytest.mark.parametrize(
     ("kind", "queue"), [(Pause.Kind.QUEUE, "email"), (Pause.Kind.CHANNEL, "email-bulk")]
 )

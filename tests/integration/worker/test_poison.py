@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from notifications.local.processes import Process
 from notifications.models import Event, Handled
 from notifications.worker.starts import MOST_STARTS
@@ -27,6 +29,7 @@ def buried(probes: Probes) -> list[tuple[str, str]]:
     return [(each["reason"]["StringValue"], each["attempts"]["StringValue"]) for each in letters]
 
 
+@pytest.mark.trap(13)
 def test_what_kills_the_worker_each_time_becomes_a_dead_letter_and_its_neighbours_are_done_once(
     probes: Probes, threads_worker: Start
 ) -> None:
@@ -45,6 +48,7 @@ def test_what_kills_the_worker_each_time_becomes_a_dead_letter_and_its_neighbour
     assert (row.subject, row.outcome) == (f"probe/{poison}", Handled.Outcome.FAILED)
 
 
+@pytest.mark.trap(13)
 def test_what_kills_a_child_of_the_pool_each_time_becomes_a_dead_letter(
     probes: Probes, worker: Start
 ) -> None:
@@ -60,6 +64,7 @@ def test_what_kills_a_child_of_the_pool_each_time_becomes_a_dead_letter(
     assert buried(probes) == [("poison", str(MOST_STARTS))]
 
 
+@pytest.mark.trap(13)
 def test_memory_that_runs_out_each_time_is_poison_too(
     probes: Probes, threads_worker: Start
 ) -> None:

@@ -61,6 +61,7 @@ def started() -> Iterator[list[Poller]]:
         poller.wait(TRICKLE + 2)
 
 
+@pytest.mark.trap(2)
 @pytest.mark.usefixtures("transactional_db", "aws")
 def test_a_receive_that_trickles_for_ever_is_given_up_and_its_queue_polled_on(
     far_sqs: FaultClient, started: list[Poller], caplog: pytest.LogCaptureFixture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from notifications.local.processes import Process
 from tests.integration.worker.conftest import Probes
 from tests.waiting import wait_for
@@ -36,6 +38,7 @@ def test_a_worker_holds_little_more_than_its_pool_can_start(
     assert probes.counts()[1] <= AT_FIRST
 
 
+@pytest.mark.trap(15)
 def test_two_queues_share_what_may_be_held(probes: Probes, threads_worker: Start) -> None:
     probes.send_many(["sleep"] * 20, seconds=1.0)
     probes.send_many(["sleep"] * 20, queue="other", seconds=1.0)

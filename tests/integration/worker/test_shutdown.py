@@ -7,6 +7,8 @@ import signal
 import time
 from collections.abc import Callable
 
+import pytest
+
 from notifications.local.processes import Process
 from tests.integration.worker.conftest import Probes
 from tests.waiting import wait_for
@@ -14,6 +16,7 @@ from tests.waiting import wait_for
 Start = Callable[..., Process]
 
 
+@pytest.mark.trap(22)
 def test_what_runs_is_finished_and_what_waits_is_visible_at_once(
     probes: Probes, probe_worker: Start
 ) -> None:
@@ -61,6 +64,7 @@ def test_sigquit_does_not_wait_for_polls(probes: Probes, threads_worker: Start) 
     assert worker.wait(within=5) is not None
 
 
+@pytest.mark.trap(22)
 def test_a_task_longer_than_the_visibility_is_finished_and_nothing_is_left_invisible(
     probes: Probes, probe_worker: Start
 ) -> None:

@@ -15,6 +15,33 @@ from tests.waiting import wait_for
 Start = Callable[..., Process]
 
 
+@pytest.mark.trap(4)
+def test_a_wait_longer_than_the_visibility_timeout_runs_the_task_once_after_it(
+    probes: Probes, threads_worker: Start
+) -> None:
+    number = probes.send("fail transiently", times=1, seconds=5.0)
+    threads_worker(PROBE_VISIBILITY_SECONDS="2")
+    wait_for(probes.is_empty, within=15)
+    first, second = probes.moments()
+    assert second - first >= 5
+    assert len(probes.runs(number)) == 2
+
+
+@pytest.mark.trap(6)
+def test_a_deletion_that_fails_is_said_and_counted(
+    probes: Probes, far_worker: Start, faults: FaultClient
+) -> None:
+    faults.fault("error", actions=["DeleteMessageBatch"], times=2)
+    number = probes.send("succeed")
+    worker = far_worker(PROBE_VISIBILITY_SECONDS="2")
+    wait_for(probes.is_empty)
+    assert "Could not delete 1 messages of test-probe, trying again" in worker.log
+    worker.terminate()
+    assert worker.wait(within=15) == 0
+    assert "delete_failed 2" in worker.log
+    assert len(probes.runs(number)) == 1
+
+
 @pytest.mark.trap(10)
 def test_receives_without_a_failure_bring_nothing_nearer_to_the_dead_letters(
     probes: Probes, threads_worker: Start

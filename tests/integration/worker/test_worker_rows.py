@@ -51,6 +51,7 @@ def fall_silent(made: WorkerProcess, *, since: timedelta = SILENCE) -> None:
     WorkerProcess.objects.filter(pk=made.pk).update(beat_at=last)
 
 
+@pytest.mark.trap(21)
 def test_a_worker_is_listed_with_what_it_does(probes: Probes, probe_worker: Start) -> None:
     worker = probe_worker("probe", "other", concurrency=2)
     probes.send("sleep", seconds=20.0)
