@@ -10,6 +10,9 @@ from celery.worker import state
 
 from notifications.worker.beat import Beat, report_of, row_of
 
+LOOK_SECONDS = 1.0
+"""Seconds between two looks at whether a stopping worker is to stop at once after all."""
+
 
 class FinishRunning(bootsteps.StartStopStep):
     """On a warm shutdown, hears the outcome of every task that a child of the pool still runs.
@@ -17,13 +20,25 @@ class FinishRunning(bootsteps.StartStopStep):
     Celery's own wait ends with the children (celery.concurrency.asynpool, ResultHandler), and
     may leave unread what the last of them wrote: that message would be hidden for its
     visibility timeout, and then run again. Threads need none of this: they settle themselves.
+
+    Before that, when its consumer stops, Celery forgets the tasks that are with the pool and not
+    yet with a child (`flush`), as a broker would give them back. For us they have begun: they are
+    finished, too.
     """
 
     requires = ("celery.worker.components:Pool",)  # so it stops after the consumer, before the pool
 
+    def start(self, worker: Any) -> None:
+        if worker.pool.uses_semaphore:
+            worker.pool.flush = None
+
     def stop(self, worker: Any) -> None:
+        if not worker.pool.uses_semaphore:
+            return
         consumption = worker.consumer.task_consumer.channel.consumption
-        while worker.pool.uses_semaphore and consumption.running and not state.should_terminate:
+        # The loop sleeps until its next timer: a signal's flag is to be seen before that.
+        worker.hub.call_repeatedly(LOOK_SECONDS, lambda: None)
+        while consumption.running and not state.should_terminate:
             worker.hub.run_once()
 
 
