@@ -26,6 +26,7 @@ from notifications.exceptions import (
 )
 from notifications.insistence import insist
 from notifications.models import Attempt, Delivery, Dispatch
+from notifications.models.attempt import LAPSED
 from notifications.models.claim import Claim
 from notifications.models.conclusion import Conclusion
 from notifications.redaction import redact
@@ -93,7 +94,7 @@ def record_lapsed(duty: Duty, claim: Claim) -> None:
     Two messages may find it at once, or its holder may answer at the last moment: one
     statement decides, and whoever comes second looks again.
     """
-    error = OutcomeUnknown("the lease ended before the sender reported", "lease_expired")
+    error = OutcomeUnknown("the lease ended before the sender reported", LAPSED)
     _Note(duty, claim, None).unknown(
         error, retried=duty.channel in RETRIED_WHEN_UNKNOWN, lapsed=True
     )

@@ -1,4 +1,4 @@
-"""Loopback ports: free ones, and whether one is free."""
+"""Loopback ports and addresses: free ones, and whether one is free or ours."""
 
 from __future__ import annotations
 
@@ -24,3 +24,8 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def is_here(url: str) -> bool:
+    """Whether it is an address of this machine, over plain HTTP, as the embedded parts have."""
+    return url.startswith((f"http://{HOST}:", "http://localhost:"))

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from notifications.local.emulator import ACCOUNT, REGION
 from notifications.local.parts import Part, http_status
-from notifications.local.ports import HOST
+from notifications.local.ports import HOST, is_here
 from notifications.local.providers.client import SandboxClient
 
 FCM_PROJECT = "local-shop"
+SANDBOX_URL = "PROVIDER_SANDBOX_URL"
 SMTP_PORT_VARIABLE = "LOCAL_PROVIDERS_SMTP_PORT"
 
 
@@ -66,8 +67,8 @@ class ProviderSandbox(Part):
 def send_receipts(environment: Mapping[str, str], topic: str) -> None:
     """Let the sandbox of this environment say later what became of its messages: to the topic of
     that name in the embedded SNS. Does nothing where one of the two is not embedded."""
-    endpoint = environment.get("AWS_ENDPOINT_URL", "")
-    if url := environment.get("PROVIDER_SANDBOX_URL") if endpoint else "":
+    endpoint, url = (environment.get(name, "") for name in ("AWS_ENDPOINT_URL", SANDBOX_URL))
+    if is_here(endpoint) and url:
         with SandboxClient(url) as sandbox:
             arn = f"arn:aws:sns:{REGION}:{ACCOUNT}:{topic}"
             sandbox.send_receipts(endpoint=endpoint, topic=arn)
@@ -83,5 +84,5 @@ def sandbox_environment(url: str) -> dict[str, str]:
         "FCM_PROJECT_ID": FCM_PROJECT,
         "SMS_ORIGINATION_IDENTITY": "+15005550006",
         "WHATSAPP_PHONE_NUMBER_ID": "phone-number-id-00000000000000000000000000000001",
-        "PROVIDER_SANDBOX_URL": url,
+        SANDBOX_URL: url,
     }

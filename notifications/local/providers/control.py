@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from notifications.channels.script import Step
+from notifications.local.ports import is_here
 from notifications.local.providers.receipts import Place
 from notifications.local.providers.sandbox import CHANNELS, TOKEN, Sandbox
 
@@ -68,7 +69,7 @@ class _Controls:
     async def receipts(self, request: web.Request) -> web.Response:
         asked = await _asked(request)
         place = Place(str(asked.get("endpoint", "")), str(asked.get("topic", "")))
-        if not place.endpoint.startswith(("http://127.0.0.1:", "http://localhost:")):
+        if not is_here(place.endpoint):
             raise _wrong("endpoint must be an emulator on this machine (http://127.0.0.1:…).")
         self._sandbox.receipts.send_to(place)
         return web.Response(status=204)
