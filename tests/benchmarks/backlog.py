@@ -164,14 +164,12 @@ def _slice(looks: Sequence[Look]) -> Slice:
 
 
 def _result(drains: Sequence[Drain], load: float) -> Result:
-    slowest, fattest = (
-        min(drain.pace_kept for drain in drains),
-        max(drain.memory_grown for drain in drains),
-    )
+    slowest = min(drain.pace_kept for drain in drains)
+    fattest = max(drain.memory_grown for drain in drains)
     return Result(
         unit="of the first tenth's pace",
         ours=slowest,
-        peer=1.0,
+        peer=None,
         limit=None,
         rows=[drain.row for drain in drains],
         targets={

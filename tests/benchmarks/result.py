@@ -21,11 +21,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Result:
-    """`targets` maps what must hold, in words, to whether it did. limit: None if none is known."""
+    """`targets` maps what must hold, in words, to whether it did. peer, limit: None for none."""
 
     unit: str
     ours: float
-    peer: float
+    peer: float | None
     limit: float | None
     rows: Sequence[Row]
     targets: Mapping[str, bool] = field(default_factory=dict)
@@ -33,22 +33,20 @@ class Result:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def ratio_to_peer(self) -> float:
-        return self.ours / self.peer
+    def ratio_to_peer(self) -> float | None:
+        return self.ours / self.peer if self.peer else None
 
     @property
     def ratio_to_limit(self) -> float | None:
         return self.ours / self.limit if self.limit else None
 
     def as_json(self) -> dict[str, Any]:
-        figures = {
-            "unit": self.unit,
-            "ours": round(self.ours, 1),
-            "peer": round(self.peer, 1),
-            "ratio_to_peer": round(self.ratio_to_peer, 2),
-        }
+        figures: dict[str, Any] = {"unit": self.unit, "ours": round(self.ours, 2)}
+        if self.peer and self.ratio_to_peer:
+            figures["peer"] = round(self.peer, 2)
+            figures["ratio_to_peer"] = round(self.ratio_to_peer, 2)
         if self.limit and self.ratio_to_limit:
-            figures["limit"] = round(self.limit, 1)
+            figures["limit"] = round(self.limit, 2)
             figures["ratio_to_limit"] = round(self.ratio_to_limit, 3)
         return {**figures, **self.extra}
 
@@ -65,10 +63,12 @@ def show(console: Console, name: str, result: Result) -> None:
         figures = [_text(row.figures[c]) if c in row.figures else "" for c in columns]
         table.add_row(row.who, row.settings, *figures)
     console.print(table)
-    ratios = [f"{result.ratio_to_peer:.1f} times the peer"]
+    said = [f"{_text(result.ours)} {result.unit}"]
+    if result.ratio_to_peer:
+        said.append(f"{result.ratio_to_peer:.1f} times the peer")
     if result.ratio_to_limit:
-        ratios.append(f"{result.ratio_to_limit:.2f} of the limit")
-    console.print(f"ours: {', '.join(ratios)}")
+        said.append(f"{result.ratio_to_limit:.2f} of the limit")
+    console.print(f"ours: {', '.join(said)}")
     for note in result.notes:
         console.print(f"  {note}")
     for target, held in result.targets.items():
