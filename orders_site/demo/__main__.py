@@ -18,6 +18,10 @@ from notifications.local.processes import ProcessFailed, stopped_by_signals
 from notifications.local.providers.client import SandboxClient
 from notifications.local.stack import Stack
 
+RATES = {"EMAIL_RATE_LIMIT": "50/s", "SMS_RATE_LIMIT": "25/s"}
+"""Where the environment sets none. The tasks declare what the smallest account has, 5 mails and 3
+texts a second: 200 orders would take over a minute. Both are what such accounts grow to."""
+
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / ".local"
 
@@ -37,11 +41,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(stack: Stack, given: argparse.Namespace) -> int:
-    os.environ.update(stack.environment)
+    os.environ.update({**RATES, **os.environ, **stack.environment})
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orders_site.settings")
     django.setup()
 
-    from orders_site.demo import house, show
+    from orders_site.demo import house, limits, show
 
     port = house.web_port(stack.given)
     _say("preparing the database and the queues …")
@@ -57,8 +61,11 @@ def _run(stack: Stack, given: argparse.Namespace) -> int:
         manifest=stack.directories.home / "demo" / "manifest.jsonl",
     )
     try:
-        with SandboxClient(stack.environment["PROVIDER_SANDBOX_URL"]) as sandbox:
-            return show.run(options, opened, sandbox)
+        with (
+            SandboxClient(stack.environment["PROVIDER_SANDBOX_URL"]) as sandbox,
+            limits.enforced(sandbox) as enforced,
+        ):
+            return show.run(options, opened, sandbox, enforced)
     finally:
         opened.close()
 

@@ -92,9 +92,12 @@ class Progress:
 
     WINDOW = 5.0
 
-    def __init__(self, *, orders_wanted: int | None, addresses: dict[str, str]) -> None:
+    def __init__(
+        self, *, orders_wanted: int | None, addresses: dict[str, str], limits: str = "none"
+    ) -> None:
         self._wanted = orders_wanted
         self.addresses = addresses
+        self.limits = limits
         self._started = time.monotonic()
         self._history: list[tuple[float, int]] = [(self._started, 0)]
 
@@ -135,6 +138,7 @@ class Progress:
         table.add_row("events recorded", str(snapshot.events))
         table.add_row("events published", str(snapshot.published))
         table.add_row("attempts", str(snapshot.attempts))
+        table.add_row("limits", self.limits)
         table.add_row("throughput", f"{self._throughput(snapshot):.0f} messages/s")
         table.add_row("time", f"{self.seconds:.0f} s")
         return table

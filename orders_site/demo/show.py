@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.live import Live
 
 from notifications.local.providers.client import SandboxClient
 from orders_site.demo.house import House
+from orders_site.demo.limits import Limits, Pace
 from orders_site.demo.manifest import Call, Manifest
 from orders_site.demo.progress import Baseline, Progress, Snapshot
 from orders_site.demo.rush import Rush
@@ -30,7 +32,8 @@ QUIET = 2.0
 SETTLED = 5.0
 """Seconds after which a run in which no message is under way any more is judged, whatever lacks."""
 
-TROUBLE = {"email": "throttle", "sms": "server_error", "push": "server_error"}
+THROTTLE = "throttle"
+TROUBLE = {"email": THROTTLE, "sms": "server_error", "push": "server_error"}
 """A few sends that each provider refuses at first, so that attempts and retries can be seen."""
 TROUBLES = 3
 
@@ -45,11 +48,14 @@ class Options:
     manifest: Path
 
 
-def run(options: Options, house: House, sandbox: SandboxClient) -> int:
+def run(options: Options, house: House, sandbox: SandboxClient, limits: Limits) -> int:
     """Run to the end (or to Ctrl-C); returns the exit status."""
     console = Console(file=sys.stderr if options.json else sys.stdout)
     manifest = Manifest(options.manifest)
-    progress = Progress(orders_wanted=options.orders, addresses=house.addresses)
+    progress = Progress(
+        orders_wanted=options.orders, addresses=house.addresses, limits=limits.words
+    )
+    started = datetime.now(UTC)
     baseline = Baseline.now()
     for channel, behaviour in TROUBLE.items():
         sandbox.script(channel, behaviour, times=TROUBLES)
@@ -85,7 +91,10 @@ def run(options: Options, house: House, sandbox: SandboxClient) -> int:
     if not options.exit:
         return 0
     verdict = judge(manifest, _accepted(sandbox))
-    _report(console, options, look(), verdict, progress.seconds)
+    paces = [
+        limits.pace(channel, since=started, scripted=_scripted(channel)) for channel in limits.rates
+    ]
+    _report(console, options, look(), verdict, paces, progress.seconds)
     return 0 if verdict.good else 1
 
 
@@ -123,6 +132,7 @@ class _Display:
         if self._live is None:
             for name, address in self._progress.addresses.items():
                 self._console.print(f"{name}: {address}", soft_wrap=True, highlight=False)
+            self._console.print(f"limits: {self._progress.limits}", soft_wrap=True, highlight=False)
             return self._say
         self._live.start()
         return self._draw
@@ -148,8 +158,17 @@ def _accepted(sandbox: SandboxClient) -> list[Call]:
     ]
 
 
+def _scripted(channel: str) -> int:
+    return TROUBLES if TROUBLE.get(channel) == THROTTLE else 0
+
+
 def _report(
-    console: Console, options: Options, seen: Snapshot, verdict: Verdict, seconds: float
+    console: Console,
+    options: Options,
+    seen: Snapshot,
+    verdict: Verdict,
+    paces: Sequence[Pace],
+    seconds: float,
 ) -> None:
     result = {
         "orders": seen.orders,
@@ -162,12 +181,18 @@ def _report(
         "doubled": len(verdict.doubled),
         "uncalled": len(verdict.uncalled),
         "seconds": round(seconds, 1),
+        "limits": {pace.channel: pace.as_json for pace in paces},
     }
     console.print(
         f"{seen.orders} orders, {seen.events} events, {seen.attempts} attempts; "
         f"{verdict.expected} messages called for, {verdict.accepted} accepted by the providers "
         f"in {seconds:.1f} s: {len(verdict.lost)} lost, {len(verdict.doubled)} doubled, "
         f"{len(verdict.uncalled)} uncalled for.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(
+        "Units in the busiest second, of the limit: " + "; ".join(map(str, paces)) + ".",
         highlight=False,
         soft_wrap=True,
     )
