@@ -29,9 +29,9 @@ from notifications.worker.database import UNAVAILABLE
 MOST_STARTS = 3
 """Starts without an end; the one of the first receive, which is not counted, comes on top."""
 
-FIRST_WAIT, LONGEST_WAIT = 5, 300
-"""Seconds that a suspect waits at most for its turn; growing with its receives, of which the
-queue's `maxReceiveCount` allows too few for a short wait behind a task of many minutes."""
+FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0
+"""Seconds that a suspect waits at most for its turn; growing by half with each receive, of which
+the queue's `maxReceiveCount` allows too few for short waits behind a task of many minutes."""
 
 _suspect_runs = threading.Lock()
 _owed: deque[tuple[str, UUID]] = deque()
@@ -50,7 +50,7 @@ def counted(consumer: str, envelope: Envelope, *, receives: int) -> Iterator[int
         with _ended(consumer, envelope):
             yield begun.attempts
     elif not _suspect_runs.acquire(blocking=False):
-        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (receives - 2))
+        wait = min(LONGEST_WAIT, FIRST_WAIT * 1.5 ** max(0, receives - MOST_STARTS - 1))
         raise Busy("runs alone, and another does", "suspect", random.uniform(1, wait))  # noqa: S311
     else:
         try:

@@ -38,7 +38,7 @@ def test_what_kills_the_worker_each_time_becomes_a_dead_letter_and_its_neighbour
     deaths = 0
     while not probes.is_empty():
         child = threads_worker(concurrency=8, **SOON)
-        wait_for(lambda child=child: not child.alive or probes.is_empty(), within=30)
+        wait_for(lambda child=child: not child.alive or probes.is_empty(), within=60)
         deaths += not child.alive
         assert deaths < 10
     assert len(probes.runs(poison)) == deaths == MOST_STARTS + 1
