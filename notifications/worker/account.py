@@ -46,8 +46,7 @@ class ProviderAccount:
         self._declared = rate_limits.parse(task.rate_limit)
         self._probe = bool(headers.get("probe"))
         self._asked_at = 0.0
-        if (turn := headers.get("turn")) is not None:
-            turns.deposit(self.name, [turn])
+        self._turn: float | None = headers.get("turn")
 
     @property
     def name(self) -> str:
@@ -71,6 +70,7 @@ class ProviderAccount:
     def wait_turn(self, weight: int) -> None:
         """Return when a send of `weight` units may start. Raises Busy if that is too far ahead, or
         if it may not be sent any more by then."""
+        self._lay_down_turn()
         turns.wait(
             self.name,
             weight,
@@ -86,9 +86,17 @@ class ProviderAccount:
         breakers.report(self.name, error, took=time.monotonic() - self._asked_at)
 
     def close(self) -> None:
-        """The run is over. A probe that asked no provider gives way to another."""
+        """The run is over. What it did not use is another's: its turn, and, of a probe that asked
+        no provider, the probe."""
+        self._lay_down_turn()
         if self._probe:
             breakers.leave_probe(self.name)
+
+    def _lay_down_turn(self) -> None:
+        """Not before it is needed: who polls for the next message may take it up."""
+        if self._turn is not None:
+            turns.deposit(self.name, [self._turn])
+            self._turn = None
 
 
 def admit(task: Any) -> None:

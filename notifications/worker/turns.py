@@ -34,6 +34,12 @@ def deposit(account: str, turns: Iterable[float]) -> None:
     _purse.put(account, turns)
 
 
+def draw(account: str, most: int, *, late: float) -> tuple[float, ...]:
+    """Up to `most` turns that nobody has taken, the earliest first. Those that are more than `late`
+    seconds late are void."""
+    return tuple(_purse.draw(account, most, late=late))
+
+
 def wait(account: str, weight: int, *, declared: float | None, horizon: float) -> None:
     """Return when a send of `weight` units may start.
 
@@ -42,7 +48,7 @@ def wait(account: str, weight: int, *, declared: float | None, horizon: float) -
     rate = _limits.effective(account, declared)
     if rate is None or weight < 1:
         return
-    turns = _purse.draw(account, weight, late=valid_for(rate))
+    turns = draw(account, weight, late=valid_for(rate))
     try:
         bought = _buy(account, weight - len(turns), declared=declared, horizon=horizon)
     except BaseException:
