@@ -11,8 +11,9 @@ from notifications.aws.arns import arns
 from notifications.aws.clients import client
 from notifications.channels.correlation import Correlation, to_ses_tags
 from notifications.envelope import write
-from notifications.models import Attempt, Delivery, Event, Receipt
+from notifications.models import Attempt, Delivery, Event, Handled, Receipt
 from orders_site.orders.services import ship_order
+from tests.queues import depth
 from tests.shop import an_order
 from tests.waiting import wait_for
 
@@ -99,6 +100,8 @@ def test_a_receipt_settles_what_a_killed_worker_was_sending(
     wait_for(lambda: state_of("sms") == "delivered", within=30, what="its lease to end")
     assert attempts_of("sms") == [("sent", "lease_expired")]
     assert Receipt.objects.exclude(moved_to="").exists()
+    wait_for(lambda: depth("receipts") == 0, within=20, what="every receipt to be done")
+    assert not Handled.objects.filter(consumer="receipts").exclude(outcome="done").exists()
 
 
 def publish_send_event(delivery: Delivery, *, attempt: int) -> None:
