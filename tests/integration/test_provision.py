@@ -176,6 +176,17 @@ def test_a_fifo_topic_that_makes_its_own_deduplication_ids_is_mended(settings: A
     assert not _drift()
 
 
+def test_who_may_publish_receipts_is_mended() -> None:
+    topic = client("sns").create_topic(Name="test-receipts")["TopicArn"]  # with SNS's own policy
+
+    _provision()
+
+    live = client("sns").get_topic_attributes(TopicArn=topic)["Attributes"]
+    [statement] = json.loads(live["Policy"])["Statement"]
+    assert "ses.amazonaws.com" in statement["Principal"]["Service"]
+    assert not _drift()
+
+
 def test_a_filter_that_should_not_be_there_is_taken_away() -> None:
     _provision()
     client("sns").set_subscription_attributes(
