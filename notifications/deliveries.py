@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import NoReturn
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from notifications import outcomes, recipient_limits, recipients, rendering
@@ -26,6 +25,7 @@ from notifications.envelope import Envelope
 from notifications.exceptions import Busy, NotificationError, ProviderPaused, TransientError
 from notifications.models import Delivery, Handled
 from notifications.models.claim import Claim, ClaimOutcome
+from notifications.outages import DATABASE_AWAY
 from notifications.outcomes import Sent, Skipped, Trouble
 from notifications.recipients import Recipient
 from notifications.retries import RetryPolicy
@@ -74,7 +74,7 @@ def deliver(
     for duty in duties:
         try:
             _deliver_one(duty)
-        except (ProviderPaused, OperationalError, InterfaceError):
+        except (ProviderPaused, *DATABASE_AWAY):
             raise  # the account or the database is away: the rest would fare no better now
         except Exception as error:  # noqa: BLE001 - raised below, when the others have been told
             errors.append(error)

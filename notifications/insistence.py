@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import connections
+
+from notifications.outages import DATABASE_AWAY, leave_replica
 
 RECORD_WITHIN = 10.0
 """Seconds for which a result is offered to a database that is away."""
@@ -27,8 +29,9 @@ def insist(write: Callable[[], _T], *, using: str) -> _T:
     while True:
         try:
             return write()
-        except (OperationalError, InterfaceError):
+        except DATABASE_AWAY as error:
             if connection.in_atomic_block or time.monotonic() >= deadline:
                 raise
             connection.close()
+            leave_replica(error)
             time.sleep(PAUSE)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn
 
-from django.db import InterfaceError, OperationalError, router, transaction
+from django.db import InterfaceError, InternalError, OperationalError, router, transaction
 from django.utils import timezone
 
 from notifications.channels.base import Accepted
@@ -29,6 +29,7 @@ from notifications.models import Attempt, Delivery, Dispatch
 from notifications.models.attempt import LAPSED
 from notifications.models.claim import Claim
 from notifications.models.conclusion import Conclusion
+from notifications.outages import DATABASE_AWAY
 from notifications.redaction import redact
 from notifications.retries import delay
 
@@ -80,7 +81,9 @@ def record(duty: Duty, claim: Claim, result: Sent | Skipped | Trouble, *, second
             note.unknown(error, retried=duty.channel in RETRIED_WHEN_UNKNOWN)
         case Trouble(error=TransientError() as error):
             note.retrying(error)
-        case Trouble(error=Busy() | OperationalError() | InterfaceError() as error):
+        case Trouble(
+            error=Busy() | OperationalError() | InterfaceError() | InternalError() as error
+        ):
             note.released()
             raise error
         case Trouble(error=error):
@@ -179,7 +182,7 @@ class _Note:
 
         try:
             insist(release, using=_database())
-        except (OperationalError, InterfaceError):
+        except DATABASE_AWAY:
             logger.warning("attempt %s: not released, its lease must run out", self.claim.tag)
 
     def counted(self, error: Exception) -> Exception:

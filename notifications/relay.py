@@ -19,7 +19,7 @@ from multiprocessing.connection import wait as wait_for
 from threading import Lock
 from typing import cast
 
-from django.db import InterfaceError, OperationalError, connections, router
+from django.db import connections, router
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.utils import timezone
 
@@ -27,6 +27,7 @@ from notifications.aws.batches import Outcome
 from notifications.models import Dispatch
 from notifications.models.dispatch import LEASE
 from notifications.nudges import Listener
+from notifications.outages import DATABASE_AWAY
 from notifications.publishing import Batch, Prepared, in_order, prepare, publish
 
 logger = logging.getLogger(__name__)
@@ -46,8 +47,6 @@ ROWS = 80
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between passes while nothing gets through, doubled at each."""
-
-_UNREACHABLE = (OperationalError, InterfaceError)
 
 
 @dataclass
@@ -147,7 +146,7 @@ class Relay:
             try:
                 found = self._pass(pool)
                 self._report()
-            except _UNREACHABLE as error:
+            except DATABASE_AWAY as error:
                 self._lose_database(error)
                 continue
             self._find_database()
@@ -212,7 +211,7 @@ class Relay:
                 Dispatch.objects.release(batch.token, batch.ids)
             else:
                 self._record(batch, publish(batch))
-        except _UNREACHABLE as error:
+        except DATABASE_AWAY as error:
             logger.warning(
                 "%d rows for %s could not be marked (%s): they are due again in %s.",
                 len(batch.entries),

@@ -9,17 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
+from django.db import DEFAULT_DB_ALIAS, connections
 
+from notifications import outages
 from notifications.exceptions import TransientError
 from notifications.worker.backoff import back_off
 from notifications.worker.threads import Threads
 
 logger = logging.getLogger(__name__)
 
-UNAVAILABLE = (OperationalError, InterfaceError)
-"""What Django raises when the server is gone, refuses or has no connection left. A deadlock
-or a timeout of one statement is among them: the first look finds the database well again."""
+UNAVAILABLE = outages.DATABASE_AWAY
 
 FIRST_BACK_OFF, LONGEST_BACK_OFF = 0.2, 5.0
 CONNECT_TIMEOUT = 3  # seconds
@@ -70,20 +69,21 @@ class DatabaseWatch:
             self._closed.wait(back_off(failures, FIRST_BACK_OFF, LONGEST_BACK_OFF))
         if failures and not self._closed.is_set():
             logger.warning("The database is back after %.0f s", time.monotonic() - since)
+        outages.reconnect()
         with self._lock:
             self._looking = False
         self._on_back()
 
 
 def why_unreachable() -> str:
-    """The class of the error that a trivial statement meets, or nothing.
+    """The class of the error that a write would meet, or nothing.
 
     On a connection of its own: the pool's would be waited for, and tell of the pool.
     """
     parameters: dict[str, Any] = connections[DEFAULT_DB_ALIAS].get_connection_params()
     try:
         with psycopg.connect(**{**parameters, "connect_timeout": CONNECT_TIMEOUT}) as connection:
-            connection.execute("SELECT 1")
+            row = connection.execute("SHOW transaction_read_only").fetchone()
     except psycopg.Error as error:
         return type(error).__name__
-    return ""
+    return "ReadOnlySqlTransaction" if row == ("on",) else ""

@@ -27,6 +27,7 @@ from notifications import envelope as wire
 from notifications.envelope import Envelope
 from notifications.exceptions import AttemptsExhausted, Busy, NotificationError, TransientError
 from notifications.models import Dispatch, Event, Handled
+from notifications.outages import leave_replica
 from notifications.worker import account, starts
 from notifications.worker.database import UNAVAILABLE, DatabaseUnavailable
 
@@ -66,6 +67,7 @@ class EventTask(DjangoTask[Any, Any]):
                     Event.objects.keep(envelope)
                 return super().__call__(envelope)
         except UNAVAILABLE as error:
+            leave_replica(error)
             self._sleep(DatabaseUnavailable(type(error).__name__), random.uniform(*DATABASE_WAIT))  # noqa: S311
         except Busy as busy:
             self._sleep(busy, busy.seconds)

@@ -127,3 +127,29 @@ def test_a_database_that_went_away_under_the_tasks_is_waited_for(
     wait_for(probes.is_empty, within=30)
     assert "The database is back" in worker.log
     assert not probes.dead_letters()
+
+
+def test_a_database_that_only_reads_is_waited_for_and_left(
+    probes: Probes, probe_worker: Start
+) -> None:
+    """As after a failover: the pool's connections lead to what is a replica now."""
+    name = connection.settings_dict["NAME"]
+    worker = probe_worker()
+    number = probes.send("fail transiently", times=2)
+    with connection.cursor() as cursor:
+        cursor.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = %s AND pid <> pg_backend_pid()",
+            [name],
+        )
+        try:
+            another = probes.send("fail transiently", times=1)
+            wait_for(lambda: "back: ReadOnlySqlTransaction" in worker.log, within=20)
+        finally:
+            cursor.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+    wait_for(probes.is_empty, within=30)
+    assert "The database is back" in worker.log
+    assert probes.runs(number)
+    assert probes.runs(another)
+    assert not probes.dead_letters()
