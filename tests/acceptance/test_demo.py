@@ -76,6 +76,9 @@ def test_the_demo_delivers_every_message_once_and_says_so(demo: Demo, tmp_path: 
     assert set(result["deliveries"]) == {"email", "sms", "whatsapp", "push"}
     assert result["deliveries"]["email"]["delivered"] > 0
     assert result["seconds"] > 0
+    assert result["limits"]["email"]["per_second"] == 50
+    assert 0 < result["limits"]["email"]["busiest"] <= 55
+    assert "limits: email 50/s, push 10000/s, sms 25/s, whatsapp 80/s" in lines(tmp_path)
 
 
 def test_a_message_that_a_provider_accepted_twice_fails_the_demo(
