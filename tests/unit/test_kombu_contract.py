@@ -64,6 +64,7 @@ def test_the_versions_are_those_that_were_read(package: str, pinned: str) -> Non
         (Hub.add_reader, "self fds callback args"),
         (Hub.remove_reader, "self fd"),
         (Hub.run_once, "self"),
+        (Hub.call_repeatedly, "self delay callback args"),
         (amqp.Queues.select, "self include"),
         (amqp.AMQP.TaskConsumer, "self channel queues accept kw"),
         (request.Request.on_accepted, "self pid time_accepted"),
@@ -111,7 +112,8 @@ def test_a_method_is_there_as_we_call_or_override_it(function: Any, parameters: 
 def test_what_replaces_a_private_method_replaces_one_that_exists(ours: type, theirs: type) -> None:
     own = {"_consumption", "_prefetch", "_run"}  # Channel
     own |= {"_handle", "_start", "_run_in_thread", "_give_up", "_attempts", "_store", "_settle"}
-    own |= {"_received", "_count_retries", "_count", "_sleep"}  # EventTask
+    own |= {"_longest"}  # Request, with those before it
+    own |= {"_received", "_count_retries", "_count", "_sleep", "_on_record"}  # EventTask
     private = {name for name in vars(ours) if name.startswith("_") and not name.startswith("__")}
     assert {name for name in private - own if not hasattr(theirs, name)} == set()
 
@@ -142,6 +144,7 @@ def test_the_worker_s_steps_stop_in_the_order_that_a_warm_shutdown_needs() -> No
     assert steps == ["Hub", "Pool", "Consumer"]
     assert components.Consumer.last
     assert "cancel" in inspect.getsource(Tasks.stop)
+    assert "if self.pool and self.pool.flush:" in inspect.getsource(Consumer.on_close)
 
 
 def test_kombu_calls_nothing_of_pycurl_for_us() -> None:
