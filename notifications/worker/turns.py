@@ -14,10 +14,15 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from django.db import router
 
 from notifications.connection_pool import lend_connection
 from notifications.exceptions import Busy
+from notifications.group_commit import GroupCommit
 from notifications.models import RateLimit
 from notifications.rate_limits import valid_for
 
@@ -59,18 +64,67 @@ def wait(account: str, weight: int, *, declared: float | None, horizon: float) -
     time.sleep(min(max(starts - time.monotonic(), 0.0), LONGEST_WAIT))
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Wish:
+    """The units that one send lacks; their first is to start within `horizon` seconds."""
+
+    account: str
+    units: int
+    declared: float | None
+    horizon: float
+
+    def may_go_with(self, other: _Wish) -> bool:
+        """Whether one grant can be for both: of several units, each send has all or none."""
+        return self is other or (
+            self.units == other.units == 1
+            and (self.account, self.declared, self.horizon)
+            == (other.account, other.declared, other.horizon)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Bought:
+    """Monotonic starts of all units of a wish; or none, and when to ask again."""
+
+    starts: tuple[float, ...]
+    wait: float = 0.0
+    unlimited: bool = False
+
+
 def _buy(account: str, units: int, *, declared: float | None, horizon: float) -> tuple[float, ...]:
     if not units:
         return ()
-    grant = RateLimit.objects.grant(account, declared, most=units, horizon=horizon, whole=True)
+    wish = _Wish(account, units, declared, horizon)
+    bought = _purchases.write(wish, using=router.db_for_write(RateLimit))
+    if not bought.starts and not bought.unlimited:
+        # Not all at once: those who wait share what there is then.
+        seconds = bought.wait + random.uniform(0.0, 1.0)  # noqa: S311 - spreads load
+        raise Busy(f"the rate of account {account} is used up", seconds=seconds)
+    return bought.starts
+
+
+def _buy_together(wishes: Sequence[_Wish], /, *, using: str) -> Mapping[Hashable, _Bought]:
+    """In one grant, for the first and those who may go with it; the others come again."""
+    first = wishes[0]
+    together = [wish for wish in wishes if wish.may_go_with(first)]
+    units = sum(wish.units for wish in together)
+    grant = RateLimit.objects.using(using).grant(
+        first.account,
+        first.declared,
+        most=units,
+        horizon=first.horizon,
+        whole=len(together) == 1,
+    )
     now = time.monotonic()  # after the statement: a turn may come late, but never early
     if grant is None:
-        return ()
-    if not grant.starts:
-        # Not all at once: those who wait share what there is then.
-        seconds = grant.wait + random.uniform(0.0, 1.0)  # noqa: S311 - spreads load
-        raise Busy(f"the rate of account {account} is used up", seconds=seconds)
-    return tuple(now + start for start in grant.starts)
+        return dict.fromkeys(together, _Bought((), unlimited=True))
+    starts = iter([now + start for start in grant.starts])
+    return {wish: _Bought(tuple(islice(starts, wish.units)), grant.wait) for wish in together}
+
+
+_purchases: GroupCommit[_Wish, _Bought] = GroupCommit(_buy_together, key=lambda wish: wish)
+"""A turn that was bought before its message was received is void by the time a full pool gets
+to it. Where the limit is far above what this process sends, that is nearly every turn."""
 
 
 class _Purse:
@@ -94,19 +148,31 @@ class _Purse:
 
 
 class _Limits:
-    """The limits as this process knows them, a second old at most."""
+    """What operators have set, as this process knows it, a second old at most."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[float | None, float]] = {}
+        self._reading = threading.Lock()
+        self._overrides: dict[str, tuple[float | None, float]] = {}
 
     def effective(self, account: str, declared: float | None) -> float | None:
-        """Units a second; None is no limit."""
-        override, read_at = self._known.get(account, (None, -math.inf))
-        if time.monotonic() > read_at + OLDEST:
-            override = RateLimit.objects.override_of(account)
-            self._known[account] = override, time.monotonic()
+        """Units a second; None is no limit.
+
+        One thread reads, the others go on with what is known: only the first is waited for.
+        """
+        if self._is_old(account) and self._reading.acquire(blocking=account not in self._overrides):
+            try:
+                if self._is_old(account):
+                    override = RateLimit.objects.override_of(account)
+                    self._overrides[account] = override, time.monotonic()
+            finally:
+                self._reading.release()
+        override, _ = self._overrides[account]
         rate = declared if override is None else override
         return None if rate == math.inf else rate
+
+    def _is_old(self, account: str) -> bool:
+        _, read_at = self._overrides.get(account, (None, -math.inf))
+        return time.monotonic() > read_at + OLDEST
 
 
 _purse, _limits = _Purse(), _Limits()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import runpy
 from pathlib import Path
+
+import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "celeryconfig.py"
 
@@ -17,3 +20,14 @@ def test_it_holds_nothing_but_names_and_their_values() -> None:
 def test_each_line_or_its_group_says_why_it_stands() -> None:
     for group in SOURCE.read_text().split("\n\n")[3:]:
         assert "# " in group, group
+
+
+def test_the_environment_sets_the_limits_of_the_channels(monkeypatch: pytest.MonkeyPatch) -> None:
+    for channel, rate in {"EMAIL": "14/s", "SMS": "none", "WHATSAPP": ""}.items():
+        monkeypatch.setenv(f"{channel}_RATE_LIMIT", rate)
+    monkeypatch.delenv("PUSH_RATE_LIMIT", raising=False)
+
+    assert runpy.run_path(str(SOURCE))["task_annotations"] == {
+        "notifications.email": {"rate_limit": "14/s"},
+        "notifications.sms": {"rate_limit": None},
+    }
