@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from notifications.exceptions import Busy, TransientError
 from notifications.models import Breaker, Pause, RateLimit
 from notifications.worker import turns
 from notifications.worker.account import HELD_FOR, account_of
+from tests.integration.together import all_at_once, at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -222,3 +224,27 @@ def _raised(account: Account) -> Busy | None:
 
 def _refuse(*_: Any) -> Any:
     raise AssertionError("a statement was run")
+
+
+def test_of_many_sends_that_lack_a_turn_at_once_each_gets_its_own_or_is_told_to_wait() -> None:
+    def send() -> float | None:
+        try:
+            wait(rate=10.0, horizon=0.45)
+        except Busy:
+            return None
+        return time.monotonic()
+
+    sent_at = sorted(filter(None, at_once(send, threads=12)))
+
+    # One a tenth of a second, and the first at once: 0, 0.1, 0.2, 0.3 and 0.4, a few more if some
+    # of the threads asked later.
+    assert 5 <= len(sent_at) == granted() < 12
+    assert sent_at[-1] - sent_at[0] > 0.3
+
+
+def test_a_send_of_several_units_is_granted_by_itself_among_sends_of_one() -> None:
+    works = [partial(wait, weight, rate=100.0) for weight in (1, 1, 3, 1, 1, 1, 2, 1)]
+
+    all_at_once(works)
+
+    assert granted() == 11
