@@ -18,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from notifications.consumers import Consumer, all_consumers
 from notifications.models import RateLimit
 
-SHORTEST_LATE, LONGEST_LATE = 0.1, 1.0
+SHORTEST_LATE, LONGEST_LATE = 0.075, 1.0
 """Seconds; the bounds of `valid_for`."""
 
 
@@ -51,13 +51,22 @@ def declared(consumer: Consumer) -> float | None:
         raise ImproperlyConfigured(f"rate_limit of task {consumer.task!r}: {error}") from None
 
 
+def in_force(consumer: Consumer) -> float | None:
+    """What the consumer's account may be sent now: what an operator set, or else what its task
+    declares in this process. None is no limit."""
+    override = RateLimit.objects.override_of(consumer.account_name)
+    per_second = declared(consumer) if override is None else override
+    return None if per_second == math.inf else per_second
+
+
 def valid_for(per_second: float) -> float:
     """Seconds after its start for which a unit may still be sent; later, it is void.
 
     What is late crowds the second it is sent in. With units one interval apart and none later
-    than this, no second holds more than the limit and max(1, a tenth of it).
+    than another by more than max(0.1 s, one interval), no second holds more than the limit and
+    max(1, a tenth of it). This is three quarters of that; the rest is for the way to the provider.
     """
-    return min(LONGEST_LATE, max(SHORTEST_LATE, 1 / per_second))
+    return min(LONGEST_LATE, max(SHORTEST_LATE, 0.75 / per_second))
 
 
 def in_words(per_second: float | None) -> str:
@@ -114,7 +123,8 @@ def standing(account: str) -> Standing:
 
 
 def _standing(row: RateLimit, senders: list[Consumer]) -> Standing:
-    if senders:  # what the code says now; the row has it only since the last grant
+    if senders and not row.granted:
+        # No worker has said it yet. Ours may differ: the environment of a shell is not theirs.
         row.declared = declared(senders[0])
     return Standing(
         account=row.account,

@@ -13,7 +13,6 @@ from datetime import datetime
 
 from notifications import rate_limits
 from notifications.channels.sms_parts import parts
-from notifications.conf import conf
 from notifications.consumers import all_consumers
 from notifications.local.providers.client import AcceptedMessage, SandboxClient
 
@@ -67,12 +66,11 @@ def enforced(sandbox: SandboxClient) -> Iterator[Limits]:
     A provider counts in whole seconds of its own and is no stickler: a tenth more passes.
     """
     rates = {
-        consumer.channel: standing.effective
+        consumer.channel: rate
         for consumer in all_consumers()
-        if consumer.channel in conf().channels
-        and (standing := rate_limits.standing(consumer.account_name)).effective is not None
+        if consumer.channel and (rate := rate_limits.in_force(consumer))
     }
-    limits = Limits({channel: rate for channel, rate in rates.items() if rate}, sandbox)
+    limits = Limits(rates, sandbox)
     for channel, rate in limits.rates.items():
         limits.before[channel] = _throttled(sandbox, channel)
         sandbox.limit(channel, allowance(rate))
