@@ -44,7 +44,7 @@ REQUIRED: Mapping[str, Any] = {
 
 STEPS: Mapping[str, Iterable[str]] = {
     "worker": ("FinishRunning", "Beating"),
-    "consumer": ("SharePool",),
+    "consumer": ("SharePool", "Restarting"),
 }
 """Of `notifications.worker.steps`, beside Celery's own."""
 

@@ -13,10 +13,9 @@ from typing import Any
 
 from django.db import connection
 
-from notifications import breakers, consumers, switches
+from notifications import breakers, consumers
 from notifications.dead_letters import Failure
-from notifications.exceptions import NotAnEvent, UnknownEvent
-from notifications.worker import broker, translation
+from notifications.worker import broker, reading
 from notifications.worker.acknowledger import Acknowledger
 from notifications.worker.bulkhead import Bulkhead
 from notifications.worker.counts import Counts
@@ -27,6 +26,7 @@ from notifications.worker.heartbeat import Heartbeat
 from notifications.worker.inflight import InFlight
 from notifications.worker.poller import Poller
 from notifications.worker.queues import PolledQueue, polled_queues
+from notifications.worker.reading import GiveUp, PassOver, PutOff, Run, Wait
 from notifications.worker.received import Received
 from notifications.worker.slots import Slots
 from notifications.worker.unknown_events import UNKNOWN_HELD, UnknownEvents
@@ -237,9 +237,8 @@ class Consumption:
         came again at once, each time nearer to their queue's maxReceiveCount."""
         for consumer in {received.queue.consumer for received in waiting}:
             self._slots.shut(consumer)
-            if not self._in_flight.runs(
-                consumer
-            ):  # looked at after, lest its last task ends between
+            # Looked at only now, lest its last task ends between the two.
+            if not self._in_flight.runs(consumer):
                 self._slots.reopen(consumer)
         self._acknowledger.give_back(waiting)
         for received in waiting:
@@ -250,14 +249,6 @@ class Consumption:
             self._slots.release(received.queue.consumer)
 
     def _overdue(self, received: Received) -> None:
-        logger.error(
-            "Task %s of consumer %s is at event %s for longer than its maximum of %d s: the "
-            "message is kept no longer, and comes again",
-            received.queue.task,
-            received.queue.consumer,
-            received.event.id if received.event else received.message_id,
-            received.queue.max_seconds,
-        )
         if received.in_thread:
             self._on_hung()
 
@@ -301,35 +292,19 @@ class Consumption:
 
     def _read(self, received: Received) -> bool:
         """Whether it is an event to be run; what is not is seen to."""
-        try:
-            received.event = translation.read(received)
-        except UnknownEvent as error:
-            self._hold_unknown(received, error)
-            return False
-        except NotAnEvent as error:
-            self.give_up(received.handle, Failure.of(error, attempts=0))
-            return False
-        if received.event is None:
-            self._pass_over(received)
-            return False
-        if received.event.type in switches.look().paused_event_types:
-            self._put_off(received)
-            return False
-        return True
-
-    def _put_off(self, received: Received) -> None:
-        """Its type is paused: the message goes back to the outbox."""
-        if taken := self._in_flight.take(received.handle):
-            self._departures.to_outbox(taken)
-
-    def _pass_over(self, received: Received) -> None:
-        """Well-formed and none of our business: somebody else's message, say."""
-        logger.debug("Message %s on %s is not ours", received.message_id, received.queue.physical)
-        self.counts.add("not_ours")
-        self.done(received.handle)
-
-    def _hold_unknown(self, received: Received, error: UnknownEvent) -> None:
-        if wait := self._unknown.wait(received, error):
-            self.retry(received.handle, wait)
-        else:
-            self.give_up(received.handle, Failure.of(error, attempts=0))
+        match reading.read(received, self._unknown):
+            case Run(event):
+                received.event = event
+                return True
+            case PutOff(event):
+                received.event = event
+                if taken := self._in_flight.take(received.handle):
+                    self._departures.to_outbox(taken)
+            case Wait(seconds):
+                self.retry(received.handle, seconds)
+            case GiveUp(failure):
+                self.give_up(received.handle, failure)
+            case PassOver():
+                self.counts.add("not_ours")
+                self.done(received.handle)
+        return False

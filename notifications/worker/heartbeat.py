@@ -86,14 +86,26 @@ class Heartbeat:
 
     def _beat(self, now: float) -> None:
         for received in self._in_flight.mark_overdue(lambda each: is_overdue(each, now)):
-            self._counts.add("overdue")
-            self._on_overdue(received)
+            self._let_go(received)
         if stale := self._in_flight.take_unstarted(lambda each: is_stale(each, now)):
             self._counts.add("stale", len(stale))
             self._on_stale(stale)
         due = self._in_flight.mark_extending(lambda each: is_due(each, now))
         for batch in _batches(due):
             self._senders.submit(lambda batch=batch: self._extend(batch))  # type: ignore[misc]
+
+    def _let_go(self, received: Received) -> None:
+        """It comes again when its last extension ends, unless the task ends before that."""
+        self._counts.add("overdue")
+        logger.error(
+            "Task %s of consumer %s is at event %s for longer than its maximum of %d s: the "
+            "message is kept no longer, and comes again",
+            received.queue.task,
+            received.queue.consumer,
+            received.event.id if received.event else received.message_id,
+            received.queue.max_seconds,
+        )
+        self._on_overdue(received)
 
     def _extend(self, batch: list[Received]) -> None:
         now = time.monotonic()

@@ -13,8 +13,9 @@ import os
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from celery import signals
 from celery.worker import state as worker_state
 
 from notifications.worker.backoff import back_off
@@ -39,11 +40,10 @@ _RESTARTS = "NOTIFICATIONS_WORKER_RESTARTS"
 
 
 class Restart:
-    """Of the process that this consumption belongs to."""
+    """Of the process of Celery's `worker`, which consumes."""
 
-    def __init__(self, consumption: Consumption, *, grace: float = GRACE) -> None:
-        self._consumption = consumption
-        self._grace = grace
+    def __init__(self, worker: Any) -> None:
+        self._worker = worker
         self._lock = threading.Lock()
         self._begun = False
 
@@ -61,16 +61,16 @@ class Restart:
             self._wait_if_often()
         except Exception:
             logger.exception("The worker did not stop in order; what it held comes again")
+        signals.worker_shutdown.send(sender=self._worker)  # as Celery does at every other end
         _begin_anew()
 
     def _finish_work(self) -> None:
         logger.error("The worker restarts itself: a thread that hangs cannot be ended otherwise")
-        self._consumption.stop()
-        if left := self._consumption.wait_for_others(self._grace):
-            logger.error(
-                "%d other tasks still run after %.0f s, and are cut off", left, self._grace
-            )
-        self._consumption.close(patient=not worker_state.should_terminate)
+        consumption: Consumption = self._worker.consumer.task_consumer.channel.consumption
+        consumption.stop()
+        if left := consumption.wait_for_others(GRACE):
+            logger.error("%d other tasks still run after %.0f s, and are cut off", left, GRACE)
+        consumption.close(patient=not worker_state.should_terminate)
 
     def _wait_if_often(self) -> None:
         recent = _recent_restarts()

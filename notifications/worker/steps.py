@@ -9,6 +9,7 @@ from celery import bootsteps, signals
 from celery.worker import state
 
 from notifications.worker.beat import Beat, report_of, row_of
+from notifications.worker.restart import Restart
 
 LOOK_SECONDS = 1.0
 """Seconds between two looks at whether a stopping worker is to stop at once after all."""
@@ -49,6 +50,15 @@ class SharePool(bootsteps.StartStopStep):
 
     def start(self, consumer: Any) -> None:
         consumer.task_consumer.channel.places = lambda: consumer.pool.num_processes
+
+
+class Restarting(bootsteps.StartStopStep):
+    """Tells the channel what to do about a thread that hangs."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, consumer: Any) -> None:
+        consumer.task_consumer.channel.on_hung = Restart(consumer.controller).begin
 
 
 class Beating(bootsteps.StartStopStep):

@@ -23,7 +23,6 @@ from notifications.worker import broker, translation
 from notifications.worker.consumption import Consumption
 from notifications.worker.handoff import Handoff
 from notifications.worker.received import Received
-from notifications.worker.restart import Restart
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +51,14 @@ class Channel(_KombuChannel):
     """One connection's channel. Only the one that consumes has a `consumption`.
 
     places: tells how many tasks the pool runs at once; known before it consumes.
+    on_hung: called when a thread of the pool hangs.
     """
 
     QoS = QoS
     do_restore = False
     consumption: Consumption | None = None
     places: Callable[[], int] | None = None
+    on_hung: Callable[[], None] = staticmethod(lambda: None)
 
     def basic_consume(
         self, queue: str, no_ack: bool, callback: Any, consumer_tag: str, *args: Any, **kwargs: Any
@@ -112,9 +113,8 @@ class Channel(_KombuChannel):
                 wait_seconds=options.get("wait_time_seconds", broker.LONGEST_WAIT),
                 receives=options.get("receives_per_queue", RECEIVES_PER_QUEUE),
                 places=self.places,
-                on_hung=lambda: restart.begin(),
+                on_hung=self.on_hung,
             )
-            restart = Restart(self.consumption)
             self.consumption.resize(self._prefetch)
         return self.consumption
 

@@ -76,6 +76,19 @@ def test_of_one_slot_two_consumers_have_it_in_turn() -> None:
     assert slots.reserve("email", 1, 10) == 1
 
 
+def test_a_consumer_that_is_shut_out_has_no_slot_until_one_of_its_messages_is_finished() -> None:
+    calls: list[int] = []
+    slots = Slots(10, on_free=lambda: calls.append(slots.used))
+    slots.reserve("probe", 1, 4)
+    slots.shut("probe")
+    assert slots.reserve("probe", 1, 1) == 0
+    slots.release("probe", 3)
+    assert not calls
+    slots.release("probe", finished=True)
+    assert calls == [0]
+    assert slots.reserve("probe", 1, 10) == 10
+
+
 def test_the_window_opens_with_the_pace_and_closes_with_it() -> None:
     slots = Slots(8, on_free=lambda: None)
     deadline = time.monotonic() + 5
@@ -133,6 +146,19 @@ def test_waiting_for_threads_ends_at_its_deadline(threads: Threads) -> None:
     threads.submit(lambda: gate.wait(5))  # type: ignore[arg-type, return-value]
     assert not threads.wait_until_idle(0.05)
     gate.set()
+    assert threads.wait_until_idle(5)
+
+
+def test_what_comes_after_threads_were_closed_is_run_by_whoever_brings_it(
+    threads: Threads,
+) -> None:
+    """The acknowledgement of a task that outlived its worker's stop must not be lost."""
+    done: list[str] = []
+    for _ in range(4):
+        threads.submit(lambda: None)
+    threads.close()
+    threads.submit(lambda: done.append(threading.current_thread().name))
+    assert done == [threading.current_thread().name]
     assert threads.wait_until_idle(5)
 
 

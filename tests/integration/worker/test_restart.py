@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from notifications.local.processes import Process
+from notifications.models import WorkerProcess
 from tests.integration.worker.conftest import Probes
 from tests.waiting import wait_for
 
@@ -31,6 +32,8 @@ def test_a_worker_with_a_hung_thread_restarts_as_the_same_process_and_works_on(
     wait_for(probes.is_empty, within=20)
     assert pids(probes, hung) == [worker.pid] * 2
     assert pids(probes, other) == [worker.pid]
+    rows = WorkerProcess.objects.filter(pid=worker.pid).order_by("id")
+    wait_for(lambda: [row.state for row in rows.all()] == ["stopped", "running"])
     assert not probes.dead_letters()
 
 

@@ -1,0 +1,63 @@
+"""Reading: what a message is, and so what is to be done with it before any task is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from notifications import switches
+from notifications.dead_letters import Failure
+from notifications.envelope import Envelope
+from notifications.exceptions import NotAnEvent, UnknownEvent
+from notifications.worker import translation
+from notifications.worker.received import Received
+from notifications.worker.unknown_events import UnknownEvents
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An event, for its task."""
+
+    event: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """An event of a type that an operator has paused: back to the outbox."""
+
+    event: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """An event of a type that this worker does not know yet: to be looked at again."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """No event, or one that nobody has come to know: for the dead letters."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class PassOver:
+    """Well-formed and none of our business: somebody else's message, say."""
+
+
+Reading = Run | PutOff | Wait | GiveUp | PassOver
+
+
+def read(received: Received, unknown: UnknownEvents) -> Reading:
+    """Nothing that a body can hold makes it raise."""
+    try:
+        event = translation.read(received)
+    except UnknownEvent as error:
+        wait = unknown.wait(received, error)
+        return Wait(wait) if wait else GiveUp(Failure.of(error, attempts=0))
+    except NotAnEvent as error:
+        return GiveUp(Failure.of(error, attempts=0))
+    if event is None:
+        return PassOver()
+    return PutOff(event) if event.type in switches.look().paused_event_types else Run(event)
