@@ -30,7 +30,7 @@ worker_cancel_long_running_tasks_on_connection_loss = False  # there is no conne
 # A message goes after its task, never before: a worker that dies gives it back.
 task_acks_late = True
 task_acks_on_failure = True  # a failed task's message is settled: it becomes a dead letter
-task_acks_on_timeout = True  # so is one that was killed for taking too long
+task_acks_on_timeout = True  # not asked: one killed for taking too long comes again, by visibility
 task_reject_on_worker_lost = True  # one whose process died comes again, up to maxReceiveCount
 
 # What each provider account takes from all workers together, in Celery's words: EMAIL_RATE_LIMIT
