@@ -30,6 +30,9 @@ LONGEST_WAIT = 10.0
 """Seconds that a send waits for the last of its units, once it has its first: one of more units
 than the account is given in this time would outlive its lease."""
 
+TRIES = 5
+"""Turns that a send may miss, each because its thread did not get to run in time."""
+
 OLDEST = 1.0
 """Seconds after which a limit that this process knows is read again."""
 
@@ -53,15 +56,27 @@ def wait(account: str, weight: int, *, declared: float | None, horizon: float) -
     rate = _limits.effective(account, declared)
     if rate is None or weight < 1:
         return
-    turns = draw(account, weight, late=valid_for(rate))
+    late = valid_for(rate)
+    for _ in range(TRIES):
+        start = _turn(account, weight, declared=declared, horizon=horizon, late=late)
+        lend_connection()
+        time.sleep(min(max(start - time.monotonic(), 0.0), LONGEST_WAIT))
+        if time.monotonic() - start <= late:
+            return
+    raise Busy(f"this process is too slow for the turns of account {account}")
+
+
+def _turn(
+    account: str, weight: int, *, declared: float | None, horizon: float, late: float
+) -> float:
+    """When the last of so many units starts, of which some may have been bought before."""
+    turns = draw(account, weight, late=late)
     try:
         bought = _buy(account, weight - len(turns), declared=declared, horizon=horizon)
     except BaseException:
         _purse.put(account, turns)
         raise
-    lend_connection()
-    starts = max([*turns, *bought], default=0.0)
-    time.sleep(min(max(starts - time.monotonic(), 0.0), LONGEST_WAIT))
+    return max([*turns, *bought], default=time.monotonic())  # none: the limit was just lifted
 
 
 @dataclass(frozen=True, eq=False, slots=True)
