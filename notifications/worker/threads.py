@@ -94,18 +94,21 @@ class Timer:
         self._closed = False
 
     def after(self, seconds: float, job: Job) -> None:
-        """Run `job` in `seconds`, or when the timer is closed; its errors are logged."""
+        """Run `job` in `seconds`, or when the timer is closed, or now if it is; its errors are
+        logged."""
         when = time.monotonic() + seconds
         with self._changed:
-            first = not self._due or when < self._due[0][0]
-            heapq.heappush(self._due, (when, next(self._number), job))
-            if self._closed:
-                pass
-            elif not self._started:
-                self._started = True
-                threading.Thread(target=self._run, name=self._name, daemon=True).start()
-            elif first:
-                self._changed.notify()
+            closed = self._closed
+            if not closed:
+                first = not self._due or when < self._due[0][0]
+                heapq.heappush(self._due, (when, next(self._number), job))
+                if not self._started:
+                    self._started = True
+                    threading.Thread(target=self._run, name=self._name, daemon=True).start()
+                elif first:
+                    self._changed.notify()
+        if closed:
+            self._guarded(job)
 
     def close(self) -> None:
         """End the thread, and run here and now what it was keeping for later."""

@@ -177,6 +177,8 @@ def test_a_timer_that_is_closed_runs_at_once_what_it_was_keeping() -> None:
     timer.after(60, lambda: done.append("kept"))
     timer.close()
     assert done == ["kept"]
+    timer.after(60, lambda: done.append("late"))
+    assert done == ["kept", "late"]
 
 
 @pytest.mark.parametrize(
