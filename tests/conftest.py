@@ -26,6 +26,12 @@ _numbers = count(1)
 _children = pytest.StashKey[list[Process]]()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that two processes that share the tests are done at the same time."""
+    items.sort(key=lambda item: "acceptance" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def stack(pytestconfig: pytest.Config) -> Stack:
     """The embedded parts of this pytest process."""
