@@ -44,7 +44,7 @@ REQUIRED: Mapping[str, Any] = {
 
 STEPS: Mapping[str, Iterable[str]] = {
     "worker": ("FinishRunning", "Beating"),
-    "consumer": ("SharePool", "Restarting"),
+    "consumer": ("SharePool", "Restarting", "WarmUp"),
 }
 """Of `notifications.worker.steps`, beside Celery's own."""
 

@@ -71,11 +71,15 @@ class Change:
     seconds: int | None = None
 
 
+def prepare() -> None:
+    """Make the clients of short polls and settlements: they are needed amid the first messages."""
+    _short()
+    _receiver(0)
+
+
 def receive(queue: PolledQueue, most: int, wait: int) -> list[dict[str, Any]]:
     """Up to `most` messages, waiting `wait` seconds for the first. Raises FAILURES."""
-    answer = client(
-        "sqs", read_timeout=wait + ANSWER_SECONDS, total_max_attempts=1
-    ).receive_message(
+    answer = _receiver(wait).receive_message(
         QueueUrl=sqs.queue_url(queue.physical),
         MaxNumberOfMessages=most,
         WaitTimeSeconds=wait,
@@ -135,6 +139,10 @@ def describe(error: Exception) -> str:
     if isinstance(error, ClientError):
         return f"{type(error).__name__} {_code(error)}"
     return f"{type(error).__name__}: {error}"
+
+
+def _receiver(wait: int) -> Any:
+    return client("sqs", read_timeout=wait + ANSWER_SECONDS, total_max_attempts=1)
 
 
 def _short() -> Any:

@@ -24,7 +24,7 @@ from notifications.worker import broker
 from notifications.worker.database import UNAVAILABLE
 from notifications.worker.queues import PolledQueue
 
-AHEAD, BULK_AHEAD = 0.25, 0.1
+AHEAD, BULK_AHEAD = 0.4, 0.1
 """Seconds for which a poll buys turns ahead: enough for a receive and the way to a thread. A
 bulk queue's reach less far: while fresh messages keep the account busy it finds none."""
 
@@ -47,9 +47,8 @@ EMPTY_PROBE = 3.0
 """Seconds for which a queue with no message to probe with leaves the probe to the account's
 others, which ask every second: an empty bulk queue would have it again and again."""
 
-_USABLE = 0.05
-"""Seconds by which a spare turn may be late. No send takes a turn for void that is less than
-0.1 s late; the rest is for the receive."""
+_SOONEST = 0.05
+"""Seconds from now at which a spare turn must start: there is a receive to be made for it."""
 
 _KNOWN_UNLIMITED = 1.0
 """Seconds for which an account that has no limit is not asked again."""
@@ -263,10 +262,10 @@ class Gate:
         return rate_limits.declared(consumer) is not None if limited is None else limited
 
     def _spare(self, account: str, most: int) -> tuple[float, ...]:
-        late = time.monotonic() - _USABLE
+        soonest = time.monotonic() + _SOONEST
         with self._lock:
             known = self._accounts[account]
-            usable = [turn for turn in known.spare if turn > late]
+            usable = [turn for turn in known.spare if turn > soonest]
             known.spare = usable[most:]
         return tuple(usable[:most])
 

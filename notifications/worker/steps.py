@@ -10,6 +10,7 @@ from celery.worker import state
 
 from notifications.worker.beat import Beat, report_of, row_of
 from notifications.worker.restart import Restart
+from notifications.worker.warmup import warm_up
 
 LOOK_SECONDS = 1.0
 """Seconds between two looks at whether a stopping worker is to stop at once after all."""
@@ -50,6 +51,17 @@ class SharePool(bootsteps.StartStopStep):
 
     def start(self, consumer: Any) -> None:
         consumer.task_consumer.channel.places = lambda: consumer.pool.num_processes
+
+
+class WarmUp(bootsteps.StartStopStep):
+    """Keeps the first messages from waiting for what is made once. Not for the children of a
+    pool of processes, which were forked before."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, consumer: Any) -> None:
+        names = [] if consumer.pool.uses_semaphore else list(consumer.app.amqp.queues.consume_from)
+        warm_up(names)
 
 
 class Restarting(bootsteps.StartStopStep):
