@@ -12,7 +12,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection
@@ -23,6 +23,7 @@ from notifications.models import Breaker, RateLimit
 from notifications.worker import broker
 from notifications.worker.database import UNAVAILABLE
 from notifications.worker.queues import PolledQueue
+from notifications.worker.turns import deposit, draw
 
 AHEAD, BULK_AHEAD = 0.4, 0.1
 """Seconds for which a poll buys turns ahead: enough for a receive and the way to a thread. A
@@ -46,9 +47,6 @@ PROBE_WAIT = 2
 EMPTY_PROBE = 3.0
 """Seconds for which a queue with no message to probe with leaves the probe to the account's
 others, which ask every second: an empty bulk queue would have it again and again."""
-
-_SOONEST = 0.05
-"""Seconds from now at which a spare turn must start: there is a receive to be made for it."""
 
 _KNOWN_UNLIMITED = 1.0
 """Seconds for which an account that has no limit is not asked again."""
@@ -87,12 +85,9 @@ class Refusal:
 
 @dataclass(slots=True)
 class _Account:
-    """What this process knows of one account.
+    """What this process knows of one account by the last answer. rate: units a second."""
 
-    spare: starts of turns that were bought and found no message. limited: by the last answer.
-    """
-
-    spare: list[float] = field(default_factory=list)
+    rate: float | None = None
     limited: bool | None = None
     unlimited_until: float = 0.0
 
@@ -251,6 +246,7 @@ class Gate:
         with self._lock:
             known = self._accounts[account]
             known.limited = grant is not None
+            known.rate = grant.rate if grant else None
             known.unlimited_until = 0.0 if grant else now + _KNOWN_UNLIMITED
         if grant is None:
             return None
@@ -262,18 +258,13 @@ class Gate:
         return rate_limits.declared(consumer) is not None if limited is None else limited
 
     def _spare(self, account: str, most: int) -> tuple[float, ...]:
-        soonest = time.monotonic() + _SOONEST
-        with self._lock:
-            known = self._accounts[account]
-            usable = [turn for turn in known.spare if turn > soonest]
-            known.spare = usable[most:]
-        return tuple(usable[:most])
+        """Turns that found no message, or whose message needed none, with half of their time left:
+        there is a receive to be made for them."""
+        rate = self._accounts[account].rate
+        return draw(account, most, late=rate_limits.valid_for(rate) / 2) if rate else ()
 
     def _keep(self, account: str, turns: Sequence[float]) -> None:
-        if turns:
-            with self._lock:
-                known = self._accounts[account]
-                known.spare = sorted((*known.spare, *turns))
+        deposit(account, turns)
 
 
 def _no_turn(consumer: Consumer, seconds: float) -> Refusal:

@@ -24,7 +24,7 @@ from notifications.connection_pool import lend_connection
 from notifications.exceptions import Busy
 from notifications.group_commit import GroupCommit
 from notifications.models import RateLimit
-from notifications.rate_limits import valid_for
+from notifications.rate_limits import LONGEST_LATE, valid_for
 
 LONGEST_WAIT = 10.0
 """Seconds that a send waits for the last of its units, once it has its first: one of more units
@@ -156,10 +156,11 @@ class _Purse:
     def draw(self, account: str, most: int, *, late: float) -> list[float]:
         """The earliest, up to `most`. Those that are more than `late` seconds late are void."""
         with self._lock:
-            since = time.monotonic() - late
-            valid = [turn for turn in self._turns[account] if turn > since]
-            self._turns[account] = valid[most:]
-            return valid[:most]
+            now = time.monotonic()
+            usable = [turn for turn in self._turns[account] if turn > now - late][:most]
+            left = [turn for turn in self._turns[account] if turn not in usable]
+            self._turns[account] = [turn for turn in left if turn > now - LONGEST_LATE]
+            return usable
 
 
 class _Limits:
