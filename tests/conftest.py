@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -30,6 +31,16 @@ _children = pytest.StashKey[list[Process]]()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first, so that two processes that share the tests are done at the same time."""
     items.sort(key=lambda item: "acceptance" not in item.path.parts)
+
+
+@pytest.fixture(autouse=True)
+def _log_levels() -> Iterator[None]:
+    """A command that a test calls in this process sets levels for all of it."""
+    loggers = [logging.getLogger(name) for name in ("notifications", "psycopg.pool")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

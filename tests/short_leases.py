@@ -1,4 +1,4 @@
-"""The shop's settings with impatient channels, so that a dead sender's lease ends soon."""
+"""The shop's settings with impatient channels, so that what a dead sender held is free soon."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,6 +9,8 @@ from orders_site.settings import *  # noqa: F403
 
 PATIENCE: dict[str, Any] = {"connect_timeout": 1.0, "read_timeout": 2.0}
 LEASE = 4
+VISIBILITY = 6
+"""Seconds: longer than a lease, so that whoever receives the message finds it at its end."""
 
 
 def _impatient(channel: ChannelConf) -> ChannelConf:
@@ -17,6 +19,7 @@ def _impatient(channel: ChannelConf) -> ChannelConf:
 
 NOTIFICATIONS = {
     **shop.NOTIFICATIONS,
+    "VISIBILITY_SECONDS": VISIBILITY,
     "CHANNELS": {
         name: _impatient(channel) for name, channel in shop.NOTIFICATIONS["CHANNELS"].items()
     },

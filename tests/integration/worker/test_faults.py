@@ -113,7 +113,7 @@ def test_with_the_database_away_nothing_is_received(
 def test_a_database_that_went_away_under_the_tasks_is_waited_for(
     probes: Probes, probe_worker: Start, stack: Stack
 ) -> None:
-    worker = probe_worker()
+    worker = probe_worker(PROBE_MAX_SECONDS="60")
     assert probes.are_served()
     database = stack.part("postgres")
     database.stop()

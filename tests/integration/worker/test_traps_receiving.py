@@ -27,7 +27,8 @@ def receives(faults: FaultClient) -> int:
 def test_an_sqs_that_refuses_connections_is_asked_again_until_it_is_back(
     probes: Probes, far_worker: Start, proxy: FaultProxy
 ) -> None:
-    worker = far_worker()
+    # What the emulator still gave to the polls that were cut off comes again after this.
+    worker = far_worker(PROBE_VISIBILITY_SECONDS="2")
     assert probes.are_served()
     proxy.stop()
     wait_for(lambda: "Cannot receive from test-probe" in worker.log)
