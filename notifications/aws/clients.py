@@ -23,6 +23,10 @@ USER_AGENT = f"django-order-notifications boto3/{boto3.__version__}"
 """Said as it is, because botocore's own is put together anew for each call, twice: a tenth of
 the CPU that sending an email takes."""
 
+UNCHECKED = frozenset({"sqs", "sesv2"})
+"""Services whose requests botocore does not check before it sends them: they are many and always
+of the same form, the check is a tenth of a call's CPU, and the service checks them anyway."""
+
 
 class _Key(NamedTuple):
     service: str
@@ -75,6 +79,7 @@ def _make(key: _Key) -> Any:
             max_pool_connections=MAX_POOL_CONNECTIONS,
             tcp_keepalive=True,
             user_agent=USER_AGENT,
+            parameter_validation=key.service not in UNCHECKED,
         ),
     )
 

@@ -50,7 +50,7 @@ class Size:
     """How many messages each contender gets in each round."""
 
     rounds: int = 2
-    ours: int = 5_000
+    ours: int = 4_000
     peer: int = 400
     gevent: int = 1_000
     grid: int = 250
