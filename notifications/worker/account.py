@@ -70,12 +70,13 @@ class ProviderAccount:
     def wait_turn(self, weight: int) -> None:
         """Return when a send of `weight` units may start. Raises Busy if that is too far ahead, or
         if it may not be sent any more by then."""
-        self._lay_down_turn()
+        own, self._turn = self._turn, None
         turns.wait(
             self.name,
             weight,
             declared=self._declared,
             horizon=BULK_HORIZON if self.is_bulk else HORIZON,
+            own=own,
         )
         self.check()
         self._asked_at = time.monotonic()
@@ -103,5 +104,8 @@ def admit(task: Any) -> None:
     """Let the message of a service consumer wait for its turn, as each delivery of a channel does
     for itself. Raises Busy when that is too far ahead, or the queue is paused."""
     account = ProviderAccount(task, task.request.headers)
-    account.check()
-    account.wait_turn(1)
+    try:
+        account.check()
+        account.wait_turn(1)
+    finally:
+        account.close()

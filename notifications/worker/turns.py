@@ -87,8 +87,7 @@ def _turn(
     late: float,
 ) -> float:
     """When the last of so many units starts, of which some may have been bought before."""
-    is_valid = own is not None and own > time.monotonic() - late
-    mine = [own] if own is not None and is_valid else []
+    mine = [] if own is None or own <= time.monotonic() - late else [own]
     turns = [*mine, *draw(account, weight - len(mine), late=late)]
     try:
         bought = _buy(account, weight - len(turns), declared=declared, horizon=horizon)
