@@ -9,39 +9,37 @@ from getpass import getuser
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import Error as DatabaseError
 from django.db.models import Q, QuerySet
 
 from notifications import unknowns
+from notifications.management.verbs import VerbCommand, add_changing, listing
 from notifications.models import Delivery
 
 LIMIT, MOST = 50, 1000
-MOST_REASON = 255  # characters
 
 Row = dict[str, Any]
 
 
-class Command(BaseCommand):
+class Command(VerbCommand):
     help = (
         "List deliveries, newest first, or settle unknown ones as you found them at the "
-        "provider. Addresses are masked."
+        "provider. Addresses are masked. Without a verb, the newest."
     )
+    verbs = ("list", "settle")
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", metavar="list | settle", required=True)
-        listing = verbs.add_parser("list", help="deliveries, newest first")
-        listing.add_argument("--state", choices=Delivery.State.values, help="in this state")
-        listing.add_argument("--channel", help="over this channel")
-        listing.add_argument("--subject", help='about this: "order/1"')
-        listing.add_argument(
+    def add_verbs(self, verbs: Any) -> None:
+        wanted = listing(verbs, help="deliveries, newest first")
+        wanted.add_argument("--state", choices=Delivery.State.values, help="in this state")
+        wanted.add_argument("--channel", help="over this channel")
+        wanted.add_argument("--subject", help='about this: "order/1"')
+        wanted.add_argument(
             "--limit", type=_limit, default=LIMIT, help=f"at most {MOST} (%(default)s)"
         )
-        listing.add_argument(
+        wanted.add_argument(
             "--after", type=_delivery_id, help="go on after the delivery of this id"
         )
-        listing.add_argument("--json", action="store_true", help="print one JSON object")
         settle = verbs.add_parser("settle", help="say what became of unknown ones")
         settle.add_argument("id", nargs="+", type=_delivery_id, help="a delivery's id, or a tag")
         settle.add_argument(
@@ -50,23 +48,17 @@ class Command(BaseCommand):
             required=True,
             choices=[state.value for state in unknowns.SETTLED_AS],
         )
-        settle.add_argument(
-            "--reason", required=True, type=_reason, help="how you know; it is kept"
-        )
-        settle.add_argument("--by", default="", help="who says so (the system's user)")
-        settle.add_argument("--dry-run", action="store_true", help="say what would be done")
+        add_changing(settle, reason="how you know; it is kept")
 
-    def handle(self, *, verb: str, **options: Any) -> None:
-        try:
-            if verb == "settle":
-                self._settle(**options)
-            else:
-                self._list(**options)
-        except DatabaseError as error:
-            raise CommandError(f"The database refuses: {str(error).splitlines()[0]}") from None
+    def do(self, verb: str, **options: Any) -> None:
+        if verb == "settle":
+            self._settle(**options)
+        else:
+            self._list(**options)
 
-    def _list(self, *, limit: int, after: UUID | None, **options: Any) -> None:
-        wanted = {name: options[name] for name in ("state", "channel", "subject") if options[name]}
+    def _list(self, *, limit: int = LIMIT, after: UUID | None = None, **options: Any) -> None:
+        filters = {name: options.get(name) for name in ("state", "channel", "subject")}
+        wanted = {name: value for name, value in filters.items() if value}
         found = list(_after(after, Delivery.objects.filter(**wanted))[: limit + 1])
         rows, following = found[:limit], str(found[limit - 1].pk) if len(found) > limit else None
         if options["json"]:
@@ -153,9 +145,3 @@ def _limit(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST:
         raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST}")
     return int(text)
-
-
-def _reason(text: str) -> str:
-    if not 0 < len(text.strip()) <= MOST_REASON:
-        raise ArgumentTypeError(f"give 1 to {MOST_REASON} characters")
-    return text.strip()

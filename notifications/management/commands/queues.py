@@ -3,56 +3,45 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from datetime import datetime
 from getpass import getuser
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from notifications import consumers, pauses
+from notifications.management.verbs import VerbCommand, add_changing, listing
 from notifications.models import Breaker, Pause
-
-MOST_REASON = 255  # characters
 
 Row = dict[str, Any]
 
 
-class Command(BaseCommand):
+class Command(VerbCommand):
     help = (
         "List the queues with what holds them; pause or resume a queue, a channel or an "
         "event type. Workers obey within seconds. Without a verb, the list."
     )
+    verbs = ("list", "pause", "resume")
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", metavar="list | pause | resume")
-        listing = verbs.add_parser("list", help="every queue, with what holds it")
-        listing.add_argument("--json", action="store_true", help="print one JSON object")
+    def add_verbs(self, verbs: Any) -> None:
+        listing(verbs, help="every queue, with what holds it")
         pause = verbs.add_parser("pause", help="stop a queue, a channel or an event type")
-        pause.add_argument("--reason", required=True, type=_reason, help="shown to whoever looks")
+        _add_what(pause)
+        add_changing(pause, reason="shown to whoever looks")
         resume = verbs.add_parser("resume", help="let it go on")
-        for changing in (pause, resume):
-            _add_what(changing)
-            changing.add_argument("--by", default="", help="who does it (the system's user)")
-            changing.add_argument("--dry-run", action="store_true", help="say what would be done")
+        _add_what(resume)
+        add_changing(resume)
 
-    def handle(self, *, verb: str | None, **options: Any) -> None:
-        try:
-            match verb:
-                case "pause":
-                    self._pause(*_what(options), **options)
-                case "resume":
-                    self._resume(*_what(options), **options)
-                case _:
-                    self._list(as_json=options.get("json", False))
-        except ImproperlyConfigured as error:
-            raise CommandError(str(error)) from None
-        except DatabaseError as error:
-            raise CommandError(f"The database refuses: {str(error).splitlines()[0]}") from None
+    def do(self, verb: str, **options: Any) -> None:
+        match verb:
+            case "pause":
+                self._pause(*_what(options), **options)
+            case "resume":
+                self._resume(*_what(options), **options)
+            case _:
+                self._list(as_json=options["json"])
 
     def _list(self, *, as_json: bool) -> None:
         listed = {"queues": _queues(), "event_types": _event_types()}
@@ -113,12 +102,6 @@ def _what(options: dict[str, Any]) -> tuple[Pause.Kind, str]:
         Pause.Kind.EVENT_TYPE: options.pop("event_type"),
     }
     return next((kind, name) for kind, name in named.items() if name is not None)
-
-
-def _reason(text: str) -> str:
-    if not 0 < len(text.strip()) <= MOST_REASON:
-        raise ArgumentTypeError(f"give 1 to {MOST_REASON} characters")
-    return text.strip()
 
 
 def _queues() -> list[Row]:

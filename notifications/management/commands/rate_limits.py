@@ -11,30 +11,26 @@ from getpass import getuser
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from notifications import rate_limits
+from notifications.management.verbs import VerbCommand, add_changing, listing
 from notifications.models import RateLimit
 from notifications.rate_limits import Standing, in_words
 
-MOST_REASON = 255  # characters
 NONE = "none"
 
 
-class Command(BaseCommand):
+class Command(VerbCommand):
     help = (
         "List the limit of each provider account, set another, or go back to the one that its "
         "task declares. Workers obey within seconds. Without a verb, the list."
     )
+    verbs = ("list", "set", "reset")
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", metavar="list | set | reset")
-        listing = verbs.add_parser("list", help="every account and its limit")
-        listing.add_argument("--json", action="store_true", help="print one JSON object")
-        listing.add_argument(
+    def add_verbs(self, verbs: Any) -> None:
+        listing(verbs, help="every account and its limit").add_argument(
             "--measure",
             type=_seconds,
             default=0.0,
@@ -44,27 +40,20 @@ class Command(BaseCommand):
         setting = verbs.add_parser("set", help="limit an account to another rate")
         setting.add_argument("account", help="an account's name: email")
         setting.add_argument("rate", type=_rate, help='"14/s", "100/m", "10/h", or "none"')
-        setting.add_argument("--burst", type=int, help="units at once after a rest (1)")
+        setting.add_argument("--burst", type=_burst, help="units at once after a rest (1)")
+        add_changing(setting, reason="shown to whoever looks")
         resetting = verbs.add_parser("reset", help="let the limit be what the task declares")
         resetting.add_argument("account", help="an account's name: email")
-        for changing in (setting, resetting):
-            changing.add_argument("--reason", type=_reason, required=changing is setting)
-            changing.add_argument("--by", default="", help="who does it (the system's user)")
-            changing.add_argument("--dry-run", action="store_true", help="say what would be done")
+        add_changing(resetting, reason="shown to whoever looks", needed=False)
 
-    def handle(self, *, verb: str | None, **options: Any) -> None:
-        try:
-            match verb:
-                case "set":
-                    self._set(**options)
-                case "reset":
-                    self._reset(**options)
-                case _:
-                    self._list(options.get("measure", 0.0), as_json=options.get("json", False))
-        except (ImproperlyConfigured, ValueError) as error:
-            raise CommandError(str(error)) from None
-        except DatabaseError as error:
-            raise CommandError(f"The database refuses: {str(error).splitlines()[0]}") from None
+    def do(self, verb: str, **options: Any) -> None:
+        match verb:
+            case "set":
+                self._set(**options)
+            case "reset":
+                self._reset(**options)
+            case _:
+                self._list(options.get("measure", 0.0), as_json=options["json"])
 
     def _list(self, seconds: float, *, as_json: bool) -> None:
         used = _measure(seconds) if seconds else {}
@@ -91,13 +80,15 @@ class Command(BaseCommand):
     ) -> None:
         now = rate_limits.standing(account)
         to = in_words(None if rate == math.inf else rate)
+        change = f"{account}: {in_words(now.effective)} → {to}"
+        change += f", {burst} at once" if burst else ""
         if dry_run:
-            self.stdout.write(f"{account}: {in_words(now.effective)} → {to}; nothing was done")
+            self.stdout.write(f"{change}; nothing was done")
             return
         RateLimit.objects.set_override(
             account, rate, burst=burst, by=by or getuser(), reason=reason
         )
-        self.stdout.write(f"{account}: {in_words(now.effective)} → {to}")
+        self.stdout.write(change)
 
     def _reset(
         self, *, account: str, reason: str | None, by: str, dry_run: bool, **_options: Any
@@ -174,7 +165,7 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _reason(text: str) -> str:
-    if not 0 < len(text.strip()) <= MOST_REASON:
-        raise ArgumentTypeError(f"give 1 to {MOST_REASON} characters")
-    return text.strip()
+def _burst(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise ArgumentTypeError(f"{text!r}: give 1 or more units")
+    return int(text)

@@ -25,14 +25,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--all", action="store_true", help="also those that ended within the last day"
         )
-        parser.add_argument("--json", action="store_true", help="print them as one JSON list")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, **options: Any) -> None:
         WorkerProcess.objects.mark_lost()
         shown = WorkerProcess.objects.of_late(ended_within=ENDED_WITHIN if options["all"] else None)
         workers = list(shown)
         if options["json"]:
-            self.stdout.write(json.dumps([_as_json(worker) for worker in workers]))
+            self.stdout.write(json.dumps({"workers": [_as_json(worker) for worker in workers]}))
         elif workers:
             self._print(workers)
         else:

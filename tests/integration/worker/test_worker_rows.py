@@ -32,7 +32,7 @@ def listed(*arguments: str) -> list[dict[str, Any]]:
     """What `manage.py workers --json` prints."""
     output = StringIO()
     call_command("workers", "--json", *arguments, stdout=output)
-    found: list[dict[str, Any]] = json.loads(output.getvalue())
+    found: list[dict[str, Any]] = json.loads(output.getvalue())["workers"]
     return found
 
 

@@ -1,0 +1,63 @@
+"""What commands with verbs share: `list` when none is given, who does it and why, plain errors."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error as DatabaseError
+
+MOST_REASON = 255
+"""Characters of a reason, as the rows keep it."""
+
+
+class VerbCommand(BaseCommand):
+    """A subclass adds its verbs in `add_verbs`, and does them in `do`."""
+
+    verbs: tuple[str, ...]
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        self.add_verbs(parser.add_subparsers(dest="verb", metavar=" | ".join(self.verbs)))
+
+    def add_verbs(self, verbs: Any) -> None:
+        """`verbs.add_parser(…)` for each."""
+        raise NotImplementedError
+
+    def do(self, verb: str, **options: Any) -> None:
+        """What the verb asks for; `list` when none was given, with the options it did not get."""
+        raise NotImplementedError
+
+    def handle(self, *, verb: str | None, **options: Any) -> None:
+        try:
+            self.do(verb or "list", **options)
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from None
+        except DatabaseError as error:
+            raise CommandError(f"The database refuses: {str(error).splitlines()[0]}") from None
+
+
+def listing(verbs: Any, *, help: str) -> CommandParser:
+    """The verb `list`. `--json` may stand before it, too: no default of its own goes over that."""
+    parser: CommandParser = verbs.add_parser("list", help=help)
+    parser.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object"
+    )
+    return parser
+
+
+def add_changing(parser: argparse.ArgumentParser, *, reason: str = "", needed: bool = True) -> None:
+    """What every verb that changes something takes. `reason`: what to say of it; empty: it has
+    none."""
+    if reason:
+        parser.add_argument("--reason", required=needed, type=reason_text, help=reason)
+    parser.add_argument("--by", default="", help="who does it (the system's user)")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+
+
+def reason_text(text: str) -> str:
+    if not 0 < len(text.strip()) <= MOST_REASON:
+        raise argparse.ArgumentTypeError(f"give 1 to {MOST_REASON} characters")
+    return text.strip()
