@@ -106,5 +106,5 @@ def test_what_a_recipient_is_told_too_much_comes_when_there_is_room(
     relay(**patient)
 
     wait_for(lambda: len(accepted(sandbox)) == 3, within=20)
+    wait_for(lambda: not Delivery.objects.exclude(state=Delivery.State.SENT).exists())
     assert Attempt.objects.count() == 3
-    assert not Delivery.objects.exclude(state=Delivery.State.SENT).exists()
