@@ -29,9 +29,12 @@ worker_cancel_long_running_tasks_on_connection_loss = False  # there is no conne
 
 # A message goes after its task, never before: a worker that dies gives it back.
 task_acks_late = True
-task_acks_on_failure = True  # a failed task's message is settled: it becomes a dead letter
-task_acks_on_timeout = True  # not asked: one killed for taking too long comes again, by visibility
-task_reject_on_worker_lost = True  # one whose process died comes again, up to maxReceiveCount
+# The worker's requests settle each message themselves (`notifications.worker.request`): a failed
+# one becomes a dead letter; one killed for taking too long, or whose process died, comes again.
+# These say the same to whoever reads them, and to another worker.
+task_acks_on_failure = True
+task_acks_on_timeout = False
+task_reject_on_worker_lost = True
 
 # What each provider account takes from all workers together, in Celery's words: EMAIL_RATE_LIMIT
 # is "14/s" (an SES account's, say), "100/m", "none"; empty leaves what the task declares. At run

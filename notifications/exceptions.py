@@ -80,7 +80,11 @@ class OutcomeUnknown(NotificationError):
 
 
 class Busy(NotificationError):
-    """Somebody else holds the lease: look again in `seconds`. Costs no attempt."""
+    """Not now: look again in `seconds`. Costs no attempt.
+
+    Somebody else holds the lease, the account is paused or left alone, it has no turn for us,
+    or another suspect is running.
+    """
 
     default_code = "busy"
 

@@ -71,7 +71,7 @@ class Switches:
     def breaker_seconds(self, account: str) -> float:
         """How long to leave the account alone, until its next probe; 0 when its breaker is closed.
 
-        Never 0 while it is open: a due probe is for him who gets it by `try_probe`.
+        Never 0 while it is open: a due probe is for whoever gets it by `try_probe`.
         """
         trouble = self.troubles.get(account)
         return trouble.seconds if trouble else 0.0

@@ -2,7 +2,8 @@
 
 Not even while the others have nothing to do: what it had borrowed when its provider began to
 hang, it would keep. A worker that needs more for one channel has a larger pool, or that channel
-alone. Named for a ship's, which keep one leak from sinking it: Michael Nygard, "Release It!" (2007).
+alone. Named for a ship's, which keep one leak from sinking it: Michael Nygard, "Release It!"
+(2007).
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ FLUSH_SECONDS = 15
 
 
 class Consumption:
-    """deliver: called in a polling thread with messages that are events, to be run.
+    """deliver: called with messages that are events, to be run, in whichever thread brought
+    them or settled the one before.
     wait_seconds, receives: the poller's. unknown_held: seconds an unknown event waits.
     places: the bulkhead's.
     on_hung: called when a thread is at a message for longer than its consumer may take.
