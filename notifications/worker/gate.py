@@ -22,6 +22,7 @@ from notifications.consumers import Consumer
 from notifications.models import Breaker, RateLimit
 from notifications.worker import broker
 from notifications.worker.database import UNAVAILABLE
+from notifications.worker.permit import Permit, Refusal
 from notifications.worker.queues import PolledQueue
 from notifications.worker.turns import deposit, draw
 
@@ -50,37 +51,6 @@ others, which ask every second: an empty bulk queue would have it again and agai
 
 _KNOWN_UNLIMITED = 1.0
 """Seconds for which an account that has no limit is not asked again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """A receive that may be made now, of up to `most` messages.
-
-    wait: seconds of its long poll, 0 for a short one. turns: when the units that were bought for
-    it start, monotonic. again: seconds until there may be more; 0 is at once.
-    probe: its message may pass the account's open breaker.
-    """
-
-    most: int
-    wait: int
-    limited: bool = False
-    turns: tuple[float, ...] = ()
-    again: float = 0.0
-    probe: bool = False
-
-    @property
-    def plenty(self) -> bool:
-        """Whether a second receive at the same time may find something to receive for."""
-        return not self.again and (not self.limited or bool(self.turns))
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """No receive for so many seconds. rate: it is only a turn that is lacking."""
-
-    seconds: float
-    why: str
-    rate: bool = False
 
 
 @dataclass(slots=True)

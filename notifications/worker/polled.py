@@ -34,6 +34,19 @@ class Polled:
         self.not_before = time.monotonic() + seconds
         self.held_by = why
 
+    def note_answer(self, *, busy: bool) -> int:
+        """SQS has answered; how often it had failed before."""
+        self.busy = busy
+        failures, self.failures, self.said = self.failures, 0, ""
+        return failures
+
+    def note_failure(self, reason: str) -> bool:
+        """A poll has failed; whether in another way than the one before."""
+        self.busy = False
+        self.failures += 1
+        said, self.said = self.said, reason
+        return reason != said
+
     def report(self) -> dict[str, Any]:
         """In the words of `WorkerProcess.queues`."""
         began = self.began_at
@@ -41,5 +54,5 @@ class Polled:
             "name": self.queue.name,
             "last_poll": None if began is None else round(time.monotonic() - began, 1),
             "under_way": self.under_way,
-            "held_by": self.held_by,
+            "held_by": "" if self.under_way else self.held_by,
         }

@@ -18,7 +18,8 @@ from typing import Any, Protocol
 from notifications.worker import broker
 from notifications.worker.backoff import back_off
 from notifications.worker.counts import Counts
-from notifications.worker.gate import Gate, Permit, Refusal
+from notifications.worker.gate import Gate
+from notifications.worker.permit import Permit, Refusal
 from notifications.worker.poll_watch import PATIENCE, OpenPoll, PollWatch
 from notifications.worker.polled import Polled
 from notifications.worker.queues import PolledQueue
@@ -36,9 +37,6 @@ RECEIVE_MARGIN = 5.0
 """Seconds beyond a receive's connect and read timeouts after which it hangs."""
 
 _MOST_THREADS = 128
-
-_AT_ONCE = 0.2
-"""Seconds within which a long poll answers when the message was there already."""
 
 GiveBack = Callable[[PolledQueue, list[dict[str, Any]]], None]
 
@@ -159,7 +157,7 @@ class Poller:
             return False
         slots = self._reserve(polled)
         if not slots:
-            polled.held_by = polled.held_by or "every slot is taken"
+            polled.held_by = "every slot is taken"
             return False
         polled.held_by = ""
         polled.under_way += 1
@@ -263,12 +261,11 @@ class Poller:
         else:
             if messages:
                 self._take(queue, messages, turns, permit.probe)
-            self._received(polled, busy=_is_backlog(permit, len(messages), seconds))
+            self._received(polled, busy=permit.shows_backlog(len(messages), seconds))
 
     def _received(self, polled: Polled, *, busy: bool) -> None:
         with self._lock:
-            polled.busy = busy
-            failures, polled.failures, polled.said = polled.failures, 0, ""
+            failures = polled.note_answer(busy=busy)
         if failures:
             logger.warning(
                 "Receiving from %s again, after %d failures", polled.queue.physical, failures
@@ -286,19 +283,17 @@ class Poller:
         self._counts.add("receive_failed")
         reason = broker.describe(error)
         with self._lock:
-            polled.busy = False
-            polled.failures += 1
+            is_news = polled.note_failure(reason)
             seconds = back_off(polled.failures, FIRST_BACK_OFF, LONGEST_BACK_OFF)
             polled.put_off(seconds, f"receiving fails: {reason}")
-            said, polled.said = polled.said, reason
-        if reason != said:
+        self._timer.after(seconds, self.advance)
+        if is_news:
             logger.error(
                 "Cannot receive from %s: %s",
                 polled.queue.physical,
                 reason,
                 exc_info=None if foreseen else error,
             )
-        self._timer.after(seconds, self.advance)
 
     # The end of a poll
 
@@ -323,14 +318,3 @@ class Poller:
             logger.error("Given up waiting: %s", self.trouble)
             self._threads.replace_one()
             self._end(poll)
-
-
-def _is_backlog(permit: Permit, count: int, seconds: float) -> bool:
-    """Whether a receive that took so long shows that there is more.
-
-    The one message that a limited account's long poll had to wait for does not: a short poll
-    after it would buy a turn for nothing.
-    """
-    if count < permit.most or permit.probe:
-        return False
-    return not permit.limited or permit.wait == 0 or seconds < _AT_ONCE

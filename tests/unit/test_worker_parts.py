@@ -10,6 +10,7 @@ import pytest
 
 from notifications.worker.backoff import back_off
 from notifications.worker.inflight import InFlight
+from notifications.worker.permit import Permit
 from notifications.worker.queues import PolledQueue
 from notifications.worker.received import Received
 from notifications.worker.slots import MOST, Slots
@@ -101,6 +102,22 @@ def test_the_window_opens_with_the_pace_and_closes_with_it() -> None:
         return slots.capacity < 20
 
     wait_for(finish_one_slowly)
+
+
+@pytest.mark.parametrize(
+    ("permit", "count", "seconds", "shown"),
+    [
+        (Permit(10, 0), 10, 0.01, True),
+        (Permit(10, 0), 9, 0.01, False),
+        (Permit(1, 20, limited=True), 1, 0.02, True),
+        (Permit(1, 20, limited=True), 1, 7.0, False),
+        (Permit(1, 2, probe=True), 1, 0.02, False),
+    ],
+)
+def test_a_full_receive_shows_a_backlog_unless_its_one_message_was_waited_for(
+    permit: Permit, count: int, seconds: float, shown: bool
+) -> None:
+    assert permit.shows_backlog(count, seconds) is shown
 
 
 def test_a_message_is_settled_by_one_only() -> None:
