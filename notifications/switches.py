@@ -111,13 +111,19 @@ class _View:
         self._failed = False
 
     def look(self) -> Switches:
-        if self._is_old() and self._reading.acquire(blocking=self._seen < self._thrown):
+        if self._is_old() and self._reading.acquire(timeout=self._patience):
             try:
                 if self._is_old():
                     self._read()
             finally:
                 self._reading.release()
         return self._last
+
+    @property
+    def _patience(self) -> float:
+        """Seconds to wait for whoever reads. Not for ever: the reader may need a connection that
+        those who wait are holding."""
+        return OLDEST if self._seen < self._thrown else 0.0
 
     def age(self) -> None:
         self._thrown += 1

@@ -77,8 +77,8 @@ class ProviderAccount:
             declared=self._declared,
             horizon=BULK_HORIZON if self.is_bulk else HORIZON,
             own=own,
+            check=self.check,
         )
-        self.check()
         self._asked_at = time.monotonic()
 
     def report(self, error: NotificationError | None) -> None:

@@ -13,8 +13,9 @@ import os
 import random
 import threading
 import time
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -28,7 +29,12 @@ from notifications.rate_limits import LONGEST_LATE, valid_for
 
 LONGEST_WAIT = 10.0
 """Seconds that a send waits for the last of its units, once it has its first: one of more units
-than the account is given in this time would outlive its lease."""
+than the account is given in this time would outlive its lease. It leaves early, its units paid
+for: those that come after it wait the longer."""
+
+LONGEST_SLEEP = 5.0
+"""Seconds for which a message sleeps that found no turn. Then it lies in its queue, visible, where
+it is received once there is one; and a limit that is raised meanwhile reaches it."""
 
 TRIES = 5
 """Turns that a send may miss, each because its thread did not get to run in time."""
@@ -55,15 +61,18 @@ def wait(
     declared: float | None,
     horizon: float,
     own: float | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> None:
     """Return when a send of `weight` units may start.
 
     horizon: seconds ahead at which it may get its first unit; Busy is raised beyond.
+    check: asked when the moment has come, as it may take its time, and raise.
     own: the turn that came with its message. It goes first, before an earlier one that somebody
     left over: else one such turn, always the earliest, would make each send a little late.
     """
     rate = _limits.effective(account, declared)
     if rate is None or weight < 1:
+        check()
         return
     late = valid_for(rate)
     for _ in range(TRIES):
@@ -72,6 +81,7 @@ def wait(
         lend_connection()
         if (ahead := start - time.monotonic()) > 0:  # sleeping for nothing yields to everybody
             time.sleep(min(ahead, LONGEST_WAIT))
+        check()
         if time.monotonic() - start <= late:
             return
     raise Busy(f"this process is too slow for the turns of account {account}")
@@ -131,7 +141,7 @@ def _buy(account: str, units: int, *, declared: float | None, horizon: float) ->
     bought = _purchases.write(wish, using=router.db_for_write(RateLimit))
     if not bought.starts and not bought.unlimited:
         # Not all at once: those who wait share what there is then.
-        seconds = bought.wait + random.uniform(0.0, 1.0)  # noqa: S311 - spreads load
+        seconds = min(bought.wait, LONGEST_SLEEP) + random.uniform(0.0, 1.0)  # noqa: S311
         raise Busy(f"the rate of account {account} is used up", seconds=seconds)
     return bought.starts
 
@@ -168,16 +178,18 @@ class _Purse:
         self._turns: defaultdict[str, list[float]] = defaultdict(list)
 
     def put(self, account: str, turns: Iterable[float]) -> None:
+        oldest = time.monotonic() - LONGEST_LATE  # what nobody will take must not pile up
         with self._lock:
-            self._turns[account] = sorted([*self._turns[account], *turns])
+            together = [*self._turns[account], *turns]
+            self._turns[account] = sorted(turn for turn in together if turn > oldest)
 
     def draw(self, account: str, most: int, *, late: float) -> list[float]:
         """The earliest, up to `most`. Those that are more than `late` seconds late are void."""
         with self._lock:
-            now = time.monotonic()
-            usable = [turn for turn in self._turns[account] if turn > now - late][:most]
-            left = [turn for turn in self._turns[account] if turn not in usable]
-            self._turns[account] = [turn for turn in left if turn > now - LONGEST_LATE]
+            turns = self._turns[account]
+            first = bisect_right(turns, time.monotonic() - late)
+            usable = turns[first : first + most]
+            self._turns[account] = turns[:first] + turns[first + most :]
             return usable
 
 

@@ -248,3 +248,36 @@ def test_a_send_of_several_units_is_granted_by_itself_among_sends_of_one() -> No
     all_at_once(works)
 
     assert granted() == 11
+
+
+def test_of_turns_with_one_moment_each_is_its_own() -> None:
+    now = time.monotonic()
+    turns.deposit("email", [now, now, now])
+    assert turns.draw("email", 1, late=1.0) == (now,)
+    assert turns.draw("email", 5, late=1.0) == (now, now)
+
+
+def test_turns_that_nobody_takes_do_not_pile_up() -> None:
+    long_ago = time.monotonic() - 60
+    turns.deposit("email", [long_ago] * 5000)
+    assert turns.draw("email", 5000, late=120.0) == ()
+
+
+def test_a_message_that_found_no_turn_sleeps_for_seconds_however_slow_the_limit() -> None:
+    use_up(3600)
+    with pytest.raises(Busy) as busy:
+        wait(rate=10 / 3600)
+    assert busy.value.seconds <= turns.LONGEST_SLEEP + 1
+
+
+def test_what_comes_between_the_wait_and_the_send_makes_the_turn_void() -> None:
+    checks: list[float] = []
+
+    def slow_once() -> None:
+        if not checks:
+            time.sleep(0.3)  # longer than a turn of 5 a second is valid
+        checks.append(time.monotonic())
+
+    turns.wait("email", 1, declared=5.0, horizon=2.0, check=slow_once)
+    assert len(checks) == 2
+    assert granted() == 2
