@@ -42,7 +42,7 @@ from django.utils.module_loading import import_string
 from notifications import conf as settings_of
 from notifications import rendering, topology
 from notifications.channels import adapters
-from notifications.channels.base import CONNECT_TIMEOUT, READ_TIMEOUT
+from notifications.channels.base import longest_send
 from notifications.conf import conf
 from notifications.consumers import Consumer, all_consumers
 from notifications.events import all_event_types
@@ -182,10 +182,7 @@ def check_timeouts() -> Found:
         described = conf().channels.get(consumer.channel)
         if described is None:
             continue
-        options = described.options
-        longest = options.get("connect_timeout", CONNECT_TIMEOUT) + options.get(
-            "read_timeout", READ_TIMEOUT
-        )
+        longest = longest_send(described.options)
         if longest >= consumer.max_seconds:
             yield Error(
                 f"A send over {consumer.channel!r} may take {longest:g} s (connect_timeout + "

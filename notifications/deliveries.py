@@ -16,7 +16,7 @@ from django.utils import timezone
 from notifications import outcomes, recipient_limits, recipients, rendering
 from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
-from notifications.channels.base import Message
+from notifications.channels.base import Message, longest_send
 from notifications.conf import Route, conf
 from notifications.connection_pool import lend_connection
 from notifications.consumers import all_consumers
@@ -32,6 +32,10 @@ from notifications.retries import RetryPolicy
 
 DEFAULT_LEASE = timedelta(seconds=30)
 """For a channel that no consumer serves (a delivery made by hand)."""
+
+BESIDE_A_SEND = 3.0
+"""Seconds that one recipient may take besides its provider: its turn is waited for, up to
+`notifications.worker.account.HORIZON`, and what came of it is written."""
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +56,12 @@ def deliver(
     was sent, skipped or done before returns quietly; otherwise the most urgent error is
     raised when all have been tried: TransientError (`retry_after` seconds, `counted`) or
     Busy (`seconds`) if any is to be tried again, else the exception of one that failed.
+
+    A run has an end: past the channel's `max_seconds` its message is given up, and its worker
+    begins anew. So the rest is left for a run of its own, at once, as soon as one more send might
+    last beyond that; who has been told already is passed over then.
     """
+    last_start = time.monotonic() + _seconds_to_start_in(channel)
     duties = [
         Duty(
             envelope,
@@ -71,15 +80,26 @@ def deliver(
     if not duties:
         Handled.objects.mark_done(channel, envelope)
     errors: list[Exception] = []
+    tried = False  # each run gets one further, however short its time
     for duty in duties:
+        if tried and time.monotonic() > last_start:
+            errors.append(Busy("not everybody is told yet", "more_to_tell", seconds=0.0))
+            break
         try:
-            _deliver_one(duty)
+            tried = _deliver_one(duty) or tried
         except (ProviderPaused, *DATABASE_AWAY):
             raise  # the account or the database is away: the rest would fare no better now
         except Exception as error:  # noqa: BLE001 - raised below, when the others have been told
             errors.append(error)
+            tried = tried or not isinstance(error, Busy)
     if errors:
         _raise_most_urgent(errors)
+
+
+def _seconds_to_start_in(channel: str) -> float:
+    """For how long a run may begin another send, so that even that one ends in time."""
+    longest = longest_send(conf().channels[channel].options) + BESIDE_A_SEND
+    return lease_of(channel).total_seconds() - longest
 
 
 def _addressees(envelope: Envelope, channel: str) -> Iterator[tuple[Route, Recipient]]:
@@ -89,12 +109,13 @@ def _addressees(envelope: Envelope, channel: str) -> Iterator[tuple[Route, Recip
                 yield route, recipient
 
 
-def _deliver_one(duty: Duty) -> None:
+def _deliver_one(duty: Duty) -> bool:
+    """Whether there was anything to do."""
     duty.account.check()
     lease_ends = time.monotonic() + lease_of(duty.channel).total_seconds()
     claim = _claim(duty)
     if claim is None:
-        return
+        return False
     result: Sent | Skipped | Trouble
     started = time.monotonic()
     try:
@@ -109,6 +130,7 @@ def _deliver_one(duty: Duty) -> None:
     except Exception as error:  # noqa: BLE001 - every one is put on record, and raised again there
         result = Trouble(error)
     outcomes.record(duty, claim, result, seconds=time.monotonic() - started)
+    return True
 
 
 def _claim(duty: Duty) -> Claim | None:

@@ -9,7 +9,9 @@ tells the truth; put no address and no credential into an error's text.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 10.0
@@ -70,3 +72,10 @@ class ChannelAdapter(ABC):
     def weight(self, message: Message) -> int:
         """The units of the account's rate limit that sending it costs: an SMS's parts, say."""
         return 1
+
+
+def longest_send(options: Mapping[str, Any]) -> float:
+    """Seconds that a send may take at most, of an adapter that is made with these options."""
+    connect: float = options.get("connect_timeout", CONNECT_TIMEOUT)
+    read: float = options.get("read_timeout", READ_TIMEOUT)
+    return connect + read

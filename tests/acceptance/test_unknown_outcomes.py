@@ -14,7 +14,7 @@ from notifications.envelope import write
 from notifications.models import Attempt, Delivery, Event, Handled, Receipt
 from orders_site.orders.services import ship_order
 from tests.queues import depth
-from tests.shop import an_order
+from tests.shop import a_customer, an_order
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -102,6 +102,25 @@ def test_a_receipt_settles_what_a_killed_worker_was_sending(
     assert Receipt.objects.exclude(moved_to="").exists()
     wait_for(lambda: depth("receipts") == 0, within=20, what="every receipt to be done")
     assert not Handled.objects.filter(consumer="receipts").exclude(outcome="done").exists()
+
+
+def test_a_provider_that_hangs_for_each_device_does_not_make_the_worker_begin_anew(
+    environment, raw_queue, worker, sandbox
+):
+    """Its silences together last longer than a run may."""
+    order = an_order(customer=a_customer(devices=3))
+    event = Event.objects.get(subject=f"order/{order.pk}", type="order.created")
+    sandbox.script("push", "delay", seconds=3, times=3)
+    raw_queue("push").send(write(event.envelope()))
+    working = worker("push", **IMPATIENT)
+
+    wait_for(lambda: depth("push") == 0, within=30, what="each device to have been tried")
+
+    told = Delivery.objects.filter(channel="push")
+    assert list(told.values_list("state", "attempts")) == [("unknown", 1)] * 3
+    assert sandbox.requests("push") == 3
+    assert "for longer than its maximum" not in working.log
+    assert not Handled.objects.filter(consumer="push").exists()
 
 
 def publish_send_event(delivery: Delivery, *, attempt: int) -> None:

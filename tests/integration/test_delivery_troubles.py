@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ from django.db import OperationalError
 from django.db.models import F
 from django.db.models.functions import Now
 
+from notifications import consumers
 from notifications.channels.base import Accepted, Message
 from notifications.channels.memory import MemoryChannel
 from notifications.exceptions import (
@@ -274,3 +277,46 @@ def test_what_is_given_up_says_how_many_attempts_its_delivery_took() -> None:
         tell(event)
 
     assert told.value.attempts == 3  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def _time_for_one() -> Iterator[None]:
+    """No run may begin a second send."""
+    email = consumers.get("email")
+    consumers.register(replace(email, max_seconds=15))
+    yield
+    consumers.register(email)
+
+
+@pytest.mark.usefixtures("_time_for_one")
+def test_whom_a_run_has_no_time_for_is_told_in_the_next_which_comes_at_once(town: Town) -> None:
+    people = [replace(ANN, reference=f"customer/{number}") for number in range(3)]
+    town.people = people
+    event = letter()
+
+    for count in (1, 2):
+        with pytest.raises(Busy) as told:
+            tell(event)
+        assert (told.value.code, told.value.seconds) == ("more_to_tell", 0)
+        assert len(MemoryChannel.outbox("email")) == count
+    tell(event)
+
+    assert Delivery.objects.filter(state=State.SENT).count() == len(people)
+    assert Attempt.objects.count() == len(people)
+
+
+@pytest.mark.usefixtures("_time_for_one")
+def test_who_is_tried_again_later_waits_though_the_rest_is_told_at_once(town: Town) -> None:
+    town.people = [ANN, BEN]
+    event = letter()
+    MemoryChannel.script("email", "server_error", times=1)
+
+    with pytest.raises(Busy, match="more_to_tell"):
+        tell(event)
+    with pytest.raises(Busy) as told:
+        tell(event)
+
+    assert 5 < told.value.seconds <= 10, "Ann's wait"
+    states = dict(Delivery.objects.values_list("recipient", "state"))
+    assert states == {ANN.reference: State.RETRYING, BEN.reference: State.SENT}
+    assert Attempt.objects.count() == 2
