@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import boto3
@@ -70,7 +71,7 @@ def forget() -> None:
 
 def _make(key: _Key) -> Any:
     # A session of its own: boto3's default session is not safe to share between threads.
-    return boto3.session.Session().client(
+    made = boto3.session.Session().client(
         key.service,
         config=Config(
             connect_timeout=key.connect_timeout,
@@ -82,6 +83,22 @@ def _make(key: _Key) -> Any:
             parameter_validation=key.service not in UNCHECKED,
         ),
     )
+    _make_ready(made)
+    return made
+
+
+def _make_ready(made: Any) -> None:
+    """Have botocore do now what it puts off until the first call: find the credentials, read the
+    rules of endpoints, make the signer. A tenth of a second by which a send that has its turn
+    would be late. To presign a call does all of it, and sends nothing.
+    """
+    for method, operation in made.meta.method_to_api_mapping.items():
+        asked = made.meta.service_model.operation_model(operation).input_shape
+        reads = method.startswith(("list_", "get_", "describe_"))
+        if reads and (asked is None or not asked.required_members):
+            with suppress(Exception):  # no credentials, say: the first call says it
+                made.generate_presigned_url(method)
+            return
 
 
 def _start_anew_in_child() -> None:
