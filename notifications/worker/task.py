@@ -5,7 +5,7 @@
     def record(self, envelope): ...
 
 Celery's own words mean what they say, with one difference: a retry publishes nothing. The
-message sleeps in SQS, or, for more than 15 minutes, in the outbox.
+message sleeps in SQS, or, for more than 15 minutes or once too often, in the outbox.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from notifications.envelope import Envelope
 from notifications.exceptions import AttemptsExhausted, Busy, NotificationError, TransientError
 from notifications.models import Dispatch, Event, Handled
 from notifications.outages import leave_replica
+from notifications.topology import SPARE_RECEIVES
 from notifications.worker import account, starts
 from notifications.worker.database import UNAVAILABLE, DatabaseUnavailable
 
@@ -35,6 +36,12 @@ logger = logging.getLogger(__name__)
 
 LONGEST_SLEEP = 15 * 60
 """Seconds that a message sleeps in SQS at most: it counts as in flight there, and those are few."""
+
+MOST_RECEIVES = SPARE_RECEIVES // 2
+"""Receives beyond `max_retries` after which a message does not sleep any more, but is put off. A
+wait for a turn or for a paused account costs no attempt, but SQS counts its receive, and at the
+SPARE_RECEIVES makes a dead letter of what never failed. The other half is left for receives
+that the worker does not choose: deploys, and messages that were hidden too long."""
 
 DATABASE_WAIT = (2.0, 8.0)
 """Seconds, at random, until a message comes again whose database was away."""
@@ -164,14 +171,18 @@ class EventTask(DjangoTask[Any, Any]):
         received = self._received
         if not received.headers:
             raise error
-        if seconds <= LONGEST_SLEEP:
-            raise Retry(exc=error, when=seconds)  # type: ignore[arg-type]
-        until = timezone.now() + timedelta(seconds=seconds)
-        with transaction.atomic():
-            Dispatch.objects.postpone(
-                received.envelope, queue=received.headers["queue"], until=until
-            )
-        raise Ignore(f"deferred for {seconds:.0f} s: {_words(error)}")
+        if received.envelope.event_type.internal:
+            seconds = min(seconds, LONGEST_SLEEP)  # it has no event that could be put off
+        elif seconds > LONGEST_SLEEP or _is_worn(received):
+            try:
+                _put_off(received, seconds)
+            except UNAVAILABLE as lost:
+                leave_replica(lost)
+                error = DatabaseUnavailable(type(lost).__name__)
+                seconds = random.uniform(*DATABASE_WAIT)  # noqa: S311
+            else:
+                raise Ignore(f"deferred for {seconds:.0f} s: {_words(error)}")
+        raise Retry(exc=error, when=seconds)  # type: ignore[arg-type]
 
 
 def _may_have_failed(received: Any) -> bool:
@@ -185,6 +196,28 @@ def _may_have_failed(received: Any) -> bool:
         or envelope.generation > 0
         or received.headers["sent_at"] - envelope.time.timestamp() > LONGEST_SLEEP
     )
+
+
+def _is_worn(received: Any) -> bool:
+    """Whether SQS has received it so often that it would be a dead letter before long."""
+    most = consumers.get(received.headers["consumer"]).max_retries + MOST_RECEIVES
+    return bool(received.headers["receive_count"] >= most)
+
+
+def _put_off(received: Any, seconds: float) -> None:
+    """A new message in so many seconds, which SQS has never received; this one may be deleted.
+
+    If there were failures its successor comes late enough to know of them (`_may_have_failed`).
+    """
+    consumer, envelope = received.headers["consumer"], received.envelope
+    now = timezone.now()
+    until = now + timedelta(seconds=seconds)
+    with transaction.atomic():
+        if envelope.foreign:
+            Event.objects.keep(envelope)
+        if Handled.objects.attempts_of(consumer, envelope.id):
+            until = max(until, min(envelope.time, now) + timedelta(seconds=LONGEST_SLEEP + 1))
+        Dispatch.objects.postpone(envelope, queue=received.headers["queue"], until=until)
 
 
 def _mark_failed(received: Any, error: Exception) -> None:

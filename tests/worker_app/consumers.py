@@ -44,7 +44,7 @@ def _probe(task: Task[Any, Any], envelope: Envelope) -> None:
             wait = envelope.data.get("seconds") or 1
             raise TransientError("not now", code="probe_transient", retry_after=wait)
         case "be busy" if runs_so_far <= envelope.data["times"]:
-            raise Busy("somebody else has it", seconds=1)
+            raise Busy("somebody else has it", seconds=envelope.data.get("seconds", 1))
         case "fail for good":
             raise PermanentError("never, says mallory@example.org", code="probe_permanent")
         case "have a bug":

@@ -52,6 +52,20 @@ def test_a_lease_held_by_another_costs_no_attempt(probes: Probes, probe_worker: 
     assert not Handled.objects.exists()
 
 
+def test_waits_however_many_make_no_dead_letter_of_what_never_failed(
+    probes: Probes, probe_worker: Start, relay: Start
+) -> None:
+    """SQS would, at 22 receives: a message that nears them is put off, and begins at none."""
+    number = probes.send("be busy", times=30, seconds=0)
+    relay()
+    probe_worker()
+    wait_for(lambda: len(probes.runs(number)) == 31, within=30, what="the last of its waits to end")
+    wait_for(probes.is_empty)
+    assert not probes.dead_letters()
+    assert [each.reason for each in Dispatch.objects.all()] == ["deferred"] * 2
+    assert not Handled.objects.exists()
+
+
 @pytest.mark.trap(10)
 def test_more_transient_errors_than_max_retries_end_as_a_dead_letter(
     probes: Probes, probe_worker: Start
