@@ -27,6 +27,7 @@ _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%(lock)s, 0))"
 # What counts, and when: what is being sent, now; what was sent, and what may have been, then;
 # what waits, when it is due. With the `most` latest of these a window is full until the oldest
 # of them leaves it, so that a hundred deliveries at once wait for a place of their own each.
+# What was last touched before the window began is no part of it: sent_at is never after updated_at.
 _LOOK = """
 WITH told AS (
     SELECT
@@ -41,6 +42,11 @@ WITH told AS (
     FROM notifications_delivery
     WHERE channel = %(channel)s AND recipient = %(recipient)s
       AND (event_id, route) <> (%(event)s, %(route)s)
+      AND (
+        state = 'sending'
+        OR next_try_at IS NOT NULL
+        OR updated_at > statement_timestamp() - %(window)s
+      )
 )
 SELECT
     (SELECT next_try_at FROM notifications_delivery

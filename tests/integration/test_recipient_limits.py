@@ -163,6 +163,35 @@ def test_what_may_have_been_sent_counts(town: Town) -> None:
     assert Dispatch.objects.count() == 1
 
 
+def test_what_is_being_sent_counts_however_long_ago_it_began() -> None:
+    tell_of(2)
+    past = Now() - timedelta(days=9)
+    Delivery.objects.update(state=State.SENDING, sent_at=None, updated_at=past)
+
+    tell_of(1)
+
+    assert Delivery.objects.filter(state=State.PENDING).count() == 1
+
+
+def test_what_waits_keeps_its_place_however_long_it_has_waited() -> None:
+    waiting = tell_of(4)[2:]
+    Delivery.objects.filter(state=State.PENDING).update(updated_at=Now() - timedelta(days=9))
+
+    (fifth,) = tell_of(1)
+
+    assert due_at(fifth) == due_at(waiting[0]) + timedelta(hours=1)
+
+
+def test_what_ended_before_the_window_counts_no_more() -> None:
+    tell_of(2)
+    past = Now() - timedelta(hours=1, seconds=1)
+    Delivery.objects.update(sent_at=past, updated_at=past)
+
+    tell_of(2)
+
+    assert sent() == 4
+
+
 def test_who_has_opted_out_is_skipped_at_once(town: Town) -> None:
     tell_of(2)
     town.people = [replace(ANN, opted_out=True)]
