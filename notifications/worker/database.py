@@ -56,6 +56,15 @@ class DatabaseWatch:
         self._threads.close()
 
     def _wait_until_back(self) -> None:
+        try:
+            self._look_until_back()
+            outages.reconnect()
+        finally:  # or nothing would be received any more, and nobody would look
+            with self._lock:
+                self._looking = False
+            self._on_back()
+
+    def _look_until_back(self) -> None:
         since, failures = time.monotonic(), 0
         while not self._closed.is_set():
             reason = why_unreachable()
@@ -69,21 +78,19 @@ class DatabaseWatch:
             self._closed.wait(back_off(failures, FIRST_BACK_OFF, LONGEST_BACK_OFF))
         if failures and not self._closed.is_set():
             logger.warning("The database is back after %.0f s", time.monotonic() - since)
-        outages.reconnect()
-        with self._lock:
-            self._looking = False
-        self._on_back()
 
 
 def why_unreachable() -> str:
     """The class of the error that a write would meet, or nothing.
 
-    On a connection of its own: the pool's would be waited for, and tell of the pool.
+    On a connection of its own: the pool's would be waited for, and tell of the pool. Whatever a
+    look ends with (a name that does not resolve, no file descriptor left, a setting that changed)
+    a write would meet as well.
     """
-    parameters: dict[str, Any] = connections[DEFAULT_DB_ALIAS].get_connection_params()
     try:
+        parameters: dict[str, Any] = connections[DEFAULT_DB_ALIAS].get_connection_params()
         with psycopg.connect(**{**parameters, "connect_timeout": CONNECT_TIMEOUT}) as connection:
             row = connection.execute("SHOW transaction_read_only").fetchone()
-    except psycopg.Error as error:
+    except Exception as error:  # noqa: BLE001 - it is said, and the next look may go better
         return type(error).__name__
     return "ReadOnlySqlTransaction" if row == ("on",) else ""
