@@ -17,6 +17,10 @@ FIRST_WAIT, LONGEST_WAIT = 30, 300
 """Seconds between looks; growing, so that the looks stay far below the queue's maxReceiveCount."""
 
 
+MOST_SAID = 1000
+"""Types that are remembered as said; publishers that are not ours may invent any number."""
+
+
 class UnknownEvents:
     """held: seconds, from when it was sent, for which such an event waits."""
 
@@ -32,8 +36,10 @@ class UnknownEvents:
         return max(0.0, min(doubled, LONGEST_WAIT, left))
 
     def _say_once(self, error: UnknownEvent) -> None:
-        """Once for each type: its messages come by the thousand, and again every few minutes."""
+        """Once for each type, or seldom: its messages come by the thousand, again and again."""
         if error.message not in self._said:
+            if len(self._said) >= MOST_SAID:
+                self._said.clear()
             self._said.add(error.message)
             logger.warning(
                 "Holding an event for up to %d min: %s; is this worker older than the event?",
