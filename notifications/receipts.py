@@ -29,6 +29,10 @@ TYPE = "delivery.receipt"
 SHORTEST_WAIT = 1.0
 """Seconds until a receipt is looked at again that came before its sender had written the result."""
 
+LONGEST_WAIT = 600.0
+"""Seconds, however long the sender's lease: a message sleeps in SQS for 15 minutes at most, and a
+receipt is no event that the outbox could keep for longer."""
+
 logger = logging.getLogger(__name__)
 
 _Whole = Annotated[int, Field(ge=0, lt=2**31)]
@@ -120,5 +124,5 @@ def _too_early(receipt: Told, lease: float) -> Busy:
     until its lease ends, in few receives.
     """
     age = (timezone.now() - receipt.occurred_at).total_seconds()
-    seconds = min(max(age, SHORTEST_WAIT), max(lease, SHORTEST_WAIT))
+    seconds = min(max(age, SHORTEST_WAIT), max(lease, SHORTEST_WAIT), LONGEST_WAIT)
     return Busy(f"delivery {receipt.delivery_id} is being sent", seconds=seconds)

@@ -19,6 +19,7 @@ from notifications.models import Attempt, Delivery, Receipt
 from notifications.models.claim import ClaimOutcome
 from notifications.receipts import Told
 from notifications.recipients import Recipient
+from notifications.worker.task import LONGEST_SLEEP
 from tests.integration.operator_rows import make_event
 from tests.waiting import wait_for
 
@@ -183,6 +184,15 @@ def test_a_receipt_waits_while_its_sender_is_at_it() -> None:
     take(told(delivery, "delivered"))
     delivery.refresh_from_db()
     assert delivery.state == "delivered"
+
+
+def test_a_receipt_never_waits_longer_than_sqs_lets_it_sleep() -> None:
+    """Said a long time ago, of a sender who may take hours."""
+    delivery = a_delivery("sending")
+    Delivery.objects.update(lease_until=Now() + timedelta(hours=2))
+    with pytest.raises(Busy) as busy:
+        take(told(delivery, "delivered"))
+    assert busy.value.seconds == receipts.LONGEST_WAIT < LONGEST_SLEEP
 
 
 def test_a_lease_that_lapsed_is_as_good_as_unknown() -> None:
