@@ -8,6 +8,7 @@ from typing import Any
 from celery import bootsteps, signals
 from celery.worker import state
 
+from notifications.connection_pool import warn_of_too_few
 from notifications.worker.beat import Beat, report_of, row_of
 from notifications.worker.restart import Restart
 from notifications.worker.warmup import warm_up
@@ -60,7 +61,10 @@ class WarmUp(bootsteps.StartStopStep):
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, consumer: Any) -> None:
-        names = [] if consumer.pool.uses_semaphore else list(consumer.app.amqp.queues.consume_from)
+        names = []
+        if not consumer.pool.uses_semaphore:
+            warn_of_too_few(consumer.pool.num_processes)
+            names = list(consumer.app.amqp.queues.consume_from)
         warm_up(names)
 
 
