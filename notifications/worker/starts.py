@@ -33,6 +33,9 @@ FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0
 """Seconds that a suspect waits at most for its turn; growing by half with each receive, of which
 the queue's `maxReceiveCount` allows too few for short waits behind a task of many minutes."""
 
+SUSPECT = "suspect"
+"""The code of the Busy with which a suspect waits."""
+
 _suspect_runs = threading.Lock()
 _owed: deque[tuple[str, UUID]] = deque()
 
@@ -51,7 +54,7 @@ def counted(consumer: str, envelope: Envelope, *, receives: int) -> Iterator[int
             yield begun.attempts
     elif not _suspect_runs.acquire(blocking=False):
         wait = min(LONGEST_WAIT, FIRST_WAIT * 1.5 ** max(0, receives - MOST_STARTS - 1))
-        raise Busy("runs alone, and another does", "suspect", random.uniform(1, wait))  # noqa: S311
+        raise Busy("runs alone, and another does", SUSPECT, random.uniform(1, wait))  # noqa: S311
     else:
         try:
             begun = _begin_suspect(consumer, envelope)

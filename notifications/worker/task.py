@@ -173,7 +173,7 @@ class EventTask(DjangoTask[Any, Any]):
             raise error
         if received.envelope.event_type.internal:
             seconds = min(seconds, LONGEST_SLEEP)  # it has no event that could be put off
-        elif seconds > LONGEST_SLEEP or _is_worn(received):
+        elif seconds > LONGEST_SLEEP or _is_worn(received, error):
             try:
                 _put_off(received, seconds)
             except UNAVAILABLE as lost:
@@ -198,8 +198,14 @@ def _may_have_failed(received: Any) -> bool:
     )
 
 
-def _is_worn(received: Any) -> bool:
-    """Whether SQS has received it so often that it would be a dead letter before long."""
+def _is_worn(received: Any, error: Exception) -> bool:
+    """Whether SQS has received it so often that it would be a dead letter before long.
+
+    A suspect is not put off: its successor, received for the first time, would not run alone.
+    Its waits grow, so that its receives last long enough.
+    """
+    if isinstance(error, Busy) and error.code == starts.SUSPECT:
+        return False
     most = consumers.get(received.headers["consumer"]).max_retries + MOST_RECEIVES
     return bool(received.headers["receive_count"] >= most)
 
