@@ -148,6 +148,8 @@ def test_a_database_that_only_reads_is_waited_for_and_left(
             wait_for(lambda: "back: ReadOnlySqlTransaction" in worker.log, within=20)
         finally:
             cursor.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+    connections.close_all()
+    connection.close_pool()  # of this process: what it had in reserve was ended, too
     wait_for(probes.is_empty, within=30)
     assert "The database is back" in worker.log
     assert probes.runs(number)
