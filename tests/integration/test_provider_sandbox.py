@@ -239,6 +239,18 @@ def test_a_slow_provider_accepts_although_nobody_waits(sandbox: SandboxClient) -
     wait_for(lambda: sandbox.accepted("sms"), what="the message to be accepted")
 
 
+def test_a_reset_forgets_what_was_still_on_its_way(sandbox: SandboxClient) -> None:
+    sandbox.script("sms", "delay", seconds=0.3)
+    with pytest.raises(OutcomeUnknown):
+        EndUserMessagingSms(read_timeout=0.1).send(sms())
+    sandbox.reset()
+    sandbox.script("sms", "delay", seconds=0.4, times=1)
+
+    EndUserMessagingSms().send(replace(sms(), tag="later.0.1"))
+
+    assert [message.tag for message in sandbox.accepted("sms")] == ["later.0.1"]
+
+
 def test_a_wrong_script_is_refused_with_the_words_for_it(sandbox: SandboxClient) -> None:
     with pytest.raises(ValueError, match="refuse needs code"):
         sandbox.script("sms", "refuse")

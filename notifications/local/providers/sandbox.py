@@ -68,9 +68,14 @@ class Sandbox:
         """Count a request that no provider would have understood."""
         self.outcomes[channel, "malformed"] += 1
 
-    def accept(self, channel: str, incoming: Incoming) -> str:
-        """Keep it, and say so later. Returns the id that the provider gives it."""
+    def accept(self, channel: str, incoming: Incoming, edition: str = "") -> str:
+        """Keep it, and say so later. Returns the id that the provider gives it.
+
+        edition: of when it came, where it had to wait; a reset meanwhile has forgotten it, too.
+        """
         provider_message_id = str(uuid4())
+        if edition and edition != self.edition:
+            return provider_message_id
         self.store.add(channel, incoming, provider_message_id)
         self.receipts.after(channel, Taken(incoming, provider_message_id, time.time()))
         return provider_message_id

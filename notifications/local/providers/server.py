@@ -76,8 +76,9 @@ async def _play(
 async def _accept_later(
     sandbox: Sandbox, wire: Wire, seconds: float, incoming: Incoming
 ) -> web.StreamResponse:
+    edition = sandbox.edition
     await asyncio.sleep(seconds)
-    return wire.accepted(sandbox.accept(wire.channel, incoming))
+    return wire.accepted(sandbox.accept(wire.channel, incoming, edition))
 
 
 def _token_door(sandbox: Sandbox) -> Handler:

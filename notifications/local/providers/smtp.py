@@ -32,6 +32,7 @@ class Handler:
         email = message_from_bytes(content, policy=policy.default)
         assert isinstance(email, EmailMessage)  # noqa: S101 - what policy.default makes
         addresses = tuple(parseaddr(address)[1] for address in envelope.rcpt_tos)
+        edition = self._sandbox.edition
         step = self._sandbox.decide(_CHANNEL, addresses[0])
         match step.behaviour:
             case Behaviour.THROTTLE:
@@ -47,7 +48,7 @@ class Handler:
             case Behaviour.DELAY:
                 await asyncio.sleep(step.seconds)
         incoming = read_email(email, addresses, str(envelope.mail_from or ""))
-        provider_message_id = self._sandbox.accept(_CHANNEL, incoming)
+        provider_message_id = self._sandbox.accept(_CHANNEL, incoming, edition)
         if step.behaviour is Behaviour.ACCEPT_THEN_DROP:
             return _hang_up(server)
         return f"250 2.0.0 Ok {provider_message_id}"
