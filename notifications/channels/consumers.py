@@ -41,7 +41,7 @@ TRIED: dict[str, Any] = {
     "retry_backoff_max": 600,
     "retry_jitter": True,
 }
-"""The words of `shared_task` with which each of our channels is tried."""
+"""The words of `shared_task` with which each of our channels, and a receipt, is tried."""
 
 
 def tell(task: EventTask, envelope: Envelope, *, channel: str) -> None:

@@ -14,8 +14,9 @@ from notifications.exceptions import Busy, NotificationError
 from notifications.worker import turns
 
 HORIZON, BULK_HORIZON = 2.0, 0.25
-"""Seconds that a send waits for its turn in its thread; beyond, its message sleeps in SQS. What
-came from a bulk queue reserves less far ahead: a fresh message is not to wait behind it."""
+"""Seconds that a send, or the one message of an idle queue's long poll, waits for its turn in
+this worker; beyond, it sleeps in SQS. What came from a bulk queue reserves less far ahead: a
+fresh message is not to wait behind it."""
 
 HELD_FOR = 1.0
 """Seconds at most for which a message sleeps whose queue is paused, or whose account is left

@@ -21,6 +21,7 @@ from notifications import consumers, rate_limits, switches
 from notifications.consumers import Consumer
 from notifications.models import Breaker, RateLimit
 from notifications.worker import broker
+from notifications.worker.account import BULK_HORIZON, HORIZON
 from notifications.worker.database import UNAVAILABLE
 from notifications.worker.permit import Permit, Refusal
 from notifications.worker.queues import PolledQueue
@@ -29,9 +30,6 @@ from notifications.worker.turns import deposit, draw
 AHEAD, BULK_AHEAD = 0.4, 0.1
 """Seconds for which a poll buys turns ahead: enough for a receive and the way to a thread. A
 bulk queue's reach less far: while fresh messages keep the account busy it finds none."""
-
-AHEAD_FOR_ONE, BULK_AHEAD_FOR_ONE = 2.0, 0.25
-"""Seconds for which the one message that an idle queue's long poll brought waits for its turn."""
 
 LOOK_AGAIN = 1.0
 """Seconds until a queue is asked for again that something holds."""
@@ -187,7 +185,7 @@ class Gate:
         return current.holds(queue.name, consumer)
 
     def _turn_for_one(self, queue: PolledQueue, consumer: Consumer) -> Sequence[float] | Refusal:
-        ahead = BULK_AHEAD_FOR_ONE if queue.bulk else AHEAD_FOR_ONE
+        ahead = BULK_HORIZON if queue.bulk else HORIZON
         bought = self._turns(consumer, 1, ahead)
         if bought is None:
             return ()

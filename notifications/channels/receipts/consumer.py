@@ -9,10 +9,10 @@ from __future__ import annotations
 from celery import shared_task
 
 from notifications import receipts
+from notifications.channels.consumers import TRIED
 from notifications.channels.receipts.reader import read
 from notifications.consumers import Consumer, Source, register
 from notifications.envelope import Envelope
-from notifications.exceptions import TransientError
 from notifications.worker.task import EventTask
 
 NAME = "receipts"
@@ -27,17 +27,7 @@ SOURCE = Source(
 )
 
 
-@shared_task(
-    bind=True,
-    base=EventTask,
-    name="notifications.receipts",
-    acks_late=True,
-    autoretry_for=(TransientError,),
-    max_retries=8,
-    retry_backoff=2,
-    retry_backoff_max=600,
-    retry_jitter=True,
-)
+@shared_task(name="notifications.receipts", **TRIED)
 def take(self: EventTask, envelope: Envelope) -> None:
     receipts.take(envelope)
 
