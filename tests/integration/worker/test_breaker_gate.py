@@ -32,7 +32,11 @@ def wait_until_open_and_quiet() -> None:
     """The breaker is open, its probe far away, and what was under way has been answered."""
     wait_for(openings, within=20, what="the breaker to open")
     Breaker.objects.update(probe_at=Now() + timedelta(hours=1))
-    wait_for(lambda: not Attempt.objects.filter(outcome="started").exists())
+    wait_for(nothing_is_under_way, what="what was under way to be recorded")
+
+
+def nothing_is_under_way() -> bool:
+    return not Attempt.objects.filter(outcome="started").exists()
 
 
 def let_somebody_probe() -> None:
@@ -83,6 +87,7 @@ def test_a_suspended_account_is_left_alone_at_once_and_its_messages_age_by_nothi
     for probes in (1, 2):
         let_somebody_probe()
         wait_for(lambda probes=probes: openings() == 1 + probes, what="a probe that fails")
+        wait_for(nothing_is_under_way, what="the probe's attempt to be recorded, after its breaker")
 
     assert sandbox.requests("email") <= THREADS + 2
     paused = Attempt.objects.filter(outcome=Attempt.Outcome.PAUSED)
