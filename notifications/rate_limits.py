@@ -18,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from notifications.consumers import Consumer, all_consumers
 from notifications.models import RateLimit
 
-SHORTEST_LATE, LONGEST_LATE = 0.075, 1.0
+SHORTEST_LATE, LONGEST_LATE = 0.05, 1.0
 """Seconds; the bounds of `valid_for`."""
 
 
@@ -64,8 +64,8 @@ def valid_for(per_second: float) -> float:
 
     What is late crowds the second it is sent in. With units one interval apart and none later
     than another by more than max(0.1 s, one interval), no second holds more than the limit and
-    max(1, a tenth of it). This is half to three quarters of that; the rest is for the way to the
-    provider, which of eight workers that begin at once on two cores took 0.1 s.
+    max(1, a tenth of it). This is half of that; the rest is for the way to the provider, which of
+    eight workers that begin at once on two cores took 0.1 s.
     """
     return min(LONGEST_LATE, max(SHORTEST_LATE, 0.5 / per_second))
 
