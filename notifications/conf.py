@@ -62,8 +62,9 @@ class Conf:
     address_hash_keys: version → secret, for searching by address; the highest version writes.
     fifo_topics: event domains whose events keep their order per subject ("order/1"); the
         queues that only they feed are FIFO too.
-    visibility_seconds: how long SQS hides a received message before another worker may have it.
-        A worker at work extends it; what a worker held that died comes again after it.
+    visibility_seconds: how long SQS hides a received message, at most, before another worker may
+        have it: twice its consumer's maximum processing time if that is less. A worker at work
+        extends it; what a worker held that died comes again after it.
     """
 
     prefix: str = "dev"

@@ -30,6 +30,9 @@ SPARE_RECEIVES = 20
 """Receives beyond `max_retries`. Deploys and lapsed visibility receive a message again without
 any failure; the worker dead-letters what failed, so this net is for what kills the process."""
 
+SHORTEST_VISIBILITY = 30
+"""Seconds: less would leave a heartbeat on a slow machine no time for a second try."""
+
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
@@ -137,12 +140,12 @@ def compute(
     fifo_topics: frozenset[str],
     consumers: tuple[Consumer, ...],
     event_types: tuple[EventType, ...],
-    visibility_timeout: int = VISIBILITY_SECONDS,
+    longest_visibility: int = VISIBILITY_SECONDS,
 ) -> Topology:
     """The topology of these consumers and event types. Raises ImproperlyConfigured.
 
-    visibility_timeout: seconds, of every queue. However long a consumer's task may take: the
-    worker's heartbeat extends it (`notifications.worker.heartbeat`).
+    longest_visibility: seconds; a queue's own follows from its consumer's maximum processing time.
+    Where that is longer, the worker's heartbeat extends it (`notifications.worker.heartbeat`).
     """
     topics = _topics(prefix, fifo_topics, event_types)
     sources = _source_topics(prefix, consumers, topics)
@@ -150,7 +153,8 @@ def compute(
     subscriptions: list[Subscription] = []
     for consumer in consumers:
         feeds = list(_feeds(consumer, topics, sources, event_types))
-        queues += _queues(prefix, consumer, [topic for topic, _ in feeds], visibility_timeout)
+        visibility = _visibility(consumer, longest_visibility)
+        queues += _queues(prefix, consumer, [topic for topic, _ in feeds], visibility)
         main = queues[-1]
         subscriptions += [
             Subscription(topic.physical, main.physical, wants) for topic, wants in feeds
@@ -209,6 +213,12 @@ def _feeds(
         carried = {kind.name for kind in event_types if kind.topic == topic.name}
         if wanted := carried & consumer.wants:
             yield topic, tuple(sorted(wanted))
+
+
+def _visibility(consumer: Consumer, longest: int) -> int:
+    """Seconds for which its queues hide a message: its turn in the worker and its run, within
+    bounds."""
+    return min(longest, max(SHORTEST_VISIBILITY, 2 * consumer.max_seconds))
 
 
 def _queues(
