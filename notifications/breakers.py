@@ -65,6 +65,16 @@ def leave_probe(account: str) -> None:
         Breaker.objects.release_probe(account)
 
 
+def probe_now(account: str, *, by: str) -> bool:
+    """An operator knows that the provider is back: the next message tries, whatever is left of the
+    back-off. False when the account was not left alone, or its probe was due already."""
+    put_forward = Breaker.objects.probe_now(account)
+    if put_forward:
+        switches.look_again()
+        logger.warning("Account %s is tried at once: %s says so", account, by)
+    return put_forward
+
+
 def _succeeded(account: str, took: float) -> None:
     if account not in _failed_here and not switches.look().failing(account):
         return

@@ -136,6 +136,11 @@ class BreakerQuerySet(models.QuerySet["Breaker"]):
         probed = self.filter(account=account, state=Breaker.State.OPEN)
         return bool(probed.exclude(probe_until=None).update(probe_until=None))
 
+    def probe_now(self, account: str) -> bool:
+        """Let one message try before the back-off ends. Whether there was one to wait for."""
+        waiting = self.filter(account=account, state=Breaker.State.OPEN, probe_at__gt=Now())
+        return bool(waiting.update(probe_at=Now(), updated_at=Now()))
+
     def in_trouble(self) -> models.QuerySet[Breaker]:
         """Those that are open or count failures."""
         return self.filter(failures__gt=0)

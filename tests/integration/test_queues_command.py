@@ -131,3 +131,20 @@ def test_what_cannot_be_done_is_refused_with_what_can(arguments: list[str], mess
     with pytest.raises(CommandError, match=message):
         queues(*arguments)
     assert not Pause.objects.exists()
+
+
+def test_an_account_that_is_left_alone_is_tried_at_once_when_an_operator_says_so() -> None:
+    Breaker.objects.failed("email", "SendingPaused", at_once=True, retry_after=90)
+    assert "would be tried" in queues("probe", "email", "--dry-run")
+    assert "next probe in" in queues()
+
+    assert queues("probe", "email") == "account email is tried with its next message\n"
+
+    assert "next probe is due" in queues()
+    assert Breaker.objects.get().state == Breaker.State.OPEN, "only a success closes it"
+
+
+def test_an_account_that_nothing_holds_back_needs_no_probe_and_an_unknown_one_is_named() -> None:
+    assert queues("probe", "email") == "account email is not left alone\n"
+    with pytest.raises(CommandError, match="No account is named 'emial'; there are: email"):
+        queues("probe", "emial")

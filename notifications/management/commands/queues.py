@@ -11,7 +11,7 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
-from notifications import consumers, pauses
+from notifications import breakers, consumers, pauses, rate_limits
 from notifications.management.verbs import VerbCommand, add_changing, listing
 from notifications.models import Breaker, Pause
 
@@ -21,9 +21,10 @@ Row = dict[str, Any]
 class Command(VerbCommand):
     help = (
         "List the queues with what holds them; pause or resume a queue, a channel or an "
-        "event type. Workers obey within seconds. Without a verb, the list."
+        "event type, or let an account that is left alone be tried now. Workers obey within "
+        "seconds. Without a verb, the list."
     )
-    verbs = ("list", "pause", "resume")
+    verbs = ("list", "pause", "resume", "probe")
 
     def add_verbs(self, verbs: Any) -> None:
         listing(verbs, help="every queue, with what holds it")
@@ -33,6 +34,9 @@ class Command(VerbCommand):
         resume = verbs.add_parser("resume", help="let it go on")
         _add_what(resume)
         add_changing(resume)
+        probe = verbs.add_parser("probe", help="try an account that is left alone, now")
+        probe.add_argument("account", help="the provider account's name: email")
+        add_changing(probe)
 
     def do(self, verb: str, **options: Any) -> None:
         match verb:
@@ -40,6 +44,8 @@ class Command(VerbCommand):
                 self._pause(*_what(options), **options)
             case "resume":
                 self._resume(*_what(options), **options)
+            case "probe":
+                self._probe(**options)
             case _:
                 self._list(as_json=options["json"])
 
@@ -84,6 +90,17 @@ class Command(VerbCommand):
             _resumed, due = pauses.resume(kind, name, by=by or getuser())
             self.stdout.write(f"{what} is resumed{_due(due)}")
 
+    def _probe(self, *, account: str, by: str, dry_run: bool, **_options: Any) -> None:
+        left_alone = Breaker.objects.filter(account=account, state=Breaker.State.OPEN)
+        if not left_alone.exists():
+            rate_limits.standing(account)  # names the accounts there are, if this is none of them
+            self.stdout.write(f"account {account} is not left alone")
+        elif dry_run:
+            self.stdout.write(f"account {account} would be tried at once; nothing was done")
+        else:
+            breakers.probe_now(account, by=by or getuser())
+            self.stdout.write(f"account {account} is tried with its next message")
+
     def _print(self, line: str, *, warn: bool) -> None:
         self.stdout.write(f"  {self.style.WARNING(line) if warn else line}")
 
@@ -107,7 +124,7 @@ def _what(options: dict[str, Any]) -> tuple[Pause.Kind, str]:
 def _queues() -> list[Row]:
     """Every queue that workers poll, with the pauses and the breaker that hold it."""
     in_force = list(Pause.objects.in_force())
-    breakers = {
+    left_alone = {
         breaker.account: _breaker(breaker)
         for breaker in Breaker.objects.filter(state=Breaker.State.OPEN)
     }
@@ -121,7 +138,7 @@ def _queues() -> list[Row]:
             "channel": consumer.channel,
             "account": consumer.account_name,
             "pauses": [_pause(pause) for pause in held_by],
-            "breaker": breakers.get(consumer.account_name),
+            "breaker": left_alone.get(consumer.account_name),
         }
 
     return [row(queue.name, consumers.get(queue.consumer)) for queue in pauses.queues()]
