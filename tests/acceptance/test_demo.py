@@ -113,16 +113,18 @@ def test_a_message_that_a_provider_never_accepted_fails_the_demo(
 def test_two_demos_run_side_by_side_and_listen_on_the_loopback_alone(
     demo: Demo, tmp_path: Path
 ) -> None:
+    stays = demo("--orders", "5", home="one")
+    wait_for(lambda: is_open(tmp_path, "one"), within=90, what="the first house")
     paced = ("--orders", "10", "--rate", "2", "--exit", "--json")
-    both = {home: demo(*paced, home=home) for home in ("one", "other")}
-    wait_for(lambda: all(is_open(tmp_path, home) for home in both), within=90, what="two houses")
-    one, other = (listeners(process) for process in both.values())
+    ends = demo(*paced, home="other")
+    wait_for(lambda: is_open(tmp_path, "other"), within=90, what="the second house")
+    one, other = listeners(stays), listeners(ends)
     for found in (one, other):
         assert {address for address, _ in found} == {"127.0.0.1"}
         assert len(found) >= 5  # PostgreSQL, SNS/SQS, the providers' HTTP and SMTP, web
     assert not one & other
-    for home, process in both.items():
-        assert process.wait(120) == 0, lines(tmp_path, home)
+    assert ends.wait(120) == 0, lines(tmp_path, "other")
+    assert stays.poll() is None, lines(tmp_path, "one")
 
 
 def test_what_the_demo_prints_opens_the_admin_and_the_inbox(demo: Demo, tmp_path: Path) -> None:
