@@ -4,7 +4,8 @@ Ours is `deliver()` as it is: claim, decide, render, wait for a turn of an accou
 limited (so high that it never waits), send, record; with the heartbeat. Plain Celery, at the
 best of a grid, claims with one statement, sends the same mail by the same SDK and records with
 another. The provider answers at once, or after 50 ms; SQS is 10 ms away. And each feature is
-left out once, the SDK's call too: what it costs is the difference.
+left out once, the SDK's call too: what it costs is the difference. The call alone, with nothing
+around it, is what one process can send at the most.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from functools import partial
 from typing import Any
 
 from tests.benchmarks import ours, peer
+from tests.benchmarks.bare_sends import send_alone
 from tests.benchmarks.contender import Contender, Progress, best
-from tests.benchmarks.ground import Drained, ground
+from tests.benchmarks.ground import Drained, Ground, ground
 from tests.benchmarks.ours import Ours
 from tests.benchmarks.peer import Peer
 from tests.benchmarks.provider import Provider
@@ -63,7 +65,7 @@ def run(progress: Progress, size: Size | None = None) -> Result:
     with ground(latency=LATENCY) as here:
         queue = Ours(here, ours.MAILER)
         plain = Peer(here, body=ours.event_text(1), task="teller")
-        halves = [_Half(Provider(here, seconds), queue, plain) for seconds in (AT_ONCE, SLOW)]
+        halves = [_Half(here, Provider(here, seconds), queue, plain) for seconds in (AT_ONCE, SLOW)]
         for half in halves:
             half.try_peers(size, progress)
         for _ in range(size.rounds):
@@ -75,7 +77,7 @@ def run(progress: Progress, size: Size | None = None) -> Result:
 class _Half:
     """Everybody's rounds at one provider."""
 
-    def __init__(self, provider: Provider, queue: Ours, plain: Peer) -> None:
+    def __init__(self, ground: Ground, provider: Provider, queue: Ours, plain: Peer) -> None:
         self.provider = provider
         self._plain = plain
         settings = OURS[provider.seconds]
@@ -90,6 +92,8 @@ class _Half:
         self.idle = Contender(
             "ours, a call that costs no CPU: the limit", _at(provider, settings), idle
         )
+        alone = partial(send_alone, ground, settings.concurrency)
+        self.call = self._contender("boto3's call, nothing else", str(settings), alone, {})
         self.tried: list[Contender] = []
 
     def try_peers(self, size: Size, progress: Progress) -> None:
@@ -100,14 +104,14 @@ class _Half:
 
     def run(self, size: Size, progress: Progress) -> None:
         """One round."""
-        for contender in (self.us, *self.ablations, self.idle):
+        for contender in (self.us, *self.ablations, self.idle, self.call):
             contender.run(size.ours, progress)
         self.them.run(size.peer, progress)
         self.green.run(size.gevent, progress)
 
     @property
     def contenders(self) -> Sequence[Contender]:
-        return [self.us, *self.ablations, self.idle, self.them, self.green]
+        return [self.us, *self.ablations, self.idle, self.call, self.them, self.green]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -126,6 +130,7 @@ class _Half:
                 for who, each in zip(ABLATIONS, self.ablations, strict=True)
             },
             "with_a_call_that_costs_no_cpu": round(self.idle.per_second, 1),
+            "the_call_alone": round(self.call.per_second, 1),
         }
 
     def _tried(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.benchmarks.bare_sends import send_alone
 from tests.benchmarks.ground import Ground, ground
 from tests.benchmarks.ours import MAILER, Ours, Settings
 from tests.benchmarks.provider import Provider
@@ -65,3 +66,13 @@ def test_emails_are_sent_once_each_and_counted_at_the_provider(here: Ground) -> 
     drained = queue.drain(Settings(concurrency=16), 300, **provider.environment)
 
     assert drained.sent == provider.taken() == 300
+
+
+def test_the_call_alone_is_timed_without_its_first_mails(here: Ground) -> None:
+    provider = Provider(here, seconds=0.0)
+
+    sent = send_alone(here, 4, 100, **provider.environment)
+
+    assert sent.sent == provider.taken() == 100
+    assert sent.messages == 96
+    assert sent.cpu_seconds > 0
