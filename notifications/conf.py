@@ -17,6 +17,9 @@ MAX_SOURCE = 255
 VISIBILITY_SECONDS = 60
 """Long enough for a few tries to extend it, short enough to wait for after a crash."""
 
+INBOX_DAYS = 90
+"""Days; SQS keeps a dead letter for 14 at most, so nothing waits there that could be too old."""
+
 LONGEST_VISIBILITY = 12 * 3600
 """Seconds, the most that SQS allows."""
 
@@ -64,6 +67,9 @@ class Conf:
         queues that only they feed are FIFO too.
     visibility_seconds: how long SQS hides a received message before another worker may have it.
         A worker at work extends it; what a worker held that died comes again after it.
+    inbox_days: for how many days it is known what was done with an event (its deliveries and
+        inbox rows are kept). Anything older is refused a resend, redrive or replay: it could be
+        done twice.
     """
 
     prefix: str = "dev"
@@ -76,6 +82,7 @@ class Conf:
     address_hash_keys: Mapping[int, str] = field(default_factory=dict)
     fifo_topics: frozenset[str] = frozenset()
     visibility_seconds: int = VISIBILITY_SECONDS
+    inbox_days: int = INBOX_DAYS
 
 
 @cache
@@ -141,6 +148,10 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "VISIBILITY_SECONDS": (
         lambda value: type(value) is int and 2 <= value <= LONGEST_VISIBILITY,
         f"a whole number of seconds from 2 to {LONGEST_VISIBILITY}",
+    ),
+    "INBOX_DAYS": (
+        lambda value: type(value) is int and value >= 15,
+        "a whole number of days, 15 or more",
     ),
 }
 

@@ -8,7 +8,9 @@ from uuid import UUID
 from django.db import connections, models
 from django.db.models.functions import Now
 
+from notifications import consumers
 from notifications.envelope import Envelope
+from notifications.models.delivery import Delivery
 from notifications.redaction import redact
 
 # A redrive raises the generation and starts the count anew; what is done stays done.
@@ -88,7 +90,15 @@ class HandledQuerySet(models.QuerySet["Handled"]):
     def mark_failed(
         self, consumer: str, envelope: Envelope, error: BaseException, *, uncounted: int = 0
     ) -> int:
-        """The consumer gave the event up, after `uncounted` attempts more than were counted."""
+        """The consumer gave the event up, after `uncounted` attempts more than were counted.
+
+        With it fail the deliveries that were re-opened for it and that it never came to: no
+        message is left that would.
+        """
+        if envelope.generation and (channel := consumers.get(consumer).channel):
+            said = redact(f"{type(error).__name__}: {error}")
+            reopened = Delivery.objects.using(self.db).reopened(envelope, channel)
+            reopened.end_reopened(Delivery.State.FAILED, reason="given_up", error=said)
         return self._upsert(
             consumer, envelope, attempts=uncounted, outcome=Handled.Outcome.FAILED, error=error
         )

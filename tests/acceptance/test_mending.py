@@ -1,0 +1,97 @@
+"""What mends is killed in the middle and run again: nothing twice, nothing missed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from notifications.jobs import Outcome
+from notifications.local.processes import Process
+from notifications.local.providers.client import SandboxClient
+from notifications.models import Delivery, Dispatch, Job, JobItem
+from orders_site.orders.models import Order
+from tests.conftest import Start
+from tests.integration.worker import mails
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+COUNT = 24
+KILLED_AFTER = (4, 11, 17)
+"""Items that are begun when each process is killed."""
+
+SLOWLY, QUICKLY = "15", "500"
+"""Items a second, so that a process is killed in the middle; and for the one that ends it."""
+
+
+@pytest.fixture
+def command(start: Start) -> Callable[..., Process]:
+    """`command("resend", "--order", "1")`: started, and as far as having its job."""
+
+    def command(*words: str) -> Process:
+        return start([sys.executable, "manage.py", *words], name=words[0], ready="a second at most")
+
+    return command
+
+
+def begun(job: int) -> int:
+    return JobItem.objects.filter(job=job).exclude(outcome=Outcome.WAITING).count()
+
+
+def killed_thrice(command: Callable[..., Process], *words: str) -> int:
+    """Run it, kill it in the middle, go on with it, and so on; its job, which is left there."""
+    running = command(*words, "--rate", SLOWLY)
+    job = Job.objects.get().pk
+    for number, so_many in enumerate(KILLED_AFTER):
+        if number:
+            running = command(words[0], "--job", str(job))
+        wait_for(lambda: begun(job) >= so_many, within=30, what=f"{so_many} items to be begun")  # noqa: B023
+        running.kill()
+    assert begun(job) < COUNT
+    assert Job.objects.get(pk=job).state == Job.State.RUNNING
+    return job
+
+
+def sent(sandbox: SandboxClient) -> Counter[str]:
+    """How often each order was mailed about."""
+    return Counter(message.subject for message in sandbox.accepted("email"))
+
+
+def all_sent(orders: list[Order], sandbox: SandboxClient, *, times: int) -> bool:
+    """Whether every mail was accepted so often; none more often, and all work is done."""
+    at_rest = not Delivery.objects.exclude(state=Delivery.State.SENT).exists()
+    published = not Dispatch.objects.exclude(state=Dispatch.State.PUBLISHED).exists()
+    wanted = {f"order/{order.pk}": times for order in orders}
+    return at_rest and published and sent(sandbox) == wanted and mails.counts() == (0, 0)
+
+
+def test_a_resend_that_is_killed_sends_each_once_more(
+    environment: dict[str, str],
+    relay: Start,
+    worker: Start,
+    command: Callable[..., Process],
+    manage: Callable[..., str],
+    sandbox: SandboxClient,
+) -> None:
+    orders = mails.orders(COUNT)
+    relay()
+    worker("email")
+    wait_for(lambda: all_sent(orders, sandbox, times=1), within=60, what="all to be sent")
+
+    job = killed_thrice(
+        command, "resend", "--state", "sent", "--channel", "email", "--reason", "lost at their host"
+    )
+    ended: dict[str, Any] = json.loads(
+        manage("resend", "--job", str(job), "--rate", QUICKLY, "--json")
+    )
+
+    assert (ended["state"], ended["counts"]) == ("done", {"dispatched": COUNT})
+    wait_for(lambda: all_sent(orders, sandbox, times=2), within=60, what="each to be sent again")
+    wait_for(lambda: mails.counts("email-bulk") == (0, 0), within=30)
+    assert all_sent(orders, sandbox, times=2)
+    assert set(Delivery.objects.values_list("generation", "attempts")) == {(1, 1)}
