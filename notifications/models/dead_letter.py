@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -43,6 +44,11 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
             create_defaults={**latest, **first},
         )
         return row
+
+    def mark_redriven(self, ids: Collection[int], *, by: str, reason: str) -> int:
+        """These are on their way to their consumer again; how many of them were open."""
+        still_open = self.filter(pk__in=ids, state=DeadLetter.State.OPEN)
+        return still_open.update(state=DeadLetter.State.REDRIVEN)
 
 
 class DeadLetter(models.Model):

@@ -34,6 +34,20 @@ WHERE handled.outcome <> 'done'
 RETURNING attempts
 """
 
+# With a text for its error, or the first end of a start would take it for one of its own.
+_REOPEN = """
+INSERT INTO notifications_handled AS handled (
+    consumer, event_id, event_type, event_time, subject, generation,
+    attempts, starts, outcome, last_error
+) VALUES (
+    %(consumer)s, %(event)s, %(event_type)s, %(event_time)s, %(subject)s, %(generation)s,
+    0, 0, 'open', %(why)s
+)
+ON CONFLICT (consumer, event_id) DO UPDATE SET
+    generation = GREATEST(handled.generation, EXCLUDED.generation),
+    attempts = 0, starts = 0, outcome = 'open', last_error = EXCLUDED.last_error, done_at = NULL
+"""
+
 # No row comes back for a suspect (a row with starts) unless it may begin.
 _BEGIN = """
 INSERT INTO notifications_handled AS handled (
@@ -102,6 +116,20 @@ class HandledQuerySet(models.QuerySet["Handled"]):
         return self._upsert(
             consumer, envelope, attempts=uncounted, outcome=Handled.Outcome.FAILED, error=error
         )
+
+    def reopen(self, consumer: str, envelope: Envelope, *, why: str) -> None:
+        """The event is owed to the consumer once more, from its first attempt on.
+
+        The row is there from now on, whatever there was, so that its end will be known.
+        """
+        values = {**_identity(consumer, envelope), "why": why}
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(_REOPEN, values)
+
+    def is_done(self, consumer: str, event_id: UUID) -> bool:
+        """Whether the consumer has said that it has done all that this event asks of it."""
+        done = self.filter(consumer=consumer, event_id=event_id, outcome=Handled.Outcome.DONE)
+        return done.exists()
 
     def mark_done(self, consumer: str, envelope: Envelope) -> int:
         """The consumer has done all that this event asks of it."""

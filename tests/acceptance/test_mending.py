@@ -13,8 +13,9 @@ import pytest
 from notifications.jobs import Outcome
 from notifications.local.processes import Process
 from notifications.local.providers.client import SandboxClient
-from notifications.models import Delivery, Dispatch, Job, JobItem
+from notifications.models import DeadLetter, Delivery, Dispatch, Job, JobItem
 from orders_site.orders.models import Order
+from tests import graveyard
 from tests.conftest import Start
 from tests.integration.worker import mails
 from tests.waiting import wait_for
@@ -46,7 +47,7 @@ def begun(job: int) -> int:
 def killed_thrice(command: Callable[..., Process], *words: str) -> int:
     """Run it, kill it in the middle, go on with it, and so on; its job, which is left there."""
     running = command(*words, "--rate", SLOWLY)
-    job = Job.objects.get().pk
+    job = Job.objects.latest("id").pk
     for number, so_many in enumerate(KILLED_AFTER):
         if number:
             running = command(words[0], "--job", str(job))
@@ -57,7 +58,7 @@ def killed_thrice(command: Callable[..., Process], *words: str) -> int:
     return job
 
 
-def sent(sandbox: SandboxClient) -> Counter[str]:
+def told_to(sandbox: SandboxClient) -> Counter[str]:
     """How often each order was mailed about."""
     return Counter(message.subject for message in sandbox.accepted("email"))
 
@@ -67,7 +68,7 @@ def all_sent(orders: list[Order], sandbox: SandboxClient, *, times: int) -> bool
     at_rest = not Delivery.objects.exclude(state=Delivery.State.SENT).exists()
     published = not Dispatch.objects.exclude(state=Dispatch.State.PUBLISHED).exists()
     wanted = {f"order/{order.pk}": times for order in orders}
-    return at_rest and published and sent(sandbox) == wanted and mails.counts() == (0, 0)
+    return at_rest and published and told_to(sandbox) == wanted and mails.counts() == (0, 0)
 
 
 def test_a_resend_that_is_killed_sends_each_once_more(
@@ -95,3 +96,37 @@ def test_a_resend_that_is_killed_sends_each_once_more(
     wait_for(lambda: mails.counts("email-bulk") == (0, 0), within=30)
     assert all_sent(orders, sandbox, times=2)
     assert set(Delivery.objects.values_list("generation", "attempts")) == {(1, 1)}
+
+
+def test_a_redrive_stops_when_a_stage_fails_again_and_killed_or_not_sends_each_once(
+    environment: dict[str, str],
+    relay: Start,
+    worker: Start,
+    command: Callable[..., Process],
+    manage: Callable[..., str],
+    sandbox: SandboxClient,
+) -> None:
+    sandbox.script("email", "refuse", code="MessageRejected", times=COUNT + 1)
+    orders = mails.orders(COUNT)
+    relay()
+    worker("email")
+    wait_for(lambda: graveyard.are_kept(COUNT), within=60, what="all to be refused")
+
+    unmended = command("redrive", "--queue", "email", "--reason", "mended, we think")
+    assert unmended.wait(within=30) == 3
+    stopped = Job.objects.get()
+    assert (stopped.state, stopped.counts["failed"]) == (Job.State.STOPPED, 1)
+    assert "stage 1 failed again" in unmended.log
+    wait_for(lambda: graveyard.are_kept(COUNT), within=30, what="the one to come back")
+    assert not sandbox.accepted("email")
+    assert Dispatch.objects.filter(reason=Dispatch.Reason.REDRIVEN).count() == 1
+
+    manage("jobs", "cancel", str(stopped.pk), "--reason", "the other half is mended too")
+    mended = ("redrive", "--queue", "email", "--reason", "mended")
+    job = killed_thrice(command, *mended)
+    ended = json.loads(manage("redrive", "--job", str(job), "--rate", QUICKLY, "--json"))
+
+    assert (ended["state"], ended["counts"]) == ("done", {"done": COUNT})
+    assert all_sent(orders, sandbox, times=1)
+    assert not DeadLetter.objects.filter(state=DeadLetter.State.OPEN).exists()
+    assert mails.counts("email-bulk") == (0, 0)

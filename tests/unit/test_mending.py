@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
-from notifications import horizon, resend
+from notifications import horizon, redrive, resend
+from notifications.endings import Facts, Told, ending
 from notifications.filters import between, moment
 from notifications.jobs import summary
 from notifications.models import Delivery, Job
@@ -98,3 +100,48 @@ def test_what_is_older_than_the_inbox_is_too_old() -> None:
     assert not horizon.too_old(recent, None)
     assert not horizon.too_old(None)
     assert "too old" in horizon.too_old(recent, old)
+
+
+LATER = Facts(generation=2, inbox=("open", 2, "redriven after failed"))
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_so"),
+    [
+        (LATER, None),
+        (Facts(generation=2), None),
+        (replace(LATER, inbox=("done", 0, "")), ("done", "")),
+        (replace(LATER, inbox=("failed", 2, "KeyError")), ("failed", "KeyError")),
+        # The row of a generation before, whose message was slower than ours.
+        (replace(LATER, inbox=("failed", 1, "KeyError")), None),
+        (replace(LATER, again="poison"), ("failed", "poison")),
+        (replace(LATER, again=""), ("failed", "")),
+        (
+            replace(LATER, deliveries=[Told("sent"), Told("failed", error="refused")]),
+            ("failed", "refused"),
+        ),
+        (
+            replace(LATER, inbox=("done", 2, ""), deliveries=[Told("sent"), Told("pending")]),
+            None,
+        ),
+        (replace(LATER, inbox=("done", 2, ""), deliveries=[Told("retrying")]), None),
+        (
+            replace(LATER, inbox=("done", 2, ""), deliveries=[Told("unknown", next_try_at=NOW)]),
+            None,
+        ),
+        (replace(LATER, inbox=("done", 2, ""), deliveries=[Told("unknown")]), ("done", "")),
+        (
+            replace(LATER, inbox=("done", 2, ""), deliveries=[Told("pending", "recipient_limit")]),
+            ("done", ""),
+        ),
+        (replace(LATER, deliveries=[Told("sent")]), None),
+    ],
+)
+def test_an_item_is_done_or_failed_again_or_under_way(
+    facts: Facts, is_so: tuple[str, str] | None
+) -> None:
+    assert ending(facts) == is_so
+
+
+def test_the_stages_are_one_ten_a_hundred_and_all() -> None:
+    assert [redrive.size_of(stage) for stage in range(1, 6)] == [1, 10, 100, None, None]

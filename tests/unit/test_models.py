@@ -19,7 +19,7 @@ from notifications.models import (
 
 MODELS = list(apps.get_app_config("notifications").get_models())
 OF_THE_HOUSE = {Breaker, Job, JobEntry, Pause, RateLimit, WorkerProcess}
-"""Rows about an account, a queue, a process or many orders at once, not about what happened in the shop."""
+"""Rows about an account, a queue, a process or many orders, not about what happened in the shop."""
 
 
 def columns(model: type[Model]) -> set[str]:
