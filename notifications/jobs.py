@@ -185,7 +185,7 @@ def run(
 
 def try_out(work: Work, wanted: Filter, *, override: bool) -> list[tuple[Any, Verdict]]:
     """What would become of each thing the filter means now. Nothing is changed."""
-    job = Job(kind=work.kind, override=override)
+    job = Job(kind=work.kind, filter=dict(wanted), override=override)
     found = work.found(wanted).order_by(work.made_at, "pk")
     return [(each, weigh(work, each, job)) for each in found.iterator(chunk_size=500)]
 

@@ -49,7 +49,7 @@ class MendingCommand(BaseCommand):
         """The filter, as the job's row keeps it. Raises CommandError for one that means nothing."""
         raise NotImplementedError
 
-    def work(self, wanted: dict[str, Any]) -> Work:
+    def work(self) -> Work:
         raise NotImplementedError
 
     def row(self, subject: Any) -> dict[str, Any]:
@@ -89,11 +89,11 @@ class MendingCommand(BaseCommand):
         if options["job"]:
             if any(options[name] for name in (*self.filters, *_NOT_WITH_JOB)):
                 raise CommandError("A job has its filter: beside --job give --rate at most.")
-            work = self.work({})
+            work = self.work()
             job = jobs.go_on(work, options["job"], by=by, rate=options["rate"])
         else:
             wanted = self.wanted(options) | self._times(options)
-            work = self.work(wanted)
+            work = self.work()
             if options["dry_run"]:
                 self._try_out(work, wanted, options)
                 return

@@ -130,3 +130,29 @@ def test_a_redrive_stops_when_a_stage_fails_again_and_killed_or_not_sends_each_o
     assert all_sent(orders, sandbox, times=1)
     assert not DeadLetter.objects.filter(state=DeadLetter.State.OPEN).exists()
     assert mails.counts("email-bulk") == (0, 0)
+
+
+def test_a_replay_that_is_killed_tells_once_whom_nobody_told_and_nobody_twice(
+    environment: dict[str, str],
+    relay: Start,
+    worker: Start,
+    command: Callable[..., Process],
+    manage: Callable[..., str],
+    sandbox: SandboxClient,
+) -> None:
+    """Half of the messages were lost with their queue."""
+    orders = mails.orders(COUNT)
+    Dispatch.objects.update(state=Dispatch.State.PUBLISHED)
+    for order in orders[: COUNT // 2]:
+        mails.send(order)
+    relay()
+    worker("email")
+    wait_for(lambda: len(sandbox.accepted("email")) == COUNT // 2, within=60)
+
+    job = killed_thrice(command, "replay", "email", "--since", "1h", "--reason", "it was purged")
+    ended = json.loads(manage("replay", "--job", str(job), "--rate", QUICKLY, "--json"))
+
+    assert (ended["state"], ended["counts"]) == ("done", {"dispatched": COUNT})
+    wait_for(lambda: all_sent(orders, sandbox, times=1), within=60, what="the others to be sent")
+    wait_for(lambda: mails.counts("email-bulk") == (0, 0), within=30)
+    assert all_sent(orders, sandbox, times=1)

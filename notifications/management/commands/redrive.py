@@ -36,7 +36,7 @@ class Command(MendingCommand):
             )
         return wanted
 
-    def work(self, wanted: dict[str, Any]) -> redrive.Redrive:
+    def work(self) -> redrive.Redrive:
         return redrive.Redrive()
 
     def stage(self) -> tuple[int, int] | None:

@@ -49,7 +49,7 @@ class Command(MendingCommand):
             )
         return wanted
 
-    def work(self, wanted: dict[str, Any]) -> resend.Resend:
+    def work(self) -> resend.Resend:
         return resend.Resend()
 
     def row(self, subject: Delivery) -> dict[str, Any]:
