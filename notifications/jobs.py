@@ -22,6 +22,7 @@ from django.db.models.functions import Now
 from notifications.exceptions import NotificationError
 from notifications.models import Dispatch, Job, JobItem
 from notifications.nudges import nudge
+from notifications.redaction import redact
 
 AHEAD = 1.0
 """Seconds by which an item may be begun before it is due: what is on its way when a job is
@@ -111,7 +112,7 @@ def begin(
             kind=work.kind,
             filter=dict(wanted),
             actor=by,
-            reason=reason,
+            reason=redact(reason),
             rate=rate,
             override=override,
             stage=number,
@@ -236,7 +237,7 @@ def _begin_item(work: Work, job: Job, item: JobItem, now: datetime) -> None:
         verdict = weigh(work, subject, job)
         if verdict.outcome is Outcome.DISPATCHED:
             verdict = work.order(subject, job, at=job.pace(now))
-    item.outcome, item.why = verdict.outcome, verdict.why
+    item.outcome, item.why = verdict.outcome, redact(verdict.why)
     item.dispatch, item.stage = verdict.dispatch, job.stage
     item.event_id = verdict.event_id or item.event_id
     item.consumer, item.generation = verdict.consumer, verdict.generation

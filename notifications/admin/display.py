@@ -65,6 +65,11 @@ STATES: dict[str, tuple[str, Promise]] = {
     "closed": (GOOD, _("closed")),
     "in_force": (TROUBLE, _("in force")),
     "over": (QUIET, _("over")),
+    # jobs and their items
+    "cancelled": (QUIET, _("cancelled")),
+    "dispatched": (WAITING, _("dispatched")),
+    "refused": (TROUBLE, _("refused")),
+    "left_alone": (QUIET, _("left alone")),
     # workers
     "running": (GOOD, _("running")),
     "stopping": (WAITING, _("stopping")),

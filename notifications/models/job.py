@@ -13,6 +13,7 @@ from notifications.models.dead_letter import DeadLetter
 from notifications.models.delivery import Delivery
 from notifications.models.dispatch import Dispatch
 from notifications.models.event import Event
+from notifications.redaction import redact
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -93,7 +94,7 @@ class Job(models.Model):
 
     def write(self, text: str, *, by: str = "") -> None:
         """One line in its log."""
-        JobEntry.objects.create(job=self, by=by, text=text)
+        JobEntry.objects.create(job=self, by=by, text=redact(text))
 
 
 # The list is made once, in the transaction that makes the job: what it is about stands still
@@ -161,7 +162,6 @@ class JobItem(models.Model):
         Event,
         on_delete=models.DO_NOTHING,
         db_constraint=False,
-        db_index=False,
         related_name="mended_by",
         null=True,
         blank=True,
