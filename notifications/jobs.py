@@ -77,7 +77,7 @@ class Work(Protocol):
         """What would become of it: DISPATCHED, or why not. Changes nothing."""
 
     def take(self, item: JobItem) -> Any:
-        """What the item is about, locked; None when it is there no more."""
+        """What the item is about; None when it is there no more."""
 
     def order(self, subject: Any, job: Job, *, at: datetime) -> Verdict:
         """Re-open what is to be done again, and order its message, not before `at`."""

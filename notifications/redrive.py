@@ -10,6 +10,7 @@ stays sent.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -50,6 +51,14 @@ def size_of(stage: int) -> int | None:
     return SIZES[min(stage, len(SIZES)) - 1]
 
 
+def queues_of(names: Iterable[str]) -> list[str]:
+    """These queues; by a consumer's name all of its own, for what is redriven and fails again
+    comes back from the bulk queue."""
+    layout = topology.current()
+    meant = {queue.name for queue in layout.queues if queue.consumer in set(names)}
+    return sorted(meant | set(names))
+
+
 @dataclass(frozen=True)
 class Readable:
     """A letter, read as its consumer would read it now.
@@ -74,15 +83,15 @@ class Redrive:
         self._looks_at = 0.0
 
     def found(self, wanted: Filter) -> QuerySet[DeadLetter]:
+        meant = {**wanted, "queue": queues_of(wanted.get("queue", ()))}
         chosen = {
-            f"{column}__in": wanted[name] for name, column in _COLUMNS.items() if wanted.get(name)
+            f"{column}__in": meant[name] for name, column in _COLUMNS.items() if meant.get(name)
         }
         bounds = between("created_at", wanted)
         return DeadLetter.objects.filter(state=DeadLetter.State.OPEN, **chosen, **bounds)
 
     def take(self, item: JobItem) -> DeadLetter | None:
-        named = DeadLetter.objects.filter(mended_by=item)
-        return named.select_for_update(of=("self",)).first()
+        return DeadLetter.objects.filter(mended_by=item).first()
 
     def weigh(self, letter: DeadLetter, job: Job) -> Verdict:
         if letter.state != DeadLetter.State.OPEN:

@@ -7,7 +7,7 @@ overrides it; what a person has said for themselves, nobody may override.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -52,7 +52,6 @@ def under_way(state: str, next_try_at: datetime | None) -> str:
     return _UNDER_WAY.get(Delivery.State(state), "")
 
 
-@dataclass(frozen=True)
 class Resend:
     """Filters: delivery (ids), subject (texts), event (ids), event_type, channel, state (lists),
     since and until (of the delivery's making)."""
@@ -68,8 +67,7 @@ class Resend:
         return Delivery.objects.filter(**chosen, **between("created_at", wanted))
 
     def take(self, item: JobItem) -> Delivery | None:
-        named = Delivery.objects.filter(mended_by=item)
-        return named.select_for_update(no_key=True, of=("self",)).first()
+        return Delivery.objects.filter(mended_by=item).first()
 
     def weigh(self, delivery: Delivery, job: Job) -> Verdict:
         if why := under_way(delivery.state, delivery.next_try_at):
@@ -86,9 +84,13 @@ class Resend:
     def order(self, delivery: Delivery, job: Job, *, at: datetime) -> Verdict:
         generation = delivery.generation + 1
         override = redact(f"{job.actor}: {job.reason}") if job.override else ""
-        reopened = Delivery.objects.filter(pk=delivery.pk)
-        if not reopened.reopen(generation=generation, override=override):
-            return left_alone("it is under way")
+        # Race: a receipt, or another job, may have moved it while the shop was asked. It is not
+        # locked meanwhile, lest a hook that hangs held up the claims of a worker.
+        as_it_was = Delivery.objects.filter(
+            pk=delivery.pk, state=delivery.state, generation=delivery.generation
+        )
+        if not as_it_was.reopen(generation=generation, override=override):
+            return left_alone("it has moved just now")
         consumer = _consumer_of(delivery.channel)
         dispatch = Dispatch.objects.postpone(
             replace(delivery.event.envelope(), generation=generation),

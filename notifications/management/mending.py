@@ -74,7 +74,7 @@ class MendingCommand(BaseCommand):
     def handle(self, **options: Any) -> None:
         try:
             self._handle(options)
-        except (ImproperlyConfigured, ValueError) as error:
+        except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
         except jobs.Refused as error:
             raise CommandError(error.message) from None

@@ -338,18 +338,21 @@ def test_a_dry_run_changes_nothing(town: Town) -> None:
     ("wanted", "found"),
     [
         (["--queue", "sms"], 1),
-        (["--queue", "email", "sms"], 2),
-        (["--event-type", "order.created"], 2),
+        (["--queue", "email", "sms"], 3),
+        (["--queue", "email"], 2),
+        (["--queue", "email-bulk"], 1),
+        (["--event-type", "order.created"], 3),
         (["--event-type", "order.shipped"], 0),
-        (["--fingerprint", "cause"], 2),
+        (["--fingerprint", "cause"], 3),
         (["--fingerprint", "other"], 0),
-        (["--since", "1h"], 2),
+        (["--since", "1h"], 3),
         (["--until", "1h"], 0),
     ],
 )
 def test_letters_are_chosen_by_queue_type_cause_and_time(wanted: list[str], found: int) -> None:
     buried(letter())
     buried(letter(), queue="sms")
+    buried(letter(), queue="email-bulk")
     buried(letter(), state="discarded")
     assert json.loads(redrive(*wanted, "--dry-run", "--json"))["total"] == found
 

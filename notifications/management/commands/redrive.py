@@ -24,7 +24,7 @@ class Command(MendingCommand):
 
     def add_filters(self, parser: CommandParser) -> None:
         add_named(parser, "id", "these dead letters", int)
-        add_named(parser, "queue", "of these queues: email, email-bulk")
+        add_named(parser, "queue", "of these queues: email-bulk; email: all of that consumer")
         add_named(parser, "event-type", "of events of these types")
         add_named(parser, "fingerprint", "of these groups: failures of one cause")
 
