@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from notifications.jobs import Outcome
 from notifications.local.processes import Process
@@ -23,11 +24,11 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.django_db(transaction=True)
 
 COUNT = 24
-KILLED_AFTER = (4, 11, 17)
-"""Items that are begun when each process is killed."""
+KILLED_IN = (10, 18)
+"""Items, counted from 0, in whose transaction a process is killed."""
 
-SLOWLY, QUICKLY = "15", "500"
-"""Items a second, so that a process is killed in the middle; and for the one that ends it."""
+SLOWLY, QUICKLY = "1", "500"
+"""Items a second: so that the first process is killed long before its end; and for the others."""
 
 
 @pytest.fixture
@@ -45,17 +46,43 @@ def begun(job: int) -> int:
 
 
 def killed_thrice(command: Callable[..., Process], *words: str) -> int:
-    """Run it, kill it in the middle, go on with it, and so on; its job, which is left there."""
+    """Run it, kill it, go on with it, kill that, and so on; its job, which is left there.
+
+    Between two items the first time, then with all done for one and nothing committed of it.
+    """
     running = command(*words, "--rate", SLOWLY)
     job = Job.objects.latest("id").pk
-    for number, so_many in enumerate(KILLED_AFTER):
-        if number:
-            running = command(words[0], "--job", str(job))
-        wait_for(lambda: begun(job) >= so_many, within=30, what=f"{so_many} items to be begun")  # noqa: B023
-        running.kill()
-    assert begun(job) < COUNT
+    wait_for(lambda: begun(job), within=30, what="its first item")
+    running.kill()
+    for number in KILLED_IN:
+        killed_within_an_item(command, words[0], job, number)
+    assert begun(job) == KILLED_IN[-1]
     assert Job.objects.get(pk=job).state == Job.State.RUNNING
     return job
+
+
+def killed_within_an_item(
+    command: Callable[..., Process], name: str, job: int, number: int
+) -> None:
+    """The item's row, the last that its transaction writes, is held until the process is dead."""
+    with transaction.atomic():
+        item = JobItem.objects.filter(job=job).order_by("id")[number]
+        JobItem.objects.select_for_update().get(pk=item.pk)
+        running = command(name, "--job", str(job), "--rate", QUICKLY)
+        wait_for(is_waited_for, within=60, what=f"item {number} to be written")
+        assert begun(job) == number
+        running.kill()
+
+
+def is_waited_for() -> bool:
+    """Whether somebody waits for the end of this transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks "
+            "WHERE NOT granted AND transactionid = pg_current_xact_id()::xid"
+        )
+        (waiting,) = cursor.fetchone()
+    return bool(waiting)
 
 
 def told_to(sandbox: SandboxClient) -> Counter[str]:
