@@ -106,7 +106,8 @@ class MendingCommand(BaseCommand):
     def _begin(self, work: Work, wanted: dict[str, Any], by: str, options: dict[str, Any]) -> Job:
         if not options["reason"]:
             raise CommandError('Say why: --reason "…"; it is kept with the job.')
-        alike = Job.objects.open().filter(kind=work.kind, filter=wanted).last()
+        override = options.get("override", False)
+        alike = Job.objects.open().filter(kind=work.kind, filter=wanted, override=override).last()
         if alike is not None and not options["new"]:
             raise CommandError(
                 f"Job {alike.pk} with this filter is {alike.get_state_display()}, begun by "
@@ -118,7 +119,7 @@ class MendingCommand(BaseCommand):
             by=by,
             reason=options["reason"],
             rate=options["rate"] or self.rate,
-            override=options.get("override", False),
+            override=override,
             stage=self.stage(),
         )
 
