@@ -26,7 +26,7 @@ from notifications.models import DeadLetter, Delivery, Dispatch, Event, Handled,
 from notifications.redrive import Redrive
 from tests.integration import ledger
 from tests.integration.letters import ANN, BEN, Town, letter, tell
-from tests.integration.test_resend import recorded
+from tests.integration.test_resend import TOO_OLD, recorded
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("town")]
 
@@ -244,12 +244,12 @@ def test_a_letter_of_a_queue_that_is_no_more_is_refused() -> None:
 
 @pytest.mark.parametrize("column", ["first_seen_at", "created_at"])
 def test_a_letter_older_than_the_inbox_reaches_is_refused(column: str) -> None:
-    outcome, why = only_item(buried(letter(), **{column: timezone.now() - timedelta(days=91)}))
+    outcome, why = only_item(buried(letter(), **{column: timezone.now() - TOO_OLD}))
     assert (outcome, "too old" in why) == ("refused", True)
 
 
 def test_a_letter_about_an_event_older_than_the_inbox_reaches_is_refused() -> None:
-    outcome, why = only_item(buried(letter(age=timedelta(days=91))))
+    outcome, why = only_item(buried(letter(age=TOO_OLD)))
     assert (outcome, "too old" in why) == ("refused", True)
 
 

@@ -17,7 +17,7 @@ from notifications.exceptions import PermanentError
 from notifications.models import Delivery, Dispatch, Event, Handled, Job, JobItem
 from tests.integration import ledger
 from tests.integration.letters import letter, tell
-from tests.integration.test_resend import items, message, recorded, sent
+from tests.integration.test_resend import TOO_OLD, items, message, recorded, sent
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("town")]
 
@@ -89,7 +89,7 @@ def test_what_a_service_knows_is_left_alone(outcome: str, why: str) -> None:
 
 
 def test_what_is_too_old_for_the_inbox_or_cannot_be_read_is_refused() -> None:
-    recorded(age=timedelta(days=91))
+    recorded(age=TOO_OLD)
     unreadable = recorded()
     Event.objects.filter(pk=unreadable.id).update(data={"order_id": "seven"})
     replay("email", "--until", timezone.now().isoformat())

@@ -96,7 +96,7 @@ def test_the_counts_follow_each_item() -> None:
 
 
 def test_what_is_older_than_the_inbox_is_too_old() -> None:
-    recent, old = timezone.now() - timedelta(days=89), timezone.now() - timedelta(days=91)
+    recent, old = timezone.now() - timedelta(days=80), timezone.now() - timedelta(days=1000)
     assert not horizon.too_old(recent, None)
     assert not horizon.too_old(None)
     assert "too old" in horizon.too_old(recent, old)
