@@ -13,6 +13,7 @@ from django.db import connection
 
 from notifications import dead_letters, pauses, switches
 from notifications.dead_letters import Failure, Letter, Refused
+from notifications.identity import Identity, identify
 from notifications.worker import broker
 from notifications.worker.acknowledger import Acknowledger
 from notifications.worker.counts import Counts
@@ -91,7 +92,7 @@ class Departures:
 
 
 def _letter(received: Received, failure: Failure) -> Letter:
-    event = received.event
+    event = Identity.of(received.event) if received.event else identify(received.body)
     return Letter(
         queue=received.queue.name,
         dead_letters=received.queue.dead_letters,
@@ -108,10 +109,10 @@ def _letter(received: Received, failure: Failure) -> Letter:
             for name, value in received.attributes.items()
         },
         group=received.group,
-        generation=event.generation if event else 0,
-        event_id=event.id if event else None,
-        event_type=event.type if event else "",
-        subject=event.subject if event else "",
+        generation=event.generation,
+        event_id=event.event_id,
+        event_type=event.event_type,
+        subject=event.subject,
     )
 
 
