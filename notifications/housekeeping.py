@@ -15,7 +15,7 @@ from threading import Event, Thread
 
 from django.db import connections
 
-from notifications import keeper
+from notifications import keeper, retention
 from notifications.aws.errors import AWS_ERRORS
 from notifications.exceptions import NotificationError
 from notifications.outages import DATABASE_AWAY, leave_replica
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 KEEP_EVERY = 5.0
 """Seconds between two looks into the dead-letter queues: seventeen thousand requests a day for
 each queue and relay, which is a cent."""
+
+SWEEP_EVERY = 60.0
+"""Seconds between two looks for what has been kept for long enough."""
 
 _OUTAGES = (*DATABASE_AWAY, *AWS_ERRORS, NotificationError)
 """What says enough in one line."""
@@ -40,7 +43,10 @@ class Chore:
     run: Callable[..., int]
 
 
-CHORES = (Chore("keeping dead letters", KEEP_EVERY, keeper.drain),)
+CHORES = (
+    Chore("keeping dead letters", KEEP_EVERY, keeper.drain),
+    Chore("deleting what is over", SWEEP_EVERY, retention.sweep),
+)
 
 
 class Housekeeping:
