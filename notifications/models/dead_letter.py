@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models
@@ -61,27 +62,63 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
         """Those that nobody has dealt with yet."""
         return self.filter(state=DeadLetter.State.OPEN)
 
+    def matching(
+        self,
+        *,
+        queue: str = "",
+        event_type: str = "",
+        fingerprint: str = "",
+        reason: str = "",
+        subject: str = "",
+        state: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> DeadLetterQuerySet:
+        """Those that are all of this; kept here from `since` until before `until`."""
+        given = {
+            "queue": queue,
+            "event_type": event_type,
+            "fingerprint": fingerprint,
+            "reason": reason,
+            "subject": subject,
+            "state": state,
+            "created_at__gte": since,
+            "created_at__lt": until,
+        }
+        return self.filter(**{name: value for name, value in given.items() if value})
+
+    def groups(self, most: int) -> list[dict[str, Any]]:
+        """One for each fingerprint, the largest first: how many, since when, and the latest's id.
+
+        As `fingerprint`, `count`, `first_seen_at`, `last_seen_at` and `example`.
+        """
+        grouped = self.order_by().values("fingerprint")
+        counted = grouped.annotate(
+            count=models.Count("id"),
+            first_seen_at=models.Min("first_seen_at"),
+            last_seen_at=models.Max("last_seen_at"),
+            example=models.Max("id"),
+        )
+        return [dict(group) for group in counted.order_by("-count", "fingerprint")[:most]]
+
     def open_by_queue(self) -> dict[str, int]:
         """How many are open, by the queue they were on."""
         counted = self.open().order_by().values_list("queue").annotate(models.Count("id"))
         return dict(counted)
 
-    def discard(self, ids: Collection[int], *, by: str, reason: str) -> set[int]:
-        """Nobody will do anything about these any more; which of them were open."""
-        return self._move(ids, DeadLetter.State.OPEN, DeadLetter.State.DISCARDED, by, reason)
-
-    def restore(self, ids: Collection[int], *, by: str, reason: str) -> set[int]:
-        """These were discarded by mistake; which of them were discarded, and are open now."""
-        return self._move(ids, DeadLetter.State.DISCARDED, DeadLetter.State.OPEN, by, reason)
-
-    def _move(
+    def move(
         self,
         ids: Collection[int],
         legal: DeadLetter.State,
         state: DeadLetter.State,
+        *,
         by: str,
         reason: str,
     ) -> set[int]:
+        """Those of these that are in the state `legal` are in `state` now; which they are.
+
+        `by` and `reason`, who did it and why, stand on the row.
+        """
         self._for_write = True
         values: dict[str, Any] = {
             "ids": list(ids),
