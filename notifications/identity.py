@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from notifications import envelope
 from notifications.envelope import Envelope
-from notifications.exceptions import NotAnEvent, UnknownEvent
 
 MAX_TYPE, MAX_SUBJECT = 100, 255
 """Characters, as rows keep them. What is longer is left out: cut, it would name another."""
@@ -36,20 +36,19 @@ NOBODY = Identity()
 
 def identify(body: str) -> Identity:
     """The identity of an event; of what only looks like one, as much as it says. Never raises."""
-    try:
-        return Identity.of(envelope.read(body))
-    except (NotAnEvent, UnknownEvent):
-        pass
-    except Exception:  # noqa: BLE001 - a shop's own model or subject may raise anything
-        return NOBODY
-    try:
-        return _claimed(envelope.json_object(body))
-    except NotAnEvent:
-        return NOBODY
+    for look in (_known, _claimed):
+        with suppress(Exception):  # a shop's own model or subject may raise anything
+            return look(body)
+    return NOBODY
 
 
-def _claimed(body: dict[str, Any]) -> Identity:
+def _known(body: str) -> Identity:
+    return Identity.of(envelope.read(body))
+
+
+def _claimed(text: str) -> Identity:
     """An event of a type, version or data that is not known here still says what it is about."""
+    body = envelope.json_object(text)
     if (message := envelope.unwrapped(body)) is not None:
         body = envelope.json_object(message)
     if "specversion" in body:

@@ -58,7 +58,7 @@ class Departures:
         try:
             if first is not None:
                 first()
-            dead_letters.bury(_letter(received, failure), _send)
+            dead_letters.bury(letter_of(received, failure), _send)
         except Exception:
             logger.exception("Message %s could not be given up", received.message_id)
             self._counts.add("not_given_up")
@@ -91,7 +91,8 @@ class Departures:
         self._on_gone(received)
 
 
-def _letter(received: Received, failure: Failure) -> Letter:
+def letter_of(received: Received, failure: Failure) -> Letter:
+    """The message as it came, with what it says of itself and why it is given up."""
     event = Identity.of(received.event) if received.event else identify(received.body)
     return Letter(
         queue=received.queue.name,
