@@ -17,11 +17,11 @@ MAX_SOURCE = 255
 VISIBILITY_SECONDS = 60
 """Long enough for a few tries to extend it, short enough to wait for after a crash."""
 
-INBOX_DAYS = 90
-"""Days; SQS keeps a dead letter for 14 at most, so nothing waits there that could be too old."""
-
 LONGEST_VISIBILITY = 12 * 3600
 """Seconds, the most that SQS allows."""
+
+LONGEST_KEPT = 36500
+"""Days; a century."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,30 @@ class ChannelConf:
 
 
 @dataclass(frozen=True)
+class Retention:
+    """For how many days what is over is kept. What is open is kept, however old it grows.
+
+    dispatches: those published. events: for replays. dead_letters: redriven or discarded.
+    outcomes: deliveries with their attempts and receipts, and the inbox: what knows that
+        something was done already. So they outlive events and dead letters. Jobs too.
+    failed_tasks: Celery's results.
+    """
+
+    dispatches: int = 14
+    events: int = 90
+    dead_letters: int = 90
+    outcomes: int = 365
+    failed_tasks: int = 90
+
+    def problems(self) -> Iterator[str]:
+        """The names of what is no whole number of days."""
+        for entry in fields(self):
+            days = getattr(self, entry.name)
+            if type(days) is not int or not 1 <= days <= LONGEST_KEPT:
+                yield entry.name
+
+
+@dataclass(frozen=True)
 class Conf:
     """What the NOTIFICATIONS dictionary may hold, key by key in capitals (`prefix` ← "PREFIX").
 
@@ -67,9 +91,7 @@ class Conf:
         queues that only they feed are FIFO too.
     visibility_seconds: how long SQS hides a received message before another worker may have it.
         A worker at work extends it; what a worker held that died comes again after it.
-    inbox_days: for how many days it is known what was done with an event (its deliveries and
-        inbox rows are kept). Anything older is refused a resend, redrive or replay: it could be
-        done twice.
+    retention: for how many days what is over is kept.
     """
 
     prefix: str = "dev"
@@ -82,7 +104,7 @@ class Conf:
     address_hash_keys: Mapping[int, str] = field(default_factory=dict)
     fifo_topics: frozenset[str] = frozenset()
     visibility_seconds: int = VISIBILITY_SECONDS
-    inbox_days: int = INBOX_DAYS
+    retention: Retention = Retention()
 
 
 @cache
@@ -149,9 +171,9 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: type(value) is int and 2 <= value <= LONGEST_VISIBILITY,
         f"a whole number of seconds from 2 to {LONGEST_VISIBILITY}",
     ),
-    "INBOX_DAYS": (
-        lambda value: type(value) is int and value >= 15,
-        "a whole number of days, 15 or more",
+    "RETENTION": (
+        lambda value: isinstance(value, Retention) and not any(value.problems()),
+        f"a Retention(…) of whole days from 1 to {LONGEST_KEPT}",
     ),
 }
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
-from django.utils import timezone
+from datetime import datetime
 
 from notifications.conf import conf
+from notifications.retention import inbox_since
 
 
 def too_old(*moments: datetime | None) -> str:
@@ -16,7 +15,7 @@ def too_old(*moments: datetime | None) -> str:
     twice. Times that are not known count for nothing.
     """
     known = [moment for moment in moments if moment is not None]
-    days = conf().inbox_days
-    if known and min(known) < timezone.now() - timedelta(days=days):
+    if known and min(known) < inbox_since():
+        days = conf().retention.outcomes
         return f"too old: what was done with it is known for {days} days only"
     return ""

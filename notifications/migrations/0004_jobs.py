@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifications", "0002_limits_and_liveness"),
+        ("notifications", "0003_dead_letters"),
     ]
 
     operations = [

@@ -243,6 +243,7 @@ class Handled(models.Model):
         indexes = [
             models.Index(fields=["subject", "received_at"], name="handled_by_subject"),
             models.Index(fields=["event_id"], name="handled_by_event"),
+            models.Index(fields=["received_at"], name="handled_by_received_at"),
             models.Index(
                 fields=["outcome", "id"],
                 condition=~models.Q(outcome="done"),
