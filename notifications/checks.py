@@ -21,6 +21,7 @@
 | notifications.E017 | a task's rate_limit cannot be read |
 | notifications.E018 | a channel's recipient_limit cannot be read |
 | notifications.E019 | the tasks of one account declare different limits |
+| notifications.E020 | outcomes are deleted before what could be done once more |
 
 None of them needs a database or a network. The templates of every language but the
 default one are looked at when they are used.
@@ -48,6 +49,7 @@ from notifications.consumers import Consumer, all_consumers
 from notifications.events import all_event_types
 from notifications.limit_checks import check_rate_limits, check_recipient_limits
 from notifications.models import Event
+from notifications.retention_checks import check_retention
 from notifications.worker.task import EventTask
 
 TAG = "notifications"
@@ -226,6 +228,7 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_timeouts,
     check_rate_limits,
     check_recipient_limits,
+    check_retention,
 )
 
 

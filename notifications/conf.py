@@ -20,6 +20,9 @@ VISIBILITY_SECONDS = 60
 LONGEST_VISIBILITY = 12 * 3600
 """Seconds, the most that SQS allows."""
 
+LONGEST_KEPT = 36500
+"""Days; a century."""
+
 
 @dataclass(frozen=True)
 class Route:
@@ -49,6 +52,30 @@ class ChannelConf:
 
 
 @dataclass(frozen=True)
+class Retention:
+    """For how many days what is over is kept. What is open is kept, however old it grows.
+
+    dispatches: those published. events: for replays. dead_letters: redriven or discarded.
+    outcomes: deliveries with their attempts and receipts, and the inbox: what knows that
+        something was done already. So they outlive events and dead letters. Jobs too.
+    failed_tasks: Celery's results.
+    """
+
+    dispatches: int = 14
+    events: int = 90
+    dead_letters: int = 90
+    outcomes: int = 365
+    failed_tasks: int = 90
+
+    def problems(self) -> Iterator[str]:
+        """The names of what is no whole number of days."""
+        for entry in fields(self):
+            days = getattr(self, entry.name)
+            if type(days) is not int or not 1 <= days <= LONGEST_KEPT:
+                yield entry.name
+
+
+@dataclass(frozen=True)
 class Conf:
     """What the NOTIFICATIONS dictionary may hold, key by key in capitals (`prefix` ← "PREFIX").
 
@@ -65,6 +92,7 @@ class Conf:
     visibility_seconds: how long SQS hides a received message, at most, before another worker may
         have it: twice its consumer's maximum processing time if that is less. A worker at work
         extends it; what a worker held that died comes again after it.
+    retention: for how many days what is over is kept.
     """
 
     prefix: str = "dev"
@@ -77,6 +105,7 @@ class Conf:
     address_hash_keys: Mapping[int, str] = field(default_factory=dict)
     fifo_topics: frozenset[str] = frozenset()
     visibility_seconds: int = VISIBILITY_SECONDS
+    retention: Retention = Retention()
 
 
 @cache
@@ -142,6 +171,10 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "VISIBILITY_SECONDS": (
         lambda value: type(value) is int and 2 <= value <= LONGEST_VISIBILITY,
         f"a whole number of seconds from 2 to {LONGEST_VISIBILITY}",
+    ),
+    "RETENTION": (
+        lambda value: isinstance(value, Retention) and not any(value.problems()),
+        f"a Retention(…) of whole days from 1 to {LONGEST_KEPT}",
     ),
 }
 

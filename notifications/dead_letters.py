@@ -28,7 +28,15 @@ logger = logging.getLogger(__name__)
 MAX_ATTRIBUTES = 10
 """Of one message in SQS, the original's own included."""
 
+MAX_REASON, MAX_ERROR_CLASS, MAX_FINGERPRINT = 40, 200, 64
+"""Characters, as the columns of `DeadLetter` hold them."""
+
 MAX_ERROR = 500
+
+ALWAYS_WRITTEN = frozenset({"reason", "attempts", "first_seen", "source_message_id"})
+WRITTEN = ALWAYS_WRITTEN | {"error_class", "error", "fingerprint", "source_queue"}
+"""The message attributes that are ours; the rest were on it when it came."""
+
 _TRIES, _BETWEEN = 3, 0.5  # of a send that could not reach SQS, and seconds between them
 
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -38,7 +46,7 @@ Send = Callable[["Letter", Mapping[str, Any]], None]
 
 
 class Refused(Exception):
-    """SQS will not take the letter, however often it is asked."""
+    """SQS will not take the letter, however often it is asked, or not as it came."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ class Failure:
         text = error.message if isinstance(error, NotificationError) else safe_str(error)
         return cls(
             reason=reason or code or "failed",
-            error_class=name[:200],
+            error_class=name[:MAX_ERROR_CLASS],
             error=redact(text)[:MAX_ERROR],
             fingerprint=fingerprint(name, code, text),
             attempts=attempts,
@@ -120,8 +128,11 @@ def bury(letter: Letter, send: Send) -> None:
 def sqs_attributes(letter: Letter) -> dict[str, dict[str, str]]:
     """The letter's message attributes: ours, and the original's as far as they go together.
 
-    Raises Refused when there are more of them than SQS takes.
+    Raises Refused when there are more of them than SQS takes, or one of its own has the name
+    of one of ours: it is kept as it came, somewhere else.
     """
+    if taken := sorted(WRITTEN & set(letter.attributes)):
+        raise Refused(f"it has message attributes of its own named {', '.join(taken)}")
     failure = letter.failure
     values = {
         "reason": failure.reason,
@@ -135,12 +146,19 @@ def sqs_attributes(letter: Letter) -> dict[str, dict[str, str]]:
     ours = {
         name: {"DataType": "String", "StringValue": text}
         for name, value in values.items()
-        if (text := _UNPRINTABLE.sub("�", value))  # SQS refuses an empty value
+        if (text := printable(value))  # SQS refuses an empty value
     }
     together: dict[str, dict[str, str]] = {**letter.attributes, **ours}  # type: ignore[dict-item]
     if len(together) > MAX_ATTRIBUTES:
         raise Refused(f"{len(together)} message attributes, SQS takes {MAX_ATTRIBUTES}")
+    if len(together) < MAX_ATTRIBUTES:  # the least of them: its consumer is known by the queue
+        together["source_queue"] = {"DataType": "String", "StringValue": letter.queue}
     return together
+
+
+def printable(text: str) -> str:
+    """What SQS and PostgreSQL take of it, with a mark in place of the rest."""
+    return _UNPRINTABLE.sub("�", text)
 
 
 def fingerprint(error_class: str, code: str, text: str) -> str:

@@ -11,9 +11,7 @@ from datetime import timedelta
 from typing import NoReturn
 from uuid import UUID
 
-from django.utils import timezone
-
-from notifications import outcomes, recipient_limits, recipients, rendering
+from notifications import decision, outcomes, recipient_limits, recipients, rendering
 from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
 from notifications.channels.base import Message, longest_send
@@ -36,6 +34,9 @@ DEFAULT_LEASE = timedelta(seconds=30)
 BESIDE_A_SEND = 3.0
 """Seconds that one recipient may take besides its provider: its turn is waited for, up to
 `notifications.worker.account.HORIZON`, and what came of it is written."""
+
+NO_LONGER_NAMED = "no_longer_named"
+"""The reason why a delivery was skipped that was to be sent again to nobody."""
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,8 @@ def deliver(
         )
         for route, recipient in _addressees(envelope, channel)
     ]
+    if envelope.generation:
+        _skip_unnamed(envelope, channel, duties)
     if not duties:
         Handled.objects.mark_done(channel, envelope)
     errors: list[Exception] = []
@@ -109,6 +112,19 @@ def _addressees(envelope: Envelope, channel: str) -> Iterator[tuple[Route, Recip
                 yield route, recipient
 
 
+def _skip_unnamed(envelope: Envelope, channel: str, duties: list[Duty]) -> None:
+    """Race: between a resend and its message the shop has lost a recipient (a device, say)."""
+    named = {(duty.route.name, duty.recipient.reference) for duty in duties}
+    reopened = Delivery.objects.reopened(envelope, channel)
+    gone = [
+        pk
+        for pk, *whom in reopened.values_list("pk", "route", "recipient")
+        if tuple(whom) not in named
+    ]
+    if gone:
+        reopened.filter(pk__in=gone).end_reopened(Delivery.State.SKIPPED, reason=NO_LONGER_NAMED)
+
+
 def _deliver_one(duty: Duty) -> bool:
     """Whether there was anything to do."""
     duty.account.check()
@@ -119,7 +135,7 @@ def _deliver_one(duty: Duty) -> bool:
     result: Sent | Skipped | Trouble
     started = time.monotonic()
     try:
-        reason = _decide(duty)
+        reason = _decide(duty, claim)
         if reason:
             result = Skipped(reason)
         else:
@@ -173,17 +189,12 @@ def lease_of(channel: str) -> timedelta:
     return DEFAULT_LEASE
 
 
-def _decide(duty: Duty) -> str:
-    """Why it should not be sent, or nothing. Cheapest first."""
-    if duty.recipient.opted_out:
-        return "opted_out"
-    if not duty.recipient.address:
-        return "no_address"
-    age = timezone.now() - duty.envelope.time
-    if age > duty.envelope.event_type.worth_sending_for:
-        return "expired"
-    untrue = recipients.no_longer_true(duty.envelope)
-    return f"no_longer_true: {untrue}" if untrue else ""
+def _decide(duty: Duty, claim: Claim) -> str:
+    """Why it should not be sent, or nothing."""
+    no = decision.objection(duty.envelope, duty.recipient)
+    if no is None or (no.overridable and Delivery.objects.is_overridden(claim)):
+        return ""
+    return no.reason
 
 
 def _render(duty: Duty, claim: Claim) -> Message:

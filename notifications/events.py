@@ -21,6 +21,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from notifications.exceptions import EventRefused, UnknownEvent
 
+MAX_NAMED, MAX_LOCATION = 10, 100
+"""Wrong fields that a refusal names, and characters of where each of them stands."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\Z")
 
 
@@ -129,7 +132,13 @@ def all_event_types() -> tuple[EventType, ...]:
 
 
 def _fields(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, problem['loc'])) or 'data'}: {problem['msg']}"
-        for problem in error.errors(include_url=False, include_input=False)
-    )
+    """The wrong fields and what is wrong with them; of a hostile body's hundred thousand, some."""
+    problems = error.errors(include_url=False, include_input=False)
+    named = [f"{_location(problem['loc'])}: {problem['msg']}" for problem in problems[:MAX_NAMED]]
+    if len(problems) > MAX_NAMED:
+        named.append(f"and {len(problems) - MAX_NAMED} more")
+    return "; ".join(named)
+
+
+def _location(steps: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, steps))[:MAX_LOCATION] or "data"

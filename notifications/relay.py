@@ -24,6 +24,7 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 from django.utils import timezone
 
 from notifications.aws.batches import Outcome
+from notifications.housekeeping import Housekeeping
 from notifications.models import Dispatch
 from notifications.models.dispatch import LEASE
 from notifications.nudges import Listener
@@ -132,10 +133,14 @@ class Relay:
     def run(self) -> Tally:
         """Publish until stopped. What it cannot reach is waited for, and said once."""
         listener = Listener(self._using)
+        housekeeping = Housekeeping(self._using)
+        if not self._once:
+            housekeeping.start()
         try:
             with ThreadPoolExecutor(self._publishers, "publisher") as pool:
                 self._publish_until_stopped(pool, listener)
         finally:
+            housekeeping.close()
             listener.close()
             self._wake.close()
             self._bell.close()

@@ -73,11 +73,11 @@ class DeadLetterAdmin(FactsAdmin[DeadLetter]):
     age = columns.age("created_at")
 
     def note(self, request: HttpRequest) -> SafeString:
-        """Where the dead letters are that are not here: nearly all of them."""
+        """Where the dead letters are that are not here yet, and what is not one."""
         return format_html(
             gettext(
-                "Dead letters wait in each consumer's dead-letter queue (DLQ) in SQS; only those "
-                "that SQS would not take are kept here; the failures are under {}."
+                "The relays bring each consumer's dead-letter queue (DLQ) in SQS here within "
+                "seconds; while no relay runs they wait there. The failures are under {}."
             ),
             _task_results(request),
         )

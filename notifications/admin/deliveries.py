@@ -109,7 +109,14 @@ class DeliveryAdmin(FactsAdmin[Delivery]):
         (_("Who"), {"fields": (("recipient", "masked", "locale"),)}),
         (
             _("State"),
-            {"fields": (("state_badge", "attempts", "next_try"), "reason_told", "whole_error")},
+            {
+                "fields": (
+                    ("state_badge", "attempts", "next_try"),
+                    "reason_told",
+                    "whole_error",
+                    "insisted",
+                )
+            },
         ),
         (_("When"), {"fields": (("happened", "created", "started"), ("sent", "finished", "lag"))}),
         (_("Provider"), {"fields": (("provider", "provider_message_id", "template_version"),)}),
@@ -119,6 +126,7 @@ class DeliveryAdmin(FactsAdmin[Delivery]):
     order = columns.order(Delivery)
     event_link = columns.event()
     happened = columns.moment("event_time", _("event happened"))
+    insisted = columns.short("override", _("override"))
     created = columns.moment("created_at", _("created"))
     started = columns.moment("started_at", _("first claimed"))
     sent = columns.moment("sent_at", _("accepted by the provider"))

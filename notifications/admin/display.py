@@ -19,6 +19,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from notifications.bodies import printable
 from notifications.models import Delivery
 from notifications.redaction import redact
 
@@ -65,6 +66,11 @@ STATES: dict[str, tuple[str, Promise]] = {
     "closed": (GOOD, _("closed")),
     "in_force": (TROUBLE, _("in force")),
     "over": (QUIET, _("over")),
+    # jobs and their items
+    "cancelled": (QUIET, _("cancelled")),
+    "dispatched": (WAITING, _("dispatched")),
+    "refused": (TROUBLE, _("refused")),
+    "left_alone": (QUIET, _("left alone")),
     # workers
     "running": (GOOD, _("running")),
     "stopping": (WAITING, _("stopping")),
@@ -152,7 +158,7 @@ def block(text: str, *, address: str = "") -> SafeString | str:
     """Text as it stands, in a box of its own: escaped, without addresses, cut at MAX_BODY."""
     if not text:
         return EMPTY
-    shown = redact(_printable(text[:MAX_BODY]), address=address, limit=2 * MAX_BODY)
+    shown = redact(printable(text[:MAX_BODY]), address=address, limit=2 * MAX_BODY)
     rest = len(text) - MAX_BODY
     if rest > 0:
         shown += "\n" + gettext("… and %(count)d characters more") % {"count": rest}
@@ -218,16 +224,4 @@ def _time(moment: datetime, text: str) -> SafeString:
         local.isoformat(),
         f"{local:%Y-%m-%d %H:%M:%S %Z}",
         text,
-    )
-
-
-def _printable(text: str) -> str:
-    """Control characters, lone surrogates and marks that turn text around, shown by their codes."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character
-        if character.isprintable() or character in "\n\t"
-        else character.encode("unicode_escape").decode()
-        for character in text
     )

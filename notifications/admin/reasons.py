@@ -13,10 +13,12 @@ SENTENCES: dict[str, Promise] = {
     "no_address": _("There is no address for this channel."),
     "expired": _("The event had grown too old to be worth telling."),
     "no_longer_true": _("What the event says was no longer true when it was to be sent."),
+    "no_longer_named": _("It was to be sent again, but the shop names nobody any more."),
     # an operator said what became of it
     "settled_by_operator": _("Nobody knew, until an operator said so: below is who, and why."),
     # it was given up
     "attempts_exhausted": _("It was tried as often as the consumer allows, and never taken."),
+    "given_up": _("Its message failed before anything was sent: the last error says why."),
     "invalid_address": _("Nothing can be sent to this address: it has the wrong form."),
     "invalid_request": _("The request does not fit the provider's form."),
     "not_an_event": _("The message is no event that can be read."),

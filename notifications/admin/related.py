@@ -25,11 +25,24 @@ from notifications.admin.display import (
     recipient,
     short,
 )
-from notifications.models import Attempt, DeadLetter, Delivery, Dispatch, Handled, Receipt
+from notifications.models import (
+    Attempt,
+    DeadLetter,
+    Delivery,
+    Dispatch,
+    Handled,
+    Job,
+    JobEntry,
+    JobItem,
+    Receipt,
+)
 
 LIMIT = 50
 Row = TypeVar("Row", bound=Model)
 Label = str | Promise
+
+_LISTED: dict[type[Model], type[Model]] = {JobItem: Job, JobEntry: Job}
+"""What has no page of its own stands on another's: whoever may view that may view these."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,7 @@ def deliveries(
         )
 
     found = found.order_by("id")
-    return _section(request, title or _("Deliveries"), columns, found, cells, more)
+    return section(request, title or _("Deliveries"), columns, found, cells, more)
 
 
 def dispatches(request: HttpRequest, found: QuerySet[Dispatch], *, more: str = "") -> list[Section]:
@@ -80,7 +93,7 @@ def dispatches(request: HttpRequest, found: QuerySet[Dispatch], *, more: str = "
         )
 
     found = found.order_by("id").defer("body", "attributes")
-    return _section(request, _("Dispatches"), columns, found, cells, more)
+    return section(request, _("Dispatches"), columns, found, cells, more)
 
 
 def handled(request: HttpRequest, found: QuerySet[Handled], *, more: str = "") -> list[Section]:
@@ -96,7 +109,7 @@ def handled(request: HttpRequest, found: QuerySet[Handled], *, more: str = "") -
             short(row.last_error),
         )
 
-    return _section(request, _("Handled by"), columns, found.order_by("consumer"), cells, more)
+    return section(request, _("Handled by"), columns, found.order_by("consumer"), cells, more)
 
 
 def dead_letters(
@@ -114,7 +127,7 @@ def dead_letters(
         )
 
     found = found.order_by("id").defer("body", "attributes")
-    return _section(request, _("Dead letters"), columns, found, cells, more)
+    return section(request, _("Dead letters"), columns, found, cells, more)
 
 
 def attempts(request: HttpRequest, found: QuerySet[Attempt]) -> list[Section]:
@@ -131,7 +144,7 @@ def attempts(request: HttpRequest, found: QuerySet[Attempt]) -> list[Section]:
         )
 
     found = found.select_related("delivery").order_by("id")
-    return _section(request, _("Attempts"), columns, found, cells)
+    return section(request, _("Attempts"), columns, found, cells)
 
 
 def receipts(
@@ -155,7 +168,26 @@ def receipts(
         )
 
     found = found.order_by("occurred_at", "received_at")
-    return _section(request, title or _("Receipts"), columns, found, cells, more)
+    return section(request, title or _("Receipts"), columns, found, cells, more)
+
+
+def mended(
+    request: HttpRequest, found: QuerySet[JobItem], *, more: str = "", by_job: bool = False
+) -> list[Section]:
+    """What jobs made of their items. by_job: all of one job, so that each says what it is."""
+    columns = (_("About") if by_job else _("Job"), _("Outcome"), _("Why"), _("When"), _("Who"))
+
+    def cells(row: JobItem) -> Sequence[object]:
+        return (
+            row.subject or row.pk if by_job else link(page_url(row.job), row.job),
+            badge(row.outcome),
+            short(row.why),
+            exact(row.moved_at),
+            row.job.actor,
+        )
+
+    found = found.select_related("job").order_by("id")
+    return section(request, _("Items") if by_job else _("Mended"), columns, found, cells, more)
 
 
 def of_event(
@@ -170,16 +202,17 @@ def of_event(
         (Handled, handled, Handled.objects.filter(event_id=event_id)),
         (Dispatch, dispatches, Dispatch.objects.filter(event_id=event_id)),
         (DeadLetter, dead_letters, DeadLetter.objects.filter(event_id=event_id)),
+        (JobItem, mended, JobItem.objects.filter(event_id=event_id)),
     ]
     return [
         section
         for model, table, found in tables
         if model not in but
-        for section in table(request, found, more=list_url(model, q=term))
+        for section in table(request, found, more=list_url(_LISTED.get(model, model), q=term))
     ]
 
 
-def _section(
+def section(
     request: HttpRequest,
     title: Label,
     columns: Sequence[Label],
@@ -187,7 +220,8 @@ def _section(
     cells: Callable[[Row], Sequence[object]],
     more: str = "",
 ) -> list[Section]:
-    if not may_view(request, found.model):
+    """The first rows of `found` as a table; none for who may not view them."""
+    if not may_view(request, _LISTED.get(found.model, found.model)):
         return []
     rows = list(found[: LIMIT + 1])
     if not rows:

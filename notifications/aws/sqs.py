@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -15,6 +16,11 @@ MISSING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExi
 SEND_TIMEOUT = 5.0
 """Seconds, in one try: the relay's own back-off is the retry, and it is written down."""
 
+_DEPTHS = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
 _urls: dict[str, str] = {}
 
 
@@ -34,13 +40,56 @@ def forget() -> None:
     _urls.clear()
 
 
+def receive(queue: str, *, hidden_for: int) -> list[dict[str, Any]]:
+    """Up to ten messages of the queue of that physical name, with all that SQS knows of them.
+
+    It answers at once, with nothing if there is nothing. hidden_for: seconds. Raises botocore's
+    errors.
+    """
+    answer = _client().receive_message(
+        QueueUrl=queue_url(queue),
+        MaxNumberOfMessages=10,
+        WaitTimeSeconds=0,
+        VisibilityTimeout=hidden_for,
+        MessageSystemAttributeNames=["All"],
+        MessageAttributeNames=["All"],
+    )
+    messages: list[dict[str, Any]] = answer.get("Messages", [])
+    return messages
+
+
+def delete(queue: str, handles: Sequence[str]) -> dict[str, str]:
+    """Delete up to ten messages. Those that were not, by handle, with what went wrong.
+
+    Raises botocore's errors for the whole call.
+    """
+    entries = [{"Id": str(at), "ReceiptHandle": handle} for at, handle in enumerate(handles)]
+    answer = _client().delete_message_batch(QueueUrl=queue_url(queue), Entries=entries)
+    gone = {handles[int(deleted["Id"])] for deleted in answer.get("Successful", ())}
+    errors = {
+        handles[int(failed["Id"])]: f"{failed['Code']}: {failed.get('Message', '')}"
+        for failed in answer.get("Failed", ())
+    }
+    left = (handle for handle in handles if handle not in gone)
+    return {handle: errors.get(handle, "the answer does not mention it") for handle in left}
+
+
+def depth(queue: str) -> int:
+    """How many messages are on it: visible, hidden and delayed ones, as SQS counts them."""
+    answer = _client().get_queue_attributes(QueueUrl=queue_url(queue), AttributeNames=_DEPTHS)
+    return sum(int(answer["Attributes"].get(name, 0)) for name in _DEPTHS)
+
+
 def send_message_batch(queue: str, entries: Sequence[Entry]) -> Outcome:
     """Send to the queue of that physical name. Raises botocore's errors for the whole call."""
-    sqs = client("sqs", connect_timeout=5, read_timeout=SEND_TIMEOUT, total_max_attempts=1)
-    answer = sqs.send_message_batch(
+    answer = _client().send_message_batch(
         QueueUrl=queue_url(queue), Entries=[entry.request("MessageBody") for entry in entries]
     )
     return Outcome.of(entries, answer)
+
+
+def _client() -> Any:
+    return client("sqs", connect_timeout=5, read_timeout=SEND_TIMEOUT, total_max_attempts=1)
 
 
 def _ask_for_url(physical: str) -> str:

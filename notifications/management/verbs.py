@@ -39,9 +39,9 @@ class VerbCommand(BaseCommand):
             raise CommandError(f"The database refuses: {str(error).splitlines()[0]}") from None
 
 
-def listing(verbs: Any, *, help: str) -> CommandParser:
-    """The verb `list`. `--json` may stand before it, too: no default of its own goes over that."""
-    parser: CommandParser = verbs.add_parser("list", help=help)
+def listing(verbs: Any, name: str = "list", *, help: str) -> CommandParser:
+    """A verb that takes `--json`. That may stand before it, too: no default goes over it."""
+    parser: CommandParser = verbs.add_parser(name, help=help)
     parser.add_argument(
         "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object"
     )

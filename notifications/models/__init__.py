@@ -1,6 +1,7 @@
 """What is kept: facts (Event), what must be published (Dispatch), what was done about it
 (Delivery, Attempt and Receipt for channels, Handled for services), what was given up on
-(DeadLetter), what holds sending back (RateLimit, Breaker, Pause) and who works (WorkerProcess)."""
+(DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works (WorkerProcess) and
+what operators have mended (Job, JobItem, JobEntry)."""
 
 from notifications.models.attempt import Attempt
 from notifications.models.breaker import Breaker
@@ -9,6 +10,7 @@ from notifications.models.delivery import Delivery
 from notifications.models.dispatch import Dispatch
 from notifications.models.event import Event
 from notifications.models.handled import Handled
+from notifications.models.job import Job, JobEntry, JobItem
 from notifications.models.pause import Pause
 from notifications.models.rate_limit import RateLimit
 from notifications.models.receipt import Receipt
@@ -22,6 +24,9 @@ __all__ = [
     "Dispatch",
     "Event",
     "Handled",
+    "Job",
+    "JobEntry",
+    "JobItem",
     "Pause",
     "RateLimit",
     "Receipt",

@@ -112,6 +112,54 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             **values,
         )
 
+    def reopen(self, *, generation: int, override: str = "") -> int:
+        """Those at rest are owed once more, as of `generation`, from their first attempt on.
+
+        The caller owes them a message. override: who insists, and why, though the shop would not
+        tell it any more; it holds for this generation alone. `sent_at` stays until the next is
+        sent: what a recipient has been told counts towards a limit. How many were at rest.
+        """
+        at_rest = models.Q(state__in=Delivery.TERMINAL)
+        at_rest |= models.Q(state=Delivery.State.UNKNOWN, next_try_at=None)
+        return self.filter(at_rest, generation__lt=generation).update(
+            state=Delivery.State.PENDING,
+            generation=generation,
+            attempts=0,
+            override=override,
+            reason="",
+            last_error="",
+            token=None,
+            lease_until=None,
+            next_try_at=None,
+            provider=None,
+            provider_message_id="",
+            finished_at=None,
+            updated_at=Now(),
+        )
+
+    def reopened(self, envelope: Envelope, channel: str) -> DeliveryQuerySet:
+        """Those that were re-opened for this message, or one before it, and not begun since."""
+        return self.filter(
+            event_id=envelope.id,
+            channel=channel,
+            state=Delivery.State.PENDING,
+            generation__gt=0,
+            generation__lte=envelope.generation,
+            attempts=0,
+            next_try_at=None,
+        )
+
+    def end_reopened(self, state: Delivery.State, *, reason: str, error: str = "") -> int:
+        """These of `reopened` are not sent after all, and so are in a last state again."""
+        return self.update(
+            state=state, reason=reason, last_error=error, finished_at=Now(), updated_at=Now()
+        )
+
+    def is_overridden(self, claim: Claim) -> bool:
+        """Whether an operator insisted that this one is sent."""
+        held = self.filter(pk=claim.delivery_id, token=claim.token)
+        return held.exclude(override="").exists()
+
     def _try_later(self, claim: Claim, legal: Delivery.State, **values: Any) -> bool:
         held = self.filter(pk=claim.delivery_id, token=claim.token, state=legal)
         return bool(
@@ -172,6 +220,11 @@ class Delivery(models.Model):
     )
     generation = models.PositiveIntegerField(
         default=0, help_text="Raised by each resend or redrive."
+    )
+    override = models.TextField(
+        db_default="",
+        blank=True,
+        help_text="Who had it resent although it is no longer true, or expired, and why.",
     )
     attempts = models.PositiveIntegerField(default=0, help_text="Attempts of this generation.")
     token = models.UUIDField(null=True, blank=True, editable=False)

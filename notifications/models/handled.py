@@ -8,7 +8,9 @@ from uuid import UUID
 from django.db import connections, models
 from django.db.models.functions import Now
 
+from notifications import consumers
 from notifications.envelope import Envelope
+from notifications.models.delivery import Delivery
 from notifications.redaction import redact
 
 # A redrive raises the generation and starts the count anew; what is done stays done.
@@ -30,6 +32,20 @@ ON CONFLICT (consumer, event_id) DO UPDATE SET
     done_at = EXCLUDED.done_at
 WHERE handled.outcome <> 'done'
 RETURNING attempts
+"""
+
+# With a text for its error, or the first end of a start would take it for one of its own.
+_REOPEN = """
+INSERT INTO notifications_handled AS handled (
+    consumer, event_id, event_type, event_time, subject, generation,
+    attempts, starts, outcome, last_error
+) VALUES (
+    %(consumer)s, %(event)s, %(event_type)s, %(event_time)s, %(subject)s, %(generation)s,
+    0, 0, 'open', %(why)s
+)
+ON CONFLICT (consumer, event_id) DO UPDATE SET
+    generation = GREATEST(handled.generation, EXCLUDED.generation),
+    attempts = 0, starts = 0, outcome = 'open', last_error = EXCLUDED.last_error, done_at = NULL
 """
 
 # No row comes back for a suspect (a row with starts) unless it may begin.
@@ -88,10 +104,32 @@ class HandledQuerySet(models.QuerySet["Handled"]):
     def mark_failed(
         self, consumer: str, envelope: Envelope, error: BaseException, *, uncounted: int = 0
     ) -> int:
-        """The consumer gave the event up, after `uncounted` attempts more than were counted."""
+        """The consumer gave the event up, after `uncounted` attempts more than were counted.
+
+        With it fail the deliveries that were re-opened for it and that it never came to: no
+        message is left that would.
+        """
+        if envelope.generation and (channel := consumers.get(consumer).channel):
+            said = redact(f"{type(error).__name__}: {error}")
+            reopened = Delivery.objects.using(self.db).reopened(envelope, channel)
+            reopened.end_reopened(Delivery.State.FAILED, reason="given_up", error=said)
         return self._upsert(
             consumer, envelope, attempts=uncounted, outcome=Handled.Outcome.FAILED, error=error
         )
+
+    def reopen(self, consumer: str, envelope: Envelope, *, why: str) -> None:
+        """The event is owed to the consumer once more, from its first attempt on.
+
+        The row is there from now on, whatever there was, so that its end will be known.
+        """
+        values = {**_identity(consumer, envelope), "why": why}
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(_REOPEN, values)
+
+    def is_done(self, consumer: str, event_id: UUID) -> bool:
+        """Whether the consumer has said that it has done all that this event asks of it."""
+        done = self.filter(consumer=consumer, event_id=event_id, outcome=Handled.Outcome.DONE)
+        return done.exists()
 
     def mark_done(self, consumer: str, envelope: Envelope) -> int:
         """The consumer has done all that this event asks of it."""
@@ -205,6 +243,7 @@ class Handled(models.Model):
         indexes = [
             models.Index(fields=["subject", "received_at"], name="handled_by_subject"),
             models.Index(fields=["event_id"], name="handled_by_event"),
+            models.Index(fields=["received_at"], name="handled_by_received_at"),
             models.Index(
                 fields=["outcome", "id"],
                 condition=~models.Q(outcome="done"),

@@ -13,6 +13,7 @@ from django.db import connection
 
 from notifications import dead_letters, pauses, switches
 from notifications.dead_letters import Failure, Letter, Refused
+from notifications.identity import Identity, identify
 from notifications.worker import broker
 from notifications.worker.acknowledger import Acknowledger
 from notifications.worker.counts import Counts
@@ -57,7 +58,7 @@ class Departures:
         try:
             if first is not None:
                 first()
-            dead_letters.bury(_letter(received, failure), _send)
+            dead_letters.bury(letter_of(received, failure), _send)
         except Exception:
             logger.exception("Message %s could not be given up", received.message_id)
             self._counts.add("not_given_up")
@@ -90,8 +91,9 @@ class Departures:
         self._on_gone(received)
 
 
-def _letter(received: Received, failure: Failure) -> Letter:
-    event = received.event
+def letter_of(received: Received, failure: Failure) -> Letter:
+    """The message as it came, with what it says of itself and why it is given up."""
+    event = Identity.of(received.event) if received.event else identify(received.body)
     return Letter(
         queue=received.queue.name,
         dead_letters=received.queue.dead_letters,
@@ -108,10 +110,10 @@ def _letter(received: Received, failure: Failure) -> Letter:
             for name, value in received.attributes.items()
         },
         group=received.group,
-        generation=event.generation if event else 0,
-        event_id=event.id if event else None,
-        event_type=event.type if event else "",
-        subject=event.subject if event else "",
+        generation=event.generation,
+        event_id=event.event_id,
+        event_type=event.event_type,
+        subject=event.subject,
     )
 
 

@@ -143,6 +143,8 @@ class EventTask(DjangoTask[Any, Any]):
             yield
             return
         consumer, envelope = received.headers["consumer"], received.envelope
+        if not consumers.get(consumer).channel and Handled.objects.is_done(consumer, envelope.id):
+            raise Ignore("done already")  # a channel's deliveries say so themselves
         receives = received.headers["receive_count"]
         if receives > 1:
             with starts.counted(consumer, envelope, receives=receives) as received.retries:

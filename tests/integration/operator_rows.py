@@ -24,6 +24,8 @@ from notifications.models import (
     Dispatch,
     Event,
     Handled,
+    Job,
+    JobItem,
     Pause,
     RateLimit,
     Receipt,
@@ -43,6 +45,7 @@ MODELS: list[type[Model]] = [
     Dispatch,
     DeadLetter,
     Handled,
+    Job,
     Breaker,
     Pause,
     RateLimit,
@@ -226,6 +229,28 @@ def make_everything() -> list[Model]:
         rows.append(RateLimit.objects.create(account=account, declared=5, override=override))
     for resumed_at in (None, timezone.now()):
         rows.append(Pause.objects.create(kind="queue", name="email", resumed_at=resumed_at))
+    for state in Job.State.values:
+        job = Job.objects.create(
+            kind="resend",
+            state=state,
+            filter={"delivery": [str(delivery.pk)]},
+            actor="mira",
+            reason=f"for {EMAIL}",
+            rate=10,
+            counts={"refused": 1},
+        )
+        job.write(f"begun for {EMAIL}", by="mira")
+        for outcome in JobItem.Outcome.values:
+            about = make_delivery(make_event(99), recipient=f"customer/{outcome}")
+            JobItem.objects.create(
+                job=job,
+                delivery=about,
+                event_id=about.event_id,
+                subject=about.subject,
+                outcome=outcome,
+                why=f"no such mailbox: {EMAIL}",
+            )
+        rows.append(job)
     for state in WorkerProcess.State.values:
         rows.append(
             WorkerProcess.objects.create(

@@ -17,7 +17,17 @@ from django.utils.html import escape
 
 from notifications.admin import reasons
 from notifications.admin.display import STATES
-from notifications.models import Attempt, Breaker, DeadLetter, Delivery, Dispatch, Handled, Receipt
+from notifications.models import (
+    Attempt,
+    Breaker,
+    DeadLetter,
+    Delivery,
+    Dispatch,
+    Handled,
+    Job,
+    JobItem,
+    Receipt,
+)
 from tests.integration.operator_rows import (
     EMAIL,
     MODELS,
@@ -84,6 +94,8 @@ def test_every_state_there_is_has_its_word_and_its_colour() -> None:
         Handled.Outcome,
         Breaker.State,
         Receipt.Kind,
+        Job.State,
+        JobItem.Outcome,
     ]
     assert {state for kind in kinds for state in kind.values} <= set(STATES)
 
@@ -170,6 +182,30 @@ def test_an_event_shows_its_data_and_what_became_of_it_at_each_expected_consumer
     assert re.search(r"<td>payments</td><td>—</td>", html)
     assert re.search(r"<td>email</td><td><span[^>]*>bounced</span></td>", html)
     assert f'href="{page_url(delivery)}"' in html
+
+
+def test_a_job_shows_its_log_and_items_and_what_it_mended_leads_to_it(client: Client) -> None:
+    event = make_event(7)
+    delivery = make_delivery(event)
+    job = Job.objects.create(kind="resend", actor="mira", reason="lost", rate=10)
+    job.write("gone on with", by="ada")
+    JobItem.objects.create(
+        job=job,
+        delivery=delivery,
+        event=event,
+        subject="order/7",
+        outcome="refused",
+        why="no_longer_true: the order was cancelled",
+    )
+
+    html = client.get(page_url(job)).content.decode()
+    for shown in ("gone on with", "ada", "order/7", "the order was cancelled"):
+        assert shown in html
+    for row in (event, delivery):
+        assert f'href="{page_url(job)}"' in client.get(page_url(row)).content.decode()
+    for term in ("7", "order/7", delivery.pk, event.pk, job.pk):
+        assert f'href="{page_url(job)}' in client.get(list_url(Job, f"?q={term}")).content.decode()
+    assert page_url(job) not in operator(Delivery).get(page_url(delivery)).content.decode()
 
 
 def test_a_failed_task_leads_to_its_delivery_and_its_event(client: Client) -> None:

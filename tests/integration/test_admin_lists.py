@@ -145,10 +145,10 @@ def test_an_empty_list_says_what_it_was_opened_on_and_leads_to_the_rest(
 
 def test_the_dead_letters_say_where_the_others_are(client: Client) -> None:
     html = client.get(list_url(DeadLetter)).content.decode()
-    assert "only those that SQS would not take are kept here" in html
-    assert f'the failures are under <a href="{list_url(TaskResult)}">Task results</a>' in html
+    assert "while no relay runs they wait there" in html
+    assert f'The failures are under <a href="{list_url(TaskResult)}">Task results</a>' in html
     html = operator(DeadLetter).get(list_url(DeadLetter)).content.decode()
-    assert "the failures are under Task results." in html
+    assert "The failures are under Task results." in html
 
 
 @pytest.mark.parametrize(

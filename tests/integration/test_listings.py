@@ -21,6 +21,8 @@ pytestmark = pytest.mark.django_db
         (["rate_limits", "list"], "accounts"),
         (["deliveries", "list"], "deliveries"),
         (["workers"], "workers"),
+        (["jobs"], "jobs"),
+        (["jobs", "list"], "jobs"),
     ],
     ids=" ".join,
 )

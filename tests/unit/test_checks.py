@@ -16,7 +16,7 @@ from django.core.checks import CheckMessage
 
 from notifications import checks, consumers
 from notifications.channels.base import ChannelAdapter
-from notifications.conf import ChannelConf, Route
+from notifications.conf import ChannelConf, Retention, Route
 from notifications.consumers import Consumer
 from notifications.worker.task import EventTask
 
@@ -312,3 +312,29 @@ def test_a_recipient_limit_that_cannot_be_read_is_found(
 
     assert message.id == "notifications.E018"
     assert "'sms'" in message.msg
+
+
+@pytest.mark.parametrize(
+    ("kept", "name", "needed"),
+    [
+        (Retention(events=90, dead_letters=30, outcomes=117), "events", 118),
+        (Retention(events=1, dead_letters=400, outcomes=365), "dead_letters", 428),
+    ],
+)
+def test_outcomes_that_are_forgotten_before_they_are_asked_for_are_found(
+    found: Any, kept: Retention, name: str, needed: int
+) -> None:
+    (message,) = found(RETENTION=kept)
+
+    assert message.id == "notifications.E020"
+    assert message.msg.startswith(f"{name} are kept for ")
+    assert f"outcomes={needed} or more" in (message.hint or "")
+    enough = replace(kept, outcomes=needed)
+    assert found(RETENTION=enough) == []
+
+
+@pytest.mark.parametrize("days", [0, -1, 1.5, "7", True, 10**6])
+def test_days_that_are_none_are_found(found: Any, days: Any) -> None:
+    (message,) = found(RETENTION=Retention(events=days))
+    assert message.id == "notifications.E001"
+    assert 'NOTIFICATIONS["RETENTION"] must be a Retention(…) of whole days' in message.msg

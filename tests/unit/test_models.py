@@ -6,11 +6,20 @@ import pytest
 from django.apps import apps
 from django.db.models import Model
 
-from notifications.models import Attempt, Breaker, Delivery, Pause, RateLimit, WorkerProcess
+from notifications.models import (
+    Attempt,
+    Breaker,
+    Delivery,
+    Job,
+    JobEntry,
+    Pause,
+    RateLimit,
+    WorkerProcess,
+)
 
 MODELS = list(apps.get_app_config("notifications").get_models())
-OF_THE_HOUSE = {Breaker, Pause, RateLimit, WorkerProcess}
-"""Rows about an account, a queue or a process, not about what happened in the shop."""
+OF_THE_HOUSE = {Breaker, Job, JobEntry, Pause, RateLimit, WorkerProcess}
+"""Rows about an account, a queue, a process or many orders, not about what happened in the shop."""
 
 
 def columns(model: type[Model]) -> set[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from celery import shared_task
+from celery.exceptions import Ignore
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.test.utils import CaptureQueriesContext
 
@@ -16,6 +17,7 @@ from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError
 from notifications.models import Handled
 from notifications.worker.task import EventTask
+from tests.integration import ledger
 from tests.integration.letters import letter
 
 pytestmark = pytest.mark.django_db
@@ -89,3 +91,19 @@ def test_what_is_on_a_delivery_s_row_already_leaves_none_here() -> None:
     with pytest.raises(PermanentError):
         told(letter())
     assert not Handled.objects.exists()
+
+
+def test_what_a_service_has_done_is_not_run_again(received: dict[str, Any]) -> None:
+    event = letter(generation=1)
+    received["consumer"] = ledger.NAME
+    with ledger.registered():
+        Handled.objects.mark_done(ledger.NAME, event)
+        with pytest.raises(Ignore, match="done already"):
+            task(event)
+
+
+@pytest.mark.usefixtures("received")
+def test_a_channel_whose_row_is_done_asks_its_deliveries() -> None:
+    Handled.objects.mark_done("email", event := letter(generation=1))
+    task(event)
+    assert Handled.objects.get().outcome == Handled.Outcome.DONE

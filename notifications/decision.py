@@ -1,0 +1,35 @@
+"""Decision: whether somebody is still to be told of an event, or why not. Cheapest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from notifications import recipients
+from notifications.envelope import Envelope
+from notifications.recipients import Recipient
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why somebody is not to be told.
+
+    overridable: an operator may know better (the order is alive again, the news is not stale).
+    What a person has said for themselves, nobody may.
+    """
+
+    reason: str
+    overridable: bool = False
+
+
+def objection(envelope: Envelope, recipient: Recipient) -> Objection | None:
+    """What speaks against telling `recipient` now; None when nothing does."""
+    if recipient.opted_out:
+        return Objection("opted_out")
+    if not recipient.address:
+        return Objection("no_address")
+    if timezone.now() - envelope.time > envelope.event_type.worth_sending_for:
+        return Objection("expired", overridable=True)
+    untrue = recipients.no_longer_true(envelope)
+    return Objection(f"no_longer_true: {untrue}", overridable=True) if untrue else None

@@ -1,0 +1,99 @@
+"""Housekeeping: what has to be done now and then, by whichever relay comes to it first.
+
+A thread of the relay, so that no second scheduler has to be run, watched and kept alone: Celery's
+beat has no lock, and two of them do everything twice. Each chore takes an advisory lock for as
+long as it works, so any number of relays share it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Event, Thread
+
+from django.db import connections
+
+from notifications import keeper, retention
+from notifications.aws.errors import AWS_ERRORS
+from notifications.exceptions import NotificationError
+from notifications.outages import DATABASE_AWAY, leave_replica
+
+logger = logging.getLogger(__name__)
+
+KEEP_EVERY = 5.0
+"""Seconds between two looks into the dead-letter queues: seventeen thousand requests a day for
+each queue and relay, which is a cent."""
+
+SWEEP_EVERY = 60.0
+"""Seconds between two looks for what has been kept for long enough."""
+
+_OUTAGES = (*DATABASE_AWAY, *AWS_ERRORS, NotificationError)
+"""What says enough in one line."""
+
+
+@dataclass(frozen=True)
+class Chore:
+    """`run(using=…, stopped=…)` does it and says how much was done; `every`: seconds, from end
+    to beginning."""
+
+    name: str
+    every: float
+    run: Callable[..., int]
+
+
+CHORES = (
+    Chore("keeping dead letters", KEEP_EVERY, keeper.drain),
+    Chore("deleting what is over", SWEEP_EVERY, retention.sweep),
+)
+
+
+class Housekeeping:
+    """The chores, in one thread. `close` lets the one under way finish its step."""
+
+    def __init__(self, using: str, chores: Sequence[Chore] = CHORES) -> None:
+        self._using = using
+        self._due = dict.fromkeys(chores, 0.0)
+        self._in_trouble: set[Chore] = set()
+        self._stopped = Event()
+        self._thread = Thread(target=self._run, name="housekeeping", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stopped.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            for chore, due in list(self._due.items()):
+                if time.monotonic() >= due and not self._stopped.is_set():
+                    self._do(chore)
+                    self._due[chore] = time.monotonic() + chore.every
+            self._stopped.wait(max(min(self._due.values()) - time.monotonic(), 0.0))
+
+    def _do(self, chore: Chore) -> None:
+        """No error ends the housekeeping; what lasts is said once."""
+        try:
+            chore.run(using=self._using, stopped=self._stopped.is_set)
+        except Exception as error:
+            if isinstance(error, DATABASE_AWAY):
+                leave_replica(error)
+            if chore not in self._in_trouble:
+                self._in_trouble.add(chore)
+                logger.warning(
+                    "%s failed (%s); trying on every %.0f s.",
+                    chore.name.capitalize(),
+                    f"{type(error).__name__}: {error}".partition("\n")[0],
+                    chore.every,
+                    exc_info=None if isinstance(error, _OUTAGES) else error,
+                )
+        else:
+            if chore in self._in_trouble:
+                self._in_trouble.remove(chore)
+                logger.warning("%s works again.", chore.name.capitalize())
+        finally:
+            connections.close_all()  # back to the pool, and what is broken leaves it

@@ -1,0 +1,45 @@
+"""`manage.py replay`: events of the past travel once more to one consumer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from notifications import consumers, replay
+from notifications.management.mending import MendingCommand, add_named, given, uuid_text
+from notifications.models import Event
+
+FILTERS = ("event_type", "subject", "event")
+
+
+class Command(MendingCommand):
+    help = (
+        "Put events of the past on one consumer's bulk queue. It does what it has not done, and "
+        "skips the rest; what it gave up on is for `redrive`. A job that may be broken off and "
+        "gone on with."
+    )
+    filters = ("consumer", *FILTERS)
+    rate = 100.0
+
+    def add_filters(self, parser: CommandParser) -> None:
+        parser.add_argument("consumer", nargs="?", help="its name: email, analytics")
+        add_named(parser, "event-type", "events of these types; all that it takes")
+        add_named(parser, "subject", 'about these: "order/1"')
+        add_named(parser, "event", "these events (ids)", uuid_text)
+
+    def wanted(self, options: dict[str, Any]) -> dict[str, Any]:
+        if not options["consumer"]:
+            raise CommandError("Say to which consumer: manage.py replay email …")
+        wanted = given(options, *FILTERS)
+        replay.types_for(consumers.get(options["consumer"]), wanted.get("event_type", []))
+        bounded = any(options[name] for name in ("subject", "event", "since", "until"))
+        if not bounded:
+            raise CommandError("Say which: --since or --until, --subject or --event.")
+        return {"consumer": options["consumer"], **wanted}
+
+    def work(self) -> replay.Replay:
+        return replay.Replay()
+
+    def row(self, subject: Event) -> dict[str, Any]:
+        return replay.row(subject)

@@ -1,0 +1,56 @@
+"""`manage.py resend`: send deliveries once more, whatever became of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from notifications import resend
+from notifications.management.mending import MendingCommand, add_named, given, uuid_text
+from notifications.models import Delivery
+
+FILTERS = ("delivery", "subject", "event", "event_type", "channel", "state")
+
+
+class Command(MendingCommand):
+    help = (
+        "Send deliveries once more, on the bulk queues: a job that may be broken off and gone on "
+        "with. What the order has since made untrue, or what has expired, is refused, unless you "
+        "--override it; whoever opted out or complained is never told. What is under way is left "
+        "alone."
+    )
+    filters = (*FILTERS, "order", "override")
+    rate = 100.0
+
+    def add_filters(self, parser: CommandParser) -> None:
+        add_named(parser, "delivery", "these deliveries (ids, or tags)", uuid_text)
+        add_named(parser, "order", "about these orders (numbers)", int)
+        add_named(parser, "subject", 'about these: "order/1"')
+        add_named(parser, "event", "about these events (ids)", uuid_text)
+        add_named(parser, "event-type", "about events of these types")
+        add_named(parser, "channel", "over these channels")
+        parser.add_argument(
+            "--state", nargs="+", default=[], choices=Delivery.State.values, help="in these states"
+        )
+        parser.add_argument(
+            "--override",
+            action="store_true",
+            help="also what is no longer true, or has expired; the reason is kept on each delivery",
+        )
+
+    def wanted(self, options: dict[str, Any]) -> dict[str, Any]:
+        options["subject"] = [*options["subject"], *(f"order/{n}" for n in options["order"])]
+        wanted = given(options, *FILTERS)
+        if not any(wanted.get(name) for name in resend.NAMED_BY) and not wanted.get("state"):
+            raise CommandError(
+                "Say which: --delivery, --order, --subject or --event, or else the --state in "
+                "which they are (--state failed), lest everybody is told everything again."
+            )
+        return wanted
+
+    def work(self) -> resend.Resend:
+        return resend.Resend()
+
+    def row(self, subject: Delivery) -> dict[str, Any]:
+        return resend.row(subject)

@@ -1,0 +1,261 @@
+"""What `resend`, `redrive` and `replay` share: one command, one job, from its filter to its end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from getpass import getuser
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error as DatabaseError
+
+from notifications import jobs
+from notifications.filters import moment
+from notifications.jobs import Outcome, Verdict, Work
+from notifications.management.verbs import add_changing
+from notifications.models import Job
+
+SHOWN = 20
+"""Items that are named in words; in JSON, MOST_IN_JSON."""
+
+MOST_IN_JSON = 1000
+PROGRESS = 1.0
+"""Seconds between two lines of progress."""
+
+_STATES = {Job.State.STOPPED: 3}
+"""Exit statuses: a job that stopped before its end is no success, and no wrong use either."""
+
+
+class MendingCommand(BaseCommand):
+    """A subclass says what its filters are and what its work is."""
+
+    filters: tuple[str, ...]
+    """The options that `add_filters` adds."""
+    rate: float
+    """Items a second, unless told otherwise."""
+
+    def add_filters(self, parser: CommandParser) -> None:
+        raise NotImplementedError
+
+    def wanted(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The filter, as the job's row keeps it. Raises CommandError for one that means nothing."""
+        raise NotImplementedError
+
+    def work(self) -> Work:
+        raise NotImplementedError
+
+    def row(self, subject: Any) -> dict[str, Any]:
+        """How one thing is named to the operator."""
+        raise NotImplementedError
+
+    def stage(self) -> tuple[int, int] | None:
+        return None
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        self.add_filters(parser)
+        parser.add_argument("--since", type=_moment, help="not before: 2026-11-20T14:00, or 2h ago")
+        parser.add_argument("--until", type=_moment, help="before this time")
+        parser.add_argument("--rate", type=_rate, help=f"items a second, at most ({self.rate:g})")
+        parser.add_argument("--job", type=int, help="go on with this job, which has its filter")
+        parser.add_argument(
+            "--new", action="store_true", help="begin anew beside an open job of the same filter"
+        )
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        add_changing(parser, reason="why; it is kept", needed=False)
+
+    def handle(self, **options: Any) -> None:
+        try:
+            self._handle(options)
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from None
+        except jobs.Refused as error:
+            raise CommandError(error.message) from None
+        except DatabaseError as error:
+            raise CommandError(
+                f"The database refuses: {str(error).splitlines()[0]} What was done is done, and "
+                "the job goes on with --job."
+            ) from None
+
+    def _handle(self, options: dict[str, Any]) -> None:
+        by = options["by"] or getuser()
+        if options["job"]:
+            if any(options[name] for name in (*self.filters, *_NOT_WITH_JOB)):
+                raise CommandError("A job has its filter: beside --job give --rate at most.")
+            work = self.work()
+            job = jobs.go_on(work, options["job"], by=by, rate=options["rate"])
+        else:
+            wanted = self.wanted(options) | self._times(options)
+            work = self.work()
+            if options["dry_run"]:
+                self._try_out(work, wanted, options)
+                return
+            job = self._begin(work, wanted, by, options)
+        self._run(work, job, as_json=options["json"])
+
+    def _times(self, options: dict[str, Any]) -> dict[str, Any]:
+        return {name: options[name] for name in ("since", "until") if options[name]}
+
+    def _begin(self, work: Work, wanted: dict[str, Any], by: str, options: dict[str, Any]) -> Job:
+        if not options["reason"]:
+            raise CommandError('Say why: --reason "…"; it is kept with the job.')
+        override = options.get("override", False)
+        alike = Job.objects.open().filter(kind=work.kind, filter=wanted, override=override).last()
+        if alike is not None and not options["new"]:
+            raise CommandError(
+                f"Job {alike.pk} with this filter is {alike.get_state_display()}, begun by "
+                f"{alike.actor}: go on with --job {alike.pk}, or begin another with --new."
+            )
+        return jobs.begin(
+            work,
+            wanted,
+            by=by,
+            reason=options["reason"],
+            rate=options["rate"] or self.rate,
+            override=override,
+            stage=self.stage(),
+        )
+
+    def _try_out(self, work: Work, wanted: dict[str, Any], options: dict[str, Any]) -> None:
+        tried = jobs.try_out(work, wanted, override=options.get("override", False))
+        counts: dict[str, int] = {}
+        for _, verdict in tried:
+            counts[verdict.outcome] = counts.get(verdict.outcome, 0) + 1
+        if options["json"]:
+            items = [{**self.row(subject), **_words(verdict)} for subject, verdict in tried]
+            answer = {"dry_run": True, "total": len(tried), "counts": counts}
+            self.stdout.write(json.dumps({**answer, "items": items[:MOST_IN_JSON]}))
+            return
+        for subject, verdict in tried[:SHOWN]:
+            named = "  ".join(str(value) for value in self.row(subject).values() if value != "")
+            self.stdout.write(f"{named}  would be {_said(verdict)}")
+        if len(tried) > SHOWN:
+            self.stdout.write(f"… and {len(tried) - SHOWN} more")
+        self.stdout.write(f"{jobs.summary(Job(counts=counts))}. Nothing was done.")
+
+    def _run(self, work: Work, job: Job, *, as_json: bool) -> None:
+        if not as_json:
+            self.stdout.write(
+                f"job {job.pk}: {jobs.items(job.total)}, {job.rate:g} a second at most"
+            )
+            self.stdout.flush()
+        with _signals() as stopping:
+            job = jobs.run(work, job.pk, said=self._progress(as_json), stopping=stopping)
+        if as_json:
+            self.stdout.write(json.dumps(answer(job)))
+        else:
+            self._conclude(job)
+        if status := _STATES.get(Job.State(job.state)):
+            raise SystemExit(status)
+
+    def _progress(self, as_json: bool) -> Any:
+        due = time.monotonic() + PROGRESS
+
+        def said(job: Job) -> None:
+            nonlocal due
+            if not as_json and job.state == Job.State.RUNNING and time.monotonic() >= due:
+                due = time.monotonic() + PROGRESS
+                stage = f"stage {job.stage}, " if job.stage else ""
+                self.stdout.write(f"  {stage}{jobs.summary(job)} of {job.total}")
+                self.stdout.flush()
+
+        return said
+
+    def _conclude(self, job: Job) -> None:
+        told = job.items.exclude(why="").order_by("id")
+        for item in told[:SHOWN]:
+            self.stdout.write(f"  {item.subject}  {item.get_outcome_display()}: {item.why}")
+        if (more := told.count() - SHOWN) > 0:
+            self.stdout.write(f"  … and {more} more: manage.py jobs show {job.pk}")
+        self.stdout.write(f"job {job.pk} is {job.get_state_display()}: {jobs.summary(job)}")
+        if job.state == Job.State.STOPPED:
+            last = job.log.order_by("id").last()
+            self.stdout.write(self.style.WARNING(f"{last}; go on with --job {job.pk}"))
+
+
+def answer(job: Job) -> dict[str, Any]:
+    """A job as JSON."""
+    return {
+        "job": job.pk,
+        "kind": job.kind,
+        "state": job.state,
+        "filter": job.filter,
+        "actor": job.actor,
+        "reason": job.reason,
+        "override": job.override,
+        "rate": job.rate,
+        "stage": job.stage,
+        "total": job.total,
+        "counts": {name: count for name, count in job.counts.items() if count},
+    }
+
+
+def add_named(parser: CommandParser, name: str, help: str, kind: Any = str) -> None:
+    """A filter that may be given several values."""
+    parser.add_argument(f"--{name}", nargs="+", default=[], type=kind, help=help)
+
+
+def uuid_text(text: str) -> str:
+    try:
+        return str(UUID(text.partition(".")[0]))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no id") from None
+
+
+def given(options: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Those of the filters that were given, each in one order, so that equal ones are equal."""
+    return {name: sorted(set(options[name])) for name in names if options[name]}
+
+
+_NOT_WITH_JOB = ("since", "until", "dry_run", "new")
+
+
+def _moment(text: str) -> str:
+    try:
+        moment(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0.001 <= rate <= 10_000:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no rate: give items a second, 0.001 to 10000"
+        )
+    return rate
+
+
+def _words(verdict: Verdict) -> dict[str, Any]:
+    return {"outcome": verdict.outcome, **({"why": verdict.why} if verdict.why else {})}
+
+
+def _said(verdict: Verdict) -> str:
+    label = Outcome(verdict.outcome).label
+    return f"{label}: {verdict.why}" if verdict.why else str(label)
+
+
+@contextmanager
+def _signals() -> Iterator[Any]:
+    """Whether this process has been asked to end: the item in hand is finished first."""
+    asked: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: asked.append(number))
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,109 @@
+"""Replay: events of the past travel once more to one consumer, which does what it has not done.
+
+Their generation stays what it was, so that the consumer's inbox and deliveries skip what they
+know: a consumer that is new, or lost its queue, catches up, and one that missed nothing does
+nothing. What it gave up on is a matter of `redrive`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import QuerySet
+
+from notifications import consumers, events, topology
+from notifications.consumers import Consumer
+from notifications.exceptions import EventRefused, UnknownEvent
+from notifications.filters import between
+from notifications.horizon import too_old
+from notifications.jobs import Filter, Outcome, Verdict, left_alone, refused
+from notifications.models import Dispatch, Event, Handled, Job, JobItem
+
+_COLUMNS = {"event_type": "type", "subject": "subject", "event": "pk"}
+
+_KNOWN = {
+    Handled.Outcome.DONE: "{consumer} has done it already",
+    Handled.Outcome.FAILED: "{consumer} has given it up: redrive its dead letter",
+    Handled.Outcome.OPEN: "it is under way: {consumer} tries it again by itself",
+}
+
+
+def types_for(consumer: Consumer, asked: list[str]) -> list[str]:
+    """The event types to replay to it: those that were asked for, or all that it takes.
+
+    Raises ImproperlyConfigured naming those that it does not take.
+    """
+    taken = sorted({kind.name for kind in events.all_event_types() if consumer.takes(kind.name)})
+    if not taken:
+        raise ImproperlyConfigured(f"{consumer.name} takes no events.")
+    if strange := sorted(set(asked) - set(taken)):
+        raise ImproperlyConfigured(
+            f"{consumer.name} does not take {', '.join(strange)}; it takes {', '.join(taken)}."
+        )
+    return asked or taken
+
+
+class Replay:
+    """Filters: consumer (its name); event_type, subject, event (lists), since and until (of the
+    event's recording)."""
+
+    kind = Job.Kind.REPLAY
+    column = "event_id"
+    made_at = "recorded_at"
+
+    def found(self, wanted: Filter) -> QuerySet[Event]:
+        consumer = consumers.get(wanted["consumer"])
+        meant = {**wanted, "event_type": types_for(consumer, wanted.get("event_type", []))}
+        chosen = {
+            f"{column}__in": meant[name] for name, column in _COLUMNS.items() if meant.get(name)
+        }
+        return Event.objects.filter(**chosen, **between("recorded_at", wanted))
+
+    def take(self, item: JobItem) -> Event | None:
+        return Event.objects.filter(mended_by=item).first()
+
+    def weigh(self, event: Event, job: Job) -> Verdict:
+        consumer = consumers.get(job.filter["consumer"])
+        if why := too_old(event.time, event.recorded_at):
+            return refused(why)
+        try:
+            event.envelope().payload()
+        except (EventRefused, UnknownEvent) as error:
+            return refused(f"its consumer could not read it: {error}")
+        if not consumer.channel:  # a channel's deliveries are asked one by one, when it comes
+            inbox = Handled.objects.filter(consumer=consumer.name, event_id=event.pk)
+            if outcome := inbox.values_list("outcome", flat=True).first():
+                why = _KNOWN[Handled.Outcome(outcome)]
+                return left_alone(why.format(consumer=consumer.name))
+        return Verdict(Outcome.DISPATCHED)
+
+    def order(self, event: Event, job: Job, *, at: datetime) -> Verdict:
+        consumer = job.filter["consumer"]
+        dispatch = Dispatch.objects.postpone(
+            event.envelope(),
+            queue=topology.current().bulk_queue(consumer).name,
+            until=at,
+            reason=Dispatch.Reason.REPLAYED,
+        )
+        return Verdict(Outcome.DISPATCHED, dispatch=dispatch, consumer=consumer)
+
+    def look(self, job: Job) -> str:
+        return ""
+
+    def may_begin(self, job: Job) -> bool:
+        return True
+
+    def is_over(self, job: Job) -> bool:
+        return True
+
+
+def row(event: Event) -> dict[str, Any]:
+    """How an event is named to an operator."""
+    return {
+        "event": str(event.pk),
+        "event_type": event.type,
+        "subject": event.subject,
+        "time": event.time.isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,212 @@
+"""Retention: what is over and has been kept for its days is deleted, a few rows at a time.
+
+What is open stays: a dispatch that is not published, a delivery in no last state, an inbox row
+that is not closed, a dead letter that nobody has dealt with, and an event as long as any of these
+is about it. Outcomes stay as long as their event, so that whatever can be done once more finds
+that it was done (`notifications.retention_checks` holds the settings to that).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.apps import apps
+from django.db import connections, models, router, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
+
+from notifications.advisory import lock_for_transaction
+from notifications.conf import conf
+from notifications.models import (
+    Attempt,
+    DeadLetter,
+    Delivery,
+    Dispatch,
+    Event,
+    Handled,
+    Job,
+    JobEntry,
+    JobItem,
+    Receipt,
+)
+
+logger = logging.getLogger(__name__)
+
+ROWS = 500
+"""Deleted in one transaction, so that no lock is held for long."""
+
+BATCHES = 50
+"""In one sweep, of one kind: 25,000 rows a minute; the next sweep goes on."""
+
+REST = 0.05
+"""Seconds between two batches: publishing comes first."""
+
+Over = Callable[[Any], QuerySet[Any]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is deleted.
+
+    days: for which it is kept. over: what of it is over and older than that. parts: the tables
+    whose rows go with it, each by its column that names it.
+    """
+
+    name: str
+    days: int
+    over: Over
+    parts: tuple[tuple[type[models.Model], str], ...] = ()
+
+    def due(self) -> QuerySet[Any]:
+        return self.over(Now() - timedelta(days=self.days))
+
+
+def kinds() -> Iterator[Kind]:
+    """In the order in which they are deleted: events go after what is about them."""
+    kept = conf().retention
+    yield Kind("dispatches", kept.dispatches, _dispatches)
+    yield Kind("events", kept.events, _events)
+    yield Kind("dead letters", kept.dead_letters, _dead_letters)
+    parts = ((Attempt, "delivery_id"), (Receipt, "delivery_id"))
+    yield Kind("deliveries", kept.outcomes, _deliveries, parts)
+    yield Kind("inbox rows", kept.outcomes, _handled)
+    of_job = ((JobItem, "job_id"), (JobEntry, "job_id"))
+    yield Kind("jobs", kept.outcomes, _jobs, of_job)
+    if apps.is_installed("django_celery_results"):
+        yield Kind("failed tasks", kept.failed_tasks, _failed_tasks)
+
+
+def sweep(*, using: str = "", stopped: Callable[[], bool] = lambda: False) -> int:
+    """Delete what is due, up to BATCHES of each kind; how many rows.
+
+    Deliveries count without the attempts and receipts that go with them. Another relay that
+    sweeps just now is left to it.
+    """
+    total = 0
+    for kind in kinds():
+        deleted = _sweep(kind, using or router.db_for_write(Event), stopped)
+        if deleted:
+            logger.info("Deleted %d %s older than %d days.", deleted, kind.name, kind.days)
+        total += deleted
+    return total
+
+
+def inbox_since() -> datetime:
+    """What happened before this may have been done, and its outcome been deleted since.
+
+    So nothing older is to be done once more: nobody could tell that it was done already.
+    """
+    return timezone.now() - timedelta(days=conf().retention.outcomes)
+
+
+def deleted_at(letter: DeadLetter) -> datetime | None:
+    """When this dead letter's days are over; None while it is open, for then it stays."""
+    if letter.state == DeadLetter.State.OPEN:
+        return None
+    over = letter.changed_at or letter.last_seen_at or letter.created_at
+    return over + timedelta(days=conf().retention.dead_letters)
+
+
+def redrivable_until(letter: DeadLetter) -> datetime:
+    """When this dead letter will have happened before `inbox_since`."""
+    return (letter.first_seen_at or letter.created_at) + timedelta(days=conf().retention.outcomes)
+
+
+def _sweep(kind: Kind, using: str, stopped: Callable[[], bool]) -> int:
+    total = 0
+    for _ in range(BATCHES):
+        if stopped():
+            break
+        deleted = _delete_some(kind, using)
+        total += deleted
+        if deleted < ROWS:
+            break
+        time.sleep(REST)
+    return total
+
+
+def _delete_some(kind: Kind, using: str) -> int:
+    """One batch. The rows are locked first: one that is opened again meanwhile is not deleted."""
+    with transaction.atomic(using=using):
+        if not lock_for_transaction("notifications/retention", using=using):
+            return 0
+        due = kind.due().using(using)
+        locked = due.select_for_update(skip_locked=True, of=("self",))
+        ids = list(locked.values_list("pk", flat=True)[:ROWS])
+        for model, column in (*kind.parts, (due.model, "id")):
+            _delete(model, column, ids, using)
+    return len(ids)
+
+
+def _delete(model: type[models.Model], column: str, ids: list[Any], using: str) -> None:
+    """These rows and no others. Django's own delete() would follow every reference to them, also
+    to a row that was made after we looked; so PostgreSQL refuses, and the next sweep looks again.
+    """
+    if ids:
+        quote = connections[using].ops.quote_name
+        rows = f"{quote(model._meta.db_table)} WHERE {quote(column)}"
+        with connections[using].cursor() as cursor:
+            cursor.execute(f"DELETE FROM {rows} = ANY(%s)", [ids])  # noqa: S608 - names of ours
+
+
+def _dispatches(before: Any) -> QuerySet[Dispatch]:
+    published = Dispatch.objects.filter(state=Dispatch.State.PUBLISHED, published_at__lt=before)
+    return published.order_by("published_at")
+
+
+def _events(before: Any) -> QuerySet[Event]:
+    about = {"event_id": OuterRef("pk")}
+    old = Event.objects.filter(recorded_at__lt=before)
+    return old.exclude(
+        Exists(Dispatch.objects.filter(**about))
+        | Exists(Delivery.objects.filter(**about, state__in=Delivery.OPEN))
+        | Exists(Handled.objects.filter(**about, outcome=Handled.Outcome.OPEN))
+        | Exists(DeadLetter.objects.open().filter(**about))
+    ).order_by("recorded_at")
+
+
+def _dead_letters(before: Any) -> QuerySet[DeadLetter]:
+    """By when it was dealt with; `created_at`, which is never later, is what has an index."""
+    over = Coalesce("changed_at", "last_seen_at", "created_at")
+    dealt_with = DeadLetter.objects.exclude(state=DeadLetter.State.OPEN)
+    old = dealt_with.filter(created_at__lt=before).annotate(over=over).filter(over__lt=before)
+    return old.order_by("created_at")
+
+
+def _deliveries(before: Any) -> QuerySet[Delivery]:
+    over = Delivery.objects.filter(state__in=Delivery.TERMINAL)
+    old = over.filter(created_at__lt=before, updated_at__lt=before)
+    return old.exclude(_can_come_again()).order_by("created_at")
+
+
+def _handled(before: Any) -> QuerySet[Handled]:
+    over = Handled.objects.exclude(outcome=Handled.Outcome.OPEN)
+    since = Q(done_at=None) | Q(done_at__lt=before)
+    return (
+        over.filter(since, received_at__lt=before)
+        .exclude(_can_come_again())
+        .order_by("received_at")
+    )
+
+
+def _jobs(before: Any) -> QuerySet[Job]:
+    over = Job.objects.exclude(state__in=Job.OPEN)
+    return over.filter(finished_at__lt=before).order_by("id")
+
+
+def _can_come_again() -> Exists | Q:
+    """Its event is still there to be replayed, or a dead letter of it to be redriven."""
+    event = Event.objects.filter(pk=OuterRef("event_id"))
+    letter = DeadLetter.objects.open().filter(event_id=OuterRef("event_id"))
+    return Exists(event) | Exists(letter)
+
+
+def _failed_tasks(before: Any) -> QuerySet[Any]:
+    results: type[models.Model] = apps.get_model("django_celery_results", "TaskResult")
+    return results._default_manager.filter(date_done__lt=before).order_by("date_done")

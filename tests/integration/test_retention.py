@@ -1,0 +1,273 @@
+"""What is over is deleted when its days are, and nothing that is open or may come again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core.management import call_command
+from django.db import connections
+from django.db.models import Model
+from django.utils import timezone
+from django_celery_results.models import TaskResult
+
+from notifications import retention
+from notifications.conf import Retention
+from notifications.local.processes import Process
+from notifications.models import (
+    Attempt,
+    DeadLetter,
+    Delivery,
+    Dispatch,
+    Event,
+    Handled,
+    Job,
+    JobEntry,
+    JobItem,
+    Receipt,
+)
+from tests.integration.operator_rows import (
+    make_attempt,
+    make_delivery,
+    make_event,
+    make_failed_task,
+    make_receipt,
+)
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.django_db
+
+KEPT = Retention(dispatches=2, events=10, dead_letters=5, outcomes=50, failed_tasks=7)
+
+
+@pytest.fixture(autouse=True)
+def _kept(settings: Any) -> None:
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "RETENTION": KEPT}
+
+
+def aged(row: Model, days: float, *columns: str, **values: Any) -> Model:
+    """The row as it would be had these columns been written so many days ago."""
+    moment = timezone.now() - timedelta(days=days)
+    type(row)._default_manager.filter(pk=row.pk).update(**dict.fromkeys(columns, moment), **values)
+    return row
+
+
+def old_event(days: float = 11, number: int = 1) -> Event:
+    """Recorded, published and its dispatch deleted long ago."""
+    event = make_event(number)
+    event.dispatches.all().delete()
+    aged(event, days, "recorded_at")
+    return event
+
+
+def old_delivery(event: Event, days: float, *, state: str = "sent") -> Delivery:
+    delivery = make_delivery(event, state=state)
+    aged(delivery, days, "created_at", "updated_at")
+    return delivery
+
+
+def a_dead_letter(state: str, **given: Any) -> DeadLetter:
+    number = DeadLetter.objects.count()
+    return DeadLetter.objects.create(
+        queue="email", message_id=f"m-{number}", body=b"", reason="failed", state=state, **given
+    )
+
+
+def a_handled(event: Event, outcome: str, days: float) -> Handled:
+    row = Handled.objects.create(
+        consumer="payments", event_id=event.pk, subject=event.subject, outcome=outcome
+    )
+    aged(row, days, "received_at", "done_at")
+    return row
+
+
+def left(model: type[Model]) -> set[Any]:
+    return set(model._default_manager.values_list("pk", flat=True))
+
+
+def test_a_dispatch_goes_when_it_was_published_long_ago() -> None:
+    rows = [make_event(number).dispatches.get() for number in range(3)]
+    aged(rows[0], 3, "published_at", "created_at", state="published")
+    aged(rows[1], 1, "published_at", "created_at", state="published")
+    aged(rows[2], 99, "available_at", "created_at", state="waiting")
+
+    assert retention.sweep() == 1
+    assert left(Dispatch) == {rows[1].pk, rows[2].pk}
+
+
+def test_an_event_goes_when_nothing_that_is_open_is_about_it() -> None:
+    over, young = old_event(11), old_event(9, number=2)
+    old_delivery(over, 11)
+    a_handled(over, "done", 11)
+    a_dead_letter("discarded", event_id=over.pk)
+    published = old_event(99, number=3)
+    Dispatch.objects.create(event=published, kind="topic", destination="x", state="published")
+    waited_for = [old_event(99, number=number) for number in range(4, 7)]
+    old_delivery(waited_for[0], 99, state="unknown")
+    a_handled(waited_for[1], "open", 99)
+    a_dead_letter("open", event_id=waited_for[2].pk)
+
+    assert retention.sweep() == 1
+    assert left(Event) == {young.pk, published.pk, *(event.pk for event in waited_for)}
+    assert Delivery.objects.filter(event_id=over.pk).exists(), "outcomes outlive events"
+    assert Handled.objects.filter(event_id=over.pk).exists()
+
+
+def test_a_job_goes_with_its_items_and_its_log_when_it_has_been_over_for_long() -> None:
+    def a_job(state: str, days: float) -> Job:
+        job = Job.objects.create(kind="resend", state=state, actor="ada", reason="x", rate=1)
+        JobItem.objects.create(job=job, subject="order/1")
+        job.write("begun", by="ada")
+        aged(job, days, "created_at", "finished_at")
+        return job
+
+    for state in ("done", "cancelled"):
+        a_job(state, 51)
+    kept = {a_job("done", 49).pk, a_job("running", 99).pk, a_job("stopped", 99).pk}
+
+    assert retention.sweep() == 2
+    assert left(Job) == kept
+    assert set(JobItem.objects.values_list("job_id", flat=True)) == kept
+    assert set(JobEntry.objects.values_list("job_id", flat=True)) == kept
+
+
+@pytest.mark.parametrize("state", ["redriven", "discarded"])
+def test_a_dead_letter_goes_when_it_was_dealt_with_long_ago(state: str) -> None:
+    long_ago, lately, still_open = (a_dead_letter(each) for each in (state, state, "open"))
+    aged(long_ago, 6, "created_at", "last_seen_at", "changed_at")
+    aged(lately, 99, "created_at", "last_seen_at")
+    aged(lately, 1, "changed_at")
+    aged(still_open, 99, "created_at", "last_seen_at")
+
+    assert retention.sweep() == 1
+    assert left(DeadLetter) == {lately.pk, still_open.pk}
+
+
+def test_one_dealt_with_by_somebody_who_left_no_time_goes_by_when_it_was_last_seen() -> None:
+    letter = a_dead_letter("redriven")
+    aged(letter, 6, "created_at", "last_seen_at")
+    assert retention.sweep() == 1
+
+
+def test_outcomes_go_after_their_event_with_all_that_belongs_to_them() -> None:
+    event = old_event(99)
+    delivery = old_delivery(event, 51)
+    attempt, receipt = make_attempt(delivery), make_receipt(delivery)
+    handled = a_handled(event, "done", 51)
+    a_dead_letter("open", event_id=event.pk)
+
+    retention.sweep()
+    assert (left(Delivery), left(Handled)) == ({delivery.pk}, {handled.pk}), "it may come again"
+    assert (left(Attempt), left(Receipt)) == ({attempt.pk}, {receipt.pk})
+
+    DeadLetter.objects.update(state="redriven")
+    retention.sweep()
+    for model in (Event, Delivery, Attempt, Receipt, Handled):
+        assert not left(model), model
+
+
+@pytest.mark.parametrize("state", sorted(Delivery.OPEN))
+def test_a_delivery_in_no_last_state_stays(state: str) -> None:
+    event = old_event(99)
+    delivery = old_delivery(event, 99, state=state)
+    Event.objects.all().delete()
+    retention.sweep()
+    assert left(Delivery) == {delivery.pk}
+
+
+def test_an_open_inbox_row_and_a_young_outcome_stay() -> None:
+    events = [old_event(99, number=number) for number in (1, 2)]
+    rows = {a_handled(events[0], "open", 99).pk, a_handled(events[1], "failed", 49).pk}
+    delivery = old_delivery(events[1], 49)
+    retention.sweep()
+    assert left(Handled) == rows
+    assert left(Delivery) == {delivery.pk}
+
+
+def test_failed_tasks_go() -> None:
+    event = make_event()
+    old, young = (make_failed_task(event, UUID(int=number)) for number in (1, 2))
+    aged(old, 8, "date_done")
+    retention.sweep()
+    assert left(TaskResult) == {young.pk}
+
+
+def test_it_goes_on_where_a_batch_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "ROWS", 4)
+    for number in range(10):
+        old_event(11, number=number)
+    assert retention.sweep() == 10
+    assert not left(Event)
+
+
+def test_it_stops_when_it_is_told_to() -> None:
+    old_event(11)
+    assert retention.sweep(stopped=lambda: True) == 0
+    assert left(Event)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_somebody_else_sweeps_or_holds_is_left_to_them() -> None:
+    event = old_event(11)
+    other = connections.create_connection("default")
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended('notifications/retention', 0))"
+            )
+            assert retention.sweep() == 0
+            other.rollback()
+            cursor.execute(
+                "SELECT FROM notifications_event WHERE id = %s FOR KEY SHARE", [event.pk]
+            )
+            assert retention.sweep() == 0, "somebody is about to put it on its way once more"
+            other.rollback()
+    finally:
+        other.close()
+    assert retention.sweep() == 1
+
+
+def test_a_dry_run_says_what_would_go_and_a_purge_lets_it_go() -> None:
+    old_event(11)
+
+    assert "events: 1 older than 10 days\n" in purge("--dry-run")
+    assert purge("--dry-run").endswith("Nothing was done.\n")
+    assert left(Event)
+    assert json.loads(purge("--json"))["deleted"] == 1
+    assert not left(Event)
+
+
+def test_the_inbox_reaches_back_as_far_as_outcomes_are_kept() -> None:
+    before = timezone.now()
+    since = retention.inbox_since()
+    assert before <= since + timedelta(days=50) <= timezone.now()
+
+
+def test_a_dead_letter_s_days_begin_when_it_was_dealt_with() -> None:
+    letter = a_dead_letter("open", first_seen_at=timezone.now() - timedelta(days=20))
+    letter.refresh_from_db()
+    assert retention.deleted_at(letter) is None
+    assert retention.redrivable_until(letter) - timezone.now() < timedelta(days=30)
+    DeadLetter.objects.discard([letter.pk], by="ada", reason="x")
+    letter.refresh_from_db()
+    assert letter.changed_at
+    assert retention.deleted_at(letter) == letter.changed_at + timedelta(days=5)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_relay_sweeps(environment: Any, relay: Callable[..., Process]) -> None:
+    event = old_event(1000)
+    relay()
+    wait_for(lambda: event.pk not in left(Event), within=30)
+
+
+def purge(*arguments: str) -> str:
+    out = StringIO()
+    call_command("purge", *arguments, stdout=out)
+    return out.getvalue()
