@@ -1,6 +1,7 @@
 """The operators' pages: what is known about every event, delivery, dispatch and failure.
 
-All of them are read-only: the rows are facts, written by those who witness them.
+No row is edited: they are facts, written by those who witness them. What an operator may do about
+one is a button on its page, a POST with a permission and a reason (`notifications.admin.moves`).
 No page counts a table, and every list, filter and search runs on an index.
 """
 

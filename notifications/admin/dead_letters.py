@@ -1,4 +1,4 @@
-"""Dead letters: what a consumer gave up on, as it came and why."""
+"""Dead letters: what a consumer gave up on, as it came and why; discarded here, and restored."""
 
 from __future__ import annotations
 
@@ -11,17 +11,26 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from notifications import causes, discards, retention
 from notifications.admin import columns, related, search
 from notifications.admin.display import (
     EMPTY,
     as_json,
     body,
+    due,
     link,
     list_url,
     short,
+    two_lines,
 )
-from notifications.admin.facts import FactsAdmin
-from notifications.admin.filters import QueueFilter, StateFilter, WithinFilter, queues
+from notifications.admin.filters import (
+    EventTypeFilter,
+    QueueFilter,
+    StateFilter,
+    WithinFilter,
+    queues,
+)
+from notifications.admin.moves import Move, MovingAdmin
 from notifications.models import DeadLetter
 
 
@@ -31,8 +40,16 @@ class DeadLetterStateFilter(StateFilter):
     nothing = _("No dead letter kept here is open.")
 
 
+def _discard(letter: DeadLetter, by: str, reason: str) -> str:
+    return discards.discard([letter.pk], by=by, reason=reason)[0].why_not
+
+
+def _restore(letter: DeadLetter, by: str, reason: str) -> str:
+    return discards.restore([letter.pk], by=by, reason=reason)[0].why_not
+
+
 @admin.register(DeadLetter)
-class DeadLetterAdmin(FactsAdmin[DeadLetter]):
+class DeadLetterAdmin(MovingAdmin[DeadLetter]):
     """Opens on those that nobody has dealt with yet, the latest first."""
 
     list_display = (
@@ -46,7 +63,7 @@ class DeadLetterAdmin(FactsAdmin[DeadLetter]):
         "age",
     )
     list_display_links = ("reason",)
-    list_filter = (DeadLetterStateFilter, QueueFilter, WithinFilter)
+    list_filter = (DeadLetterStateFilter, QueueFilter, EventTypeFilter, WithinFilter)
     list_defer = ("body", "attributes")
     ordering = ("-id",)
     search_help_text = _(
@@ -56,14 +73,34 @@ class DeadLetterAdmin(FactsAdmin[DeadLetter]):
     fieldsets = (
         (
             _("Why it is here"),
-            {"fields": (("state_badge", "reason", "attempts"), "error_class", "whole_error")},
+            {"fields": (("state_badge", "why", "attempts"), "error_class", "whole_error")},
         ),
         (_("What"), {"fields": ("event_link", ("event_type", "order"), ("queue", "generation"))}),
         (_("When"), {"fields": (("first_seen", "last_seen", "created"),)}),
+        (_("Ahead"), {"fields": (("redrivable", "deleted"),)}),
+        (_("Who set its state"), {"fields": (("changed_by", "changed", "change_reason"),)}),
         (_("Message"), {"fields": ("message_id", "fingerprint", "extra", "message")}),
     )
 
+    moves = (
+        Move(
+            "discard",
+            _("Discard"),
+            "discard_deadletter",
+            _discard,
+            lambda letter: letter.state == DeadLetter.State.OPEN,
+        ),
+        Move(
+            "restore",
+            _("Restore"),
+            "discard_deadletter",
+            _restore,
+            lambda letter: letter.state == DeadLetter.State.DISCARDED,
+        ),
+    )
+
     state_badge = columns.state()
+    changed = columns.moment("changed_at", _("when"))
     order = columns.order(DeadLetter)
     event_link = columns.event()
     whole_error = columns.whole("error", _("error"))
@@ -98,6 +135,19 @@ class DeadLetterAdmin(FactsAdmin[DeadLetter]):
     @admin.display(description=_("error"))
     def error_short(self, letter: DeadLetter) -> str:
         return short(letter.error or letter.error_class)
+
+    @admin.display(description=_("reason"))
+    def why(self, letter: DeadLetter) -> SafeString:
+        return two_lines(letter.reason, causes.sentence(letter))
+
+    @admin.display(description=_("too old to be redriven"))
+    def redrivable(self, letter: DeadLetter) -> SafeString | str:
+        return due(retention.redrivable_until(letter))
+
+    @admin.display(description=_("deleted"))
+    def deleted(self, letter: DeadLetter) -> SafeString | str:
+        over = retention.deleted_at(letter)
+        return due(over) if over else gettext("not while it is open")
 
     @admin.display(description=_("attributes"))
     def extra(self, letter: DeadLetter) -> SafeString | str:

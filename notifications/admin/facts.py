@@ -66,6 +66,10 @@ class FactsAdmin(_ModelAdmin[Row]):
         """The tables below the facts. Each asks for the permission to view its own rows."""
         return []
 
+    def buttons(self, request: HttpRequest, row: Row) -> list[dict[str, Any]]:
+        """What this visitor may do about the row: see `notifications.admin.moves`."""
+        return []
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -103,4 +107,5 @@ class FactsAdmin(_ModelAdmin[Row]):
         if obj is not None:
             context["subtitle"] = self.name_of(obj)
             context["sections"] = self.related(request, obj)
+            context["buttons"] = self.buttons(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)

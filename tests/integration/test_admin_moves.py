@@ -1,0 +1,101 @@
+"""The buttons on a dead letter's page: by POST, with permission, and with a reason that stays."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from notifications.models import DeadLetter
+from tests.integration.operator_rows import operator, page_url
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def letter() -> DeadLetter:
+    return DeadLetter.objects.create(queue="email", message_id="m", body=b"{}", reason="poison")
+
+
+@pytest.fixture
+def mender() -> Client:
+    """Somebody who may view dead letters, and discard them."""
+    client = operator(DeadLetter)
+    user = User.objects.get(pk=client.session["_auth_user_id"])
+    user.user_permissions.add(Permission.objects.get(codename="discard_deadletter"))
+    return client
+
+
+def url(letter: DeadLetter, verb: str) -> str:
+    return reverse(f"admin:notifications_deadletter_{verb}", args=[letter.pk])
+
+
+def state(letter: DeadLetter) -> str:
+    letter.refresh_from_db()
+    return letter.state
+
+
+def test_a_page_says_why_it_is_here_and_offers_what_may_be_done(
+    letter: DeadLetter, mender: Client
+) -> None:
+    html = mender.get(page_url(letter)).content.decode()
+    assert "it kills or hangs its process" in html
+    assert "not while it is open" in html
+    assert f'action="{url(letter, "discard")}"' in html
+    assert "notifications-move" in html
+    assert url(letter, "restore") not in html
+
+
+def test_it_is_discarded_and_restored_with_who_and_why(letter: DeadLetter, mender: Client) -> None:
+    response = mender.post(url(letter, "discard"), {"reason": "a test order"}, follow=True)
+
+    assert "Done: Discard." in response.content.decode()
+    assert f'action="{url(letter, "restore")}"' in response.content.decode()
+    assert state(letter) == "discarded"
+    assert letter.changed_by.startswith("operator-")
+    assert letter.change_reason == "a test order"
+
+    mender.post(url(letter, "restore"), {"reason": "it was none"})
+    assert state(letter) == "open"
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 256])
+def test_without_a_reason_nothing_is_done(letter: DeadLetter, mender: Client, reason: str) -> None:
+    response = mender.post(url(letter, "discard"), {"reason": reason}, follow=True)
+    assert "Nothing was done: give a reason" in response.content.decode()
+    assert state(letter) == "open"
+
+
+def test_what_was_redriven_meanwhile_is_left_alone(letter: DeadLetter, mender: Client) -> None:
+    DeadLetter.objects.update(state="redriven")
+    response = mender.post(url(letter, "discard"), {"reason": "x"}, follow=True)
+    assert "Nothing was done: it is redriven." in response.content.decode()
+
+
+def test_who_may_only_look_is_offered_nothing_and_refused(letter: DeadLetter) -> None:
+    client = operator(DeadLetter)
+    assert "notifications-move" not in client.get(page_url(letter)).content.decode()
+    assert client.post(url(letter, "discard"), {"reason": "x"}).status_code == 403
+    assert state(letter) == "open"
+
+
+def test_nothing_is_changed_by_a_get_or_without_the_token(
+    letter: DeadLetter, mender: Client
+) -> None:
+    assert mender.get(url(letter, "discard"), {"reason": "x"}).status_code == 405
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = mender.cookies
+    assert strict.post(url(letter, "discard"), {"reason": "x"}).status_code == 403
+    assert state(letter) == "open"
+
+
+def test_one_that_is_not_there_is_not_found(mender: Client) -> None:
+    missing = DeadLetter(pk=999)
+    assert mender.post(url(missing, "discard"), {"reason": "x"}).status_code == 404
+
+
+def test_an_anonymous_visitor_is_sent_to_the_login(letter: DeadLetter) -> None:
+    response = Client().post(url(letter, "discard"), {"reason": "x"})
+    assert response.status_code == 302
+    assert state(letter) == "open"
