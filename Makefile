@@ -38,8 +38,9 @@ test: $(READY) ## Run every test on the embedded PostgreSQL, SNS/SQS and provide
 bench: $(READY) ## Measure against plain Celery and the bare limit: ONLY=<name>, JSON=1
 	@exec $(BIN)/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json)
 
-chaos: $(READY) ## Kill, cut off and restart everything while orders come: ORDERS=2000 SEED=1, JSON=1, VERBOSE=1
-	@exec $(BIN)/python -m tests.chaos $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED)) \
+chaos: $(READY) ## Kill, cut off and restart everything while orders come: ORDERS=2000 (or RECIPIENTS=2000) SEED=1, JSON=1, VERBOSE=1
+	@exec $(BIN)/python -m tests.chaos $(if $(ORDERS),--orders $(ORDERS)) \
+		$(if $(RECIPIENTS),--recipients $(RECIPIENTS)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(JSON),--json) $(if $(VERBOSE),--verbose)
 
 format: $(READY) ## Put the code into its format

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [--orders N] [--seed N] [--json] [--verbose]`"""
+"""`python -m tests.chaos [--orders N | --recipients N] [--seed N] [--json] [--verbose]`"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.console import Console
 from notifications.local.parts import PartFailed
 from notifications.local.processes import ProcessFailed, stopped_by_signals
 from tests.chaos import lab
+from tests.chaos.announcements import Announcements
 from tests.chaos.orders import Orders
 
 
@@ -19,7 +20,11 @@ def main() -> int:
     console = Console(file=sys.stderr if given.json else sys.stdout, highlight=False)
     if not console.is_terminal:
         console.width = 120  # a log has no edge
-    scenario = Orders(size=given.orders, seed=given.seed)
+    scenario = (
+        Announcements(size=given.recipients, seed=given.seed)
+        if given.recipients
+        else Orders(size=given.orders, seed=given.seed)
+    )
     if given.plan:
         for step in scenario.plan():
             console.print(str(step))
@@ -40,7 +45,9 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--orders", type=_count, default=300, help="how many are placed (300)")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--orders", type=_count, default=300, help="how many are placed (300)")
+    what.add_argument("--recipients", type=_count, help="of one announcement, instead of orders")
     parser.add_argument("--seed", type=int, default=1, help="another schedule (1)")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.add_argument("--verbose", action="store_true", help="say each step as it is taken")
@@ -49,8 +56,8 @@ def _arguments() -> argparse.Namespace:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 100_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 100,000")
+    if not text.isdecimal() or not 1 <= int(text) <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 10,000")
     return int(text)
 
 

@@ -37,6 +37,20 @@ def relay() -> list[str | Path]:
     return [sys.executable, "manage.py", "relay", "--lease", str(RELAY_LEASE)]
 
 
+def crew(channels: Sequence[str], *, small: bool) -> dict[str, list[str | Path]]:
+    """Relays and workers: of every kind, or as few as can stand in for one another."""
+    if small:
+        everything = worker(*channels, "receipts", pool="threads", concurrency=8)
+        return {"relay-1": relay(), "worker-1": everything, "worker-2": everything}
+    return {
+        "relay-1": relay(),
+        "relay-2": relay(),
+        "worker-mail": worker("email", "push", pool="threads", concurrency=8),
+        "worker-text": worker("sms", "whatsapp", "receipts", pool="threads", concurrency=8),
+        "worker-forked": worker(*channels, "receipts", pool="prefork", concurrency=4),
+    }
+
+
 def web(port: int) -> list[str | Path]:
     address = f"--bind=127.0.0.1:{port}"
     return [HERE / "gunicorn", "orders_site.wsgi", address, "--workers=1", "--threads=8"]
@@ -66,11 +80,6 @@ class House:
         """Those that ended although nobody told them to, with the end of their log."""
         self.overstayed: list[str] = []
         """Those that had to be killed because they had not ended GRACE after being asked."""
-
-    @property
-    def cast_of(self) -> Cast:
-        """Who they are, for the schedule; the channels are left to it."""
-        return cast_of(self._members, ())
 
     def open(self) -> None:
         """Start all and wait until each is ready. Raises ProcessFailed."""

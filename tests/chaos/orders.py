@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from random import Random
 
 from orders_site.demo.manifest import Call, Manifest
+from tests.chaos import receipts
 from tests.chaos.ground import Ground
-from tests.chaos.house import cast_of, relay, worker
+from tests.chaos.house import cast_of, crew
 from tests.chaos.scenario import CHANNELS, Scenario
 from tests.chaos.schedule import Step, plan
 from tests.chaos.shoppers import Shopper, Shoppers
@@ -19,13 +19,6 @@ SHORTEST = 14.0
 """Seconds of trouble, however few orders there are."""
 SMALL = 300
 """Orders, below which there are fewer processes: each costs two seconds of CPU at every start."""
-WITHHELD, REPEATED = 0.25, 0.25
-"""The shares of customers of whose messages the providers say nothing later; and of whose they
-say it twice, the last word first."""
-NOTHING: Sequence[str] = ()
-OUT_OF_ORDER: Sequence[str] = ("delivered", "accepted", "delivered")
-SPOKEN_OF = ("email", "sms", "whatsapp")
-"""The channels whose providers say anything later; FCM says nothing."""
 
 
 class Orders(Scenario):
@@ -34,23 +27,11 @@ class Orders(Scenario):
 
     @property
     def title(self) -> str:
-        return f"{self.size} orders"
+        return f"{self.size} orders, seed {self.seed}"
 
     @property
     def members(self) -> Mapping[str, Sequence[str | Path]]:
-        if self.size < SMALL:
-            return {
-                "relay-1": relay(),
-                "worker-1": worker(*CHANNELS, "receipts", pool="threads", concurrency=8),
-                "worker-2": worker(*CHANNELS, "receipts", pool="threads", concurrency=8),
-            }
-        return {
-            "relay-1": relay(),
-            "relay-2": relay(),
-            "worker-mail": worker("email", "push", pool="threads", concurrency=8),
-            "worker-text": worker("sms", "whatsapp", "receipts", pool="threads", concurrency=8),
-            "worker-forked": worker(*CHANNELS, "receipts", pool="prefork", concurrency=4),
-        }
+        return crew(CHANNELS, small=self.size < SMALL)
 
     @property
     def seconds(self) -> float:
@@ -69,10 +50,7 @@ class Orders(Scenario):
             Shopper(customer.pk, [product.pk for product in catalogue[customer.country or "GB"]])
             for customer in customers
         ]
-        for channel, address in sorted(set(_addresses(customers))):
-            kinds = _said_of(address, self.seed)
-            if kinds is not None:
-                ground.sandbox.script_receipts(channel, kinds, address=address)
+        receipts.script(ground.sandbox, _addresses(customers), seed=self.seed)
 
     def begin(self, ground: Ground, *, web: str) -> None:
         self._shoppers = Shoppers(
@@ -104,9 +82,9 @@ class Orders(Scenario):
         return manifest
 
     def silent(self, call: Call) -> bool:
-        return call.channel not in SPOKEN_OF or _said_of(call.address, self.seed) == NOTHING
+        return receipts.withheld(call, seed=self.seed)
 
-    def complaints(self) -> Sequence[str]:
+    def complaints(self, ground: Ground) -> Sequence[str]:
         """What the shop said it had done, and has not."""
         from orders_site.orders.models import Order
 
@@ -124,11 +102,3 @@ def _addresses(customers: Iterable[object]) -> Iterator[tuple[str, str]]:
         for channel, field in (("email", "email"), ("sms", "phone"), ("whatsapp", "whatsapp")):
             if address := getattr(customer, field):
                 yield channel, address
-
-
-def _said_of(address: str, seed: int) -> Sequence[str] | None:
-    """What the providers say instead of the usual about a message to it; None for the usual."""
-    fate = Random(f"receipts of {address} in {seed}").random()
-    if fate < WITHHELD:
-        return NOTHING
-    return OUT_OF_ORDER if fate < WITHHELD + REPEATED else None

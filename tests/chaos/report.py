@@ -70,7 +70,7 @@ class Report:
         manifest = scenario.called_for(here.stack.directories.home / "manifest.jsonl")
         evidence: Evidence = gather(manifest, here.sandbox, scenario.silent)
         tallies, untrue = judge(evidence)
-        complaints = [*untrue, *odd_rows(), *scenario.complaints()]
+        complaints = [*untrue, *odd_rows(), *scenario.complaints(here)]
         if left:
             complaints.insert(0, f"it was not drained in time: {left}")
         retried = Attempt.objects.unknown_retried()

@@ -66,6 +66,6 @@ class Scenario(ABC):
     def silent(self, call: Call) -> bool:
         """Whether the provider says nothing later of what it took for this call."""
 
-    def complaints(self) -> Sequence[str]:
+    def complaints(self, ground: Ground) -> Sequence[str]:
         """What was not kept, besides: in words."""
         return ()

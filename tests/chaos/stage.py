@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 from typing import Any
 
 from tests.chaos.ground import Ground
@@ -24,6 +26,7 @@ class Stage:
         self._house = house
         self._tell = tell
         self._revivals: list[Future[None]] = []
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
         self.troubles = 0
 
     def play(self, steps: Sequence[Step], *, until: Callable[[float], bool]) -> None:
@@ -31,7 +34,7 @@ class Stage:
         self._calm_broker()
         self._began = time.monotonic()
         waiting = list(steps)
-        with ThreadPoolExecutor(2, "revival") as self._pool:
+        with ThreadPoolExecutor(4, "revival") as self._pool:
             while waiting or not until(self.seconds):
                 while waiting and waiting[0].at <= self.seconds:
                     self._do(waiting.pop(0))
@@ -76,10 +79,12 @@ class Stage:
             self._ground.proxy.fault(**fault)
 
     def _take_away(self, step: Step) -> None:
-        part = self._ground.part(step.target)
-        if step.verb is Verb.CRASH:
-            part.kill()
-        else:
-            part.stop()
-        time.sleep(step.how["seconds"])
-        part.start()
+        """In a thread of its own. A part that is still coming back is waited for."""
+        with self._locks[step.target]:
+            part = self._ground.part(step.target)
+            if step.verb is Verb.CRASH:
+                part.kill()
+            else:
+                part.stop()
+            time.sleep(step.how["seconds"])
+            part.start()
