@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test check bench format clean
+.PHONY: help setup demo local test check bench chaos format clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,6 +37,11 @@ test: $(READY) ## Run every test on the embedded PostgreSQL, SNS/SQS and provide
 
 bench: $(READY) ## Measure against plain Celery and the bare limit: ONLY=<name>, JSON=1
 	@exec $(BIN)/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json)
+
+chaos: $(READY) ## Kill, cut off and restart everything while orders come: ORDERS=2000 (or RECIPIENTS=2000) SEED=1, JSON=1, VERBOSE=1
+	@exec $(BIN)/python -m tests.chaos $(if $(ORDERS),--orders $(ORDERS)) \
+		$(if $(RECIPIENTS),--recipients $(RECIPIENTS)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(JSON),--json) $(if $(VERBOSE),--verbose)
 
 format: $(READY) ## Put the code into its format
 	$(BIN)/ruff check --fix .

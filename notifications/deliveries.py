@@ -170,6 +170,7 @@ def _claim(duty: Duty) -> Claim | None:
         case ClaimOutcome.CLAIMED:
             return claim
         case ClaimOutcome.DUPLICATE:
+            _insist_on_dead_letter(duty, claim)
             logger.info("delivery %s is done already: duplicate", claim.delivery_id)
             return None
         case ClaimOutcome.BUSY:
@@ -179,6 +180,20 @@ def _claim(duty: Duty) -> Claim | None:
             # the provider has it. So it is not taken over, but judged like any lost answer.
             outcomes.record_lapsed(duty, claim)
             return None
+
+
+def _insist_on_dead_letter(duty: Duty, claim: Claim) -> None:
+    """Raise the failure again of what this very message gave up: it is no dead letter yet.
+
+    Race: its worker died after the row was written and before the dead letter was. Or another of
+    the message's recipients was to be tried again, and that was more urgent. Of a message that is
+    only a copy nothing is raised: one failure is one dead letter.
+    """
+    if duty.task_id is None:
+        return
+    given_up = Delivery.objects.given_up_by(duty.task_id).filter(pk=claim.delivery_id).first()
+    if given_up is not None:
+        raise outcomes.as_it_failed(given_up)
 
 
 def lease_of(channel: str) -> timedelta:

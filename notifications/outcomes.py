@@ -21,6 +21,7 @@ from notifications.exceptions import (
     Busy,
     NotificationError,
     OutcomeUnknown,
+    PermanentError,
     ProviderPaused,
     TransientError,
 )
@@ -106,6 +107,16 @@ def record_lapsed(duty: Duty, claim: Claim) -> None:
 def code_of(error: Exception) -> str:
     """A short, stable name: the provider's code, or the class of what was not foreseen."""
     return error.code if isinstance(error, NotificationError) else type(error).__name__
+
+
+def as_it_failed(delivery: Delivery) -> Exception:
+    """The error that a failed delivery was given up with, as far as its row tells it."""
+    kind: type[NotificationError] = PermanentError
+    if delivery.reason == AttemptsExhausted.default_code:
+        kind = AttemptsExhausted
+    error = kind(delivery.last_error.removeprefix(f"{delivery.reason}: "), delivery.reason)
+    error.attempts = delivery.attempts  # type: ignore[attr-defined]
+    return error
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,12 @@ class Script:
         with self._lock:
             return self._take((channel, same(address))) or self._take((channel, "")) or Step()
 
+    def forget(self, channel: str) -> None:
+        """What is still to come for the channel and its addresses; from now on it accepts."""
+        with self._lock:
+            for key in [key for key in self._entries if key[0] == channel]:
+                del self._entries[key]
+
     def clear(self) -> None:
         with self._lock:
             self._entries.clear()

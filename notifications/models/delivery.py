@@ -7,11 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from notifications.conf import Route
 from notifications.envelope import Envelope
+from notifications.exceptions import AttemptsExhausted
 from notifications.identifiers import uuid7
 from notifications.models.claim import Claim, ClaimOutcome, ClaimRequest, claims
 from notifications.models.conclusion import Conclusion, conclusions
@@ -69,6 +70,20 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             outcome, seconds = ClaimOutcome.CLAIMED, 0.0
         return Claim(
             outcome, row.pk, row.token or UUID(int=0), row.generation, row.attempts, seconds
+        )
+
+    def given_up_by(self, task_id: UUID | str | None) -> DeliveryQuerySet:
+        """Those that failed in an attempt that this very task, so this very message, made.
+
+        What a receipt or an operator has made of an attempt is not among them.
+        """
+        spent = Q(reason=AttemptsExhausted.default_code) | Q(reason=F("attempt_log__code"))
+        return self.filter(
+            spent,
+            state=Delivery.State.FAILED,
+            attempt_log__task_id=task_id,
+            attempt_log__generation=F("generation"),
+            attempt_log__number=F("attempts"),
         )
 
     def conclude(self, conclusion: Conclusion) -> bool:

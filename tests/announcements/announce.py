@@ -13,35 +13,35 @@ from django.db import transaction
 
 
 def announce(count: int) -> list[dict[str, str]]:
+    return [tell(number) for number in range(count)]
+
+
+def tell(number: int) -> dict[str, str]:
+    """One new customer, with an announcement in the same transaction. number: 0 to 9999."""
     from notifications.outbox import record
     from orders_site.customers.models import Customer, Device
     from tests.announcements.events import PaymentSuccessful
 
-    told = []
-    for number in range(count):
-        with transaction.atomic():
-            customer = Customer.objects.create(
-                first_name="Ada",
-                last_name=f"No. {number}",
-                email=f"ada-{number}@example.org",
-                phone=f"+4917139200{number:02d}",
-                whatsapp=f"+4917299200{number:02d}",
-                sms_consent=True,
-                whatsapp_consent=True,
-            )
-            device = Device.objects.create(
-                customer=customer, platform="android", token=f"token-of-ada-{number}"
-            )
-            record(PaymentSuccessful(customer_id=customer.pk))
-        told.append(
-            {
-                "email": customer.email,
-                "sms": customer.phone,
-                "whatsapp": customer.whatsapp,
-                "push": device.token,
-            }
+    with transaction.atomic():
+        customer = Customer.objects.create(
+            first_name="Ada",
+            last_name=f"No. {number}",
+            email=f"ada-{number}@example.org",
+            phone=f"+49171392{number:04d}",
+            whatsapp=f"+49172992{number:04d}",
+            sms_consent=True,
+            whatsapp_consent=True,
         )
-    return told
+        device = Device.objects.create(
+            customer=customer, platform="android", token=f"token-of-ada-{number}"
+        )
+        record(PaymentSuccessful(customer_id=customer.pk))
+    return {
+        "email": customer.email,
+        "sms": customer.phone,
+        "whatsapp": customer.whatsapp,
+        "push": device.token,
+    }
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.db.models.functions import Now
 
@@ -115,9 +116,9 @@ def letter(*, generation: int = 0, age: timedelta = timedelta()) -> Envelope:
     )
 
 
-def tell(envelope: Envelope, channel: str = "email") -> None:
-    """What a worker does with one message."""
-    deliver(envelope, channel=channel, policy=POLICY, task_id=uuid7(), worker="w@host")
+def tell(envelope: Envelope, channel: str = "email", *, task_id: UUID | None = None) -> None:
+    """What a worker does with one message. task_id: the same for a message that comes again."""
+    deliver(envelope, channel=channel, policy=POLICY, task_id=task_id or uuid7(), worker="w@host")
 
 
 def come_due() -> None:

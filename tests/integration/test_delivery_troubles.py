@@ -23,6 +23,7 @@ from notifications.exceptions import (
     ProviderPaused,
     TransientError,
 )
+from notifications.identifiers import uuid7
 from notifications.models import Attempt, Delivery
 from tests.integration.letters import ANN, BEN, Town, come_due, letter, tell
 
@@ -73,6 +74,66 @@ def test_a_message_that_comes_back_too_early_costs_no_attempt() -> None:
         tell(event)
 
     assert 5 < told.value.seconds <= 10
+    assert Attempt.objects.count() == 1
+
+
+def test_a_message_that_comes_again_before_it_is_a_dead_letter_fails_again() -> None:
+    """Its worker died after the row, and before the dead letter. A copy of it does not."""
+    event, task = letter(), uuid7()
+    MemoryChannel.script("email", "refuse", code="no_such_mailbox", times=1)
+    with pytest.raises(PermanentError) as first:
+        tell(event, task_id=task)
+
+    with pytest.raises(PermanentError) as again:
+        tell(event, task_id=task)
+    tell(event)
+
+    assert (again.value.code, again.value.message) == (first.value.code, first.value.message)
+    assert again.value.attempts == first.value.attempts == 1
+    assert Attempt.objects.count() == 1
+
+
+def test_attempts_that_are_used_up_are_told_again_as_such() -> None:
+    event, task = letter(), uuid7()
+    MemoryChannel.script("email", "server_error")
+    for error in (TransientError, TransientError, AttemptsExhausted):
+        with pytest.raises(error):
+            tell(event, task_id=task)
+        come_due()
+
+    with pytest.raises(AttemptsExhausted) as again:
+        tell(event, task_id=task)
+
+    assert again.value.attempts == 3
+    assert Attempt.objects.count() == 3
+
+
+def test_who_is_tried_again_does_not_hide_who_was_given_up(town: Town) -> None:
+    """Two recipients of one message: it is a dead letter when the other has been told."""
+    event, task = letter(), uuid7()
+    town.people = [ANN, BEN]
+    MemoryChannel.script("email", "refuse", code="no_such_mailbox", address=ANN.address, times=1)
+    MemoryChannel.script("email", "server_error", address=BEN.address, times=1)
+    with pytest.raises(TransientError):
+        tell(event, task_id=task)
+    come_due()
+
+    with pytest.raises(PermanentError, match="no_such_mailbox"):
+        tell(event, task_id=task)
+
+    states = Delivery.objects.values_list("recipient", "state")
+    assert dict(states) == {ANN.reference: State.FAILED, BEN.reference: State.SENT}
+
+
+def test_what_an_operator_settled_as_failed_is_no_dead_letter() -> None:
+    event, task = letter(), uuid7()
+    MemoryChannel.script("email", "accept_then_drop", times=1)
+    with pytest.raises(TransientError):
+        tell(event, task_id=task)
+    Delivery.objects.all().settle_by_operator(State.FAILED, note="Settled as failed by mira: gone")
+
+    tell(event, task_id=task)
+
     assert Attempt.objects.count() == 1
 
 

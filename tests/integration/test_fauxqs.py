@@ -88,6 +88,24 @@ def test_what_it_holds_survives_a_stop_and_a_crash(emulator: Fauxqs, sqs: Any, e
         assert _received(sqs, queue) == ["after", "before"]
 
 
+def test_what_was_received_and_given_back_is_kept_over_every_crash(
+    emulator: Fauxqs, sqs: Any
+) -> None:
+    queue = sqs.create_queue(QueueName="orders")["QueueUrl"]
+    sqs.send_message(QueueUrl=queue, MessageBody="m")
+
+    for receives in ("1", "2", "3"):
+        [message] = sqs.receive_message(
+            QueueUrl=queue, MessageSystemAttributeNames=["ApproximateReceiveCount"]
+        )["Messages"]
+        assert message["Attributes"]["ApproximateReceiveCount"] == receives
+        sqs.change_message_visibility(
+            QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+        )
+        emulator.kill()
+        emulator.start()
+
+
 def test_a_reset_forgets_queues_and_messages(emulator: Fauxqs, sqs: Any) -> None:
     queue = sqs.create_queue(QueueName="orders")["QueueUrl"]
     sqs.send_message(QueueUrl=queue, MessageBody="m")

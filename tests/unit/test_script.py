@@ -41,6 +41,18 @@ def test_an_entry_without_times_stands_until_the_next_is_added() -> None:
     assert played(script, 1) == ["accept"]
 
 
+def test_what_is_forgotten_is_accepted_and_other_channels_keep_theirs() -> None:
+    script = Script()
+    script.add("email", Step.of("throttle"), times=2)
+    script.add("email", Step.of("hang"), address="ada@example.org")
+    script.add("sms", Step.of("hang"))
+
+    script.forget("email")
+
+    assert played(script, 2) == ["accept", "accept"]
+    assert script.next("sms", "+49").behaviour == Behaviour.HANG
+
+
 def test_channels_do_not_share_a_script() -> None:
     script = Script()
     script.add("sms", Step.of("hang"))

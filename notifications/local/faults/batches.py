@@ -43,6 +43,12 @@ def without(request: Request, ids: Collection[str]) -> Request | None:
     return request.with_body(urlencode(fields).encode())
 
 
+def only(request: Request, ids: Collection[str]) -> Request:
+    """The same batch with these entries alone."""
+    others = [entry for entry in entry_ids(request) if entry not in ids]
+    return without(request, others) or request
+
+
 def report(request: Request, answer: Message | None, ids: Collection[str], code: str) -> Message:
     """The emulator's answer (None: it was not asked), telling that these entries failed."""
     if request.action in _SQS:

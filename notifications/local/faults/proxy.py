@@ -24,7 +24,7 @@ from notifications.local.faults.http import (
     read_response,
     response,
 )
-from notifications.local.faults.script import Fault, Script
+from notifications.local.faults.script import Fault, Kind, Script
 
 HOST = "127.0.0.1"
 
@@ -42,6 +42,7 @@ class Proxy:
         self.latency = latency
         self.script = Script()
         self.requests: Counter[str] = Counter()
+        self._repeats: set[asyncio.Task[None]] = set()
         self._control = Control(self)
 
     async def listen(self, port: int) -> asyncio.Server:
@@ -83,10 +84,35 @@ class Proxy:
         return answer
 
     async def _forward(self, request: Request, upstream: _Upstream) -> Message:
-        """Hand on, less the entries of a batch that are to fail."""
-        struck = self.script.strike_entries(
-            request.action, request.body, lambda: batches.entry_ids(request)
+        """Hand on, and some entries of a batch once more."""
+        answer = await self._forward_once(request, upstream)
+        if struck := self._strike_entries("repeat", request):
+            fault, ids = struck
+            again = asyncio.create_task(
+                self._repeat(batches.only(request, ids), self.script.within(fault.seconds))
+            )
+            self._repeats.add(again)
+            again.add_done_callback(self._repeats.discard)
+        return answer
+
+    async def _repeat(self, request: Request, seconds: float) -> None:
+        """Nobody waits for the answer; an emulator that is away by then is not waited for."""
+        await asyncio.sleep(seconds)
+        upstream = _Upstream(*self._upstream)
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                await upstream.exchange(request)
+        finally:
+            upstream.close()
+
+    def _strike_entries(self, kind: Kind, request: Request) -> tuple[Fault, frozenset[str]] | None:
+        return self.script.strike_entries(
+            kind, request.action, request.body, lambda: batches.entry_ids(request)
         )
+
+    async def _forward_once(self, request: Request, upstream: _Upstream) -> Message:
+        """Hand on, less the entries of a batch that are to fail."""
+        struck = self._strike_entries("partial", request)
         if struck is None:
             return await upstream.exchange(request)
         fault, ids = struck

@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-Kind = Literal["error", "throttle", "partial", "hang", "hang_up", "slow", "trickle"]
+Kind = Literal["error", "throttle", "partial", "repeat", "hang", "hang_up", "slow", "trickle"]
 When = Literal["before", "after"]
+
+PER_ENTRY = frozenset({"partial", "repeat"})
+"""The kinds that strike single entries of a batch."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,8 @@ class Fault:
     kind: `error` answers with `status` and `code`; `throttle` is the error that AWS gives
         for too many requests; `partial` fails single entries of SendMessageBatch,
         DeleteMessageBatch, ChangeMessageVisibilityBatch and PublishBatch with `code`;
+        `repeat` hands single entries of them on once more, up to `seconds` later, so that they
+        are doubled and overtaken by what came after them;
         `hang` never answers and keeps the connection open; `hang_up` closes it without an
         answer; `slow` answers `seconds` later; `trickle` answers byte by byte, the last one
         `seconds` later, so that no read timeout notices.
@@ -26,8 +31,8 @@ class Fault:
         (the lost answer).
     actions: the AWS actions it strikes; none named means all.
     containing: a text that the request's body must hold, such as a queue's name.
-    probability: per request, for `partial` per entry.
-    times: how often it strikes before it is spent (for `partial`, entries); None is always.
+    probability: per request, for `partial` and `repeat` per entry.
+    times: how often it strikes before it is spent (for these two, entries); None is always.
     """
 
     kind: Kind
@@ -94,20 +99,24 @@ class Script:
     def strike(self, action: str, body: bytes) -> Fault | None:
         """The fault that this request meets as a whole."""
         for armed in self._concerned(action, body):
-            if armed.fault.kind != "partial" and self._hits(armed):
+            if armed.fault.kind not in PER_ENTRY and self._hits(armed):
                 return armed.fault
         return None
 
     def strike_entries(
-        self, action: str, body: bytes, ids: Callable[[], Sequence[str]]
+        self, kind: Kind, action: str, body: bytes, ids: Callable[[], Sequence[str]]
     ) -> tuple[Fault, frozenset[str]] | None:
-        """The first `partial` fault that meets any of this batch's entries, and which."""
+        """The first fault of this kind that meets any of this batch's entries, and which."""
         for armed in self._concerned(action, body):
-            if armed.fault.kind == "partial":
+            if armed.fault.kind == kind:
                 struck = frozenset(entry for entry in ids() if self._hits(armed))
                 if struck:
                     return armed.fault, struck
         return None
+
+    def within(self, seconds: float) -> float:
+        """A moment from now until then."""
+        return self._random.uniform(0.0, seconds)
 
     def _concerned(self, action: str, body: bytes) -> Iterator[_Armed]:
         return (armed for armed in self._armed if armed.fault.concerns(action, body))

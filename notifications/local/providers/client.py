@@ -63,6 +63,10 @@ class SandboxClient:
             },
         )
 
+    def forget_script(self, channel: str) -> None:
+        """Accept everything from now on, whatever was scripted and has not been played."""
+        self._post("/sandbox/script/forget", {"channel": channel})
+
     def limit(self, channel: str, per_second: float | None) -> None:
         """Throttle whatever comes faster; None lifts the limit."""
         self._post("/sandbox/limit", {"channel": channel, "per_second": per_second})

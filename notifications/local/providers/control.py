@@ -20,6 +20,7 @@ def add_routes(app: web.Application, sandbox: Sandbox) -> None:
     app.router.add_get("/sandbox/counts", controls.counts)
     app.router.add_get("/sandbox/accepted", controls.accepted)
     app.router.add_post("/sandbox/script", controls.script)
+    app.router.add_post("/sandbox/script/forget", controls.forget_script)
     app.router.add_post("/sandbox/limit", controls.limit)
     app.router.add_post("/sandbox/receipts", controls.receipts)
     app.router.add_post("/sandbox/receipts/script", controls.script_receipts)
@@ -56,6 +57,10 @@ class _Controls:
         except (TypeError, ValueError) as error:
             raise _wrong(str(error)) from None
         self._sandbox.script.add(channel, step, address=asked.get("address"), times=times)
+        return web.Response(status=204)
+
+    async def forget_script(self, request: web.Request) -> web.Response:
+        self._sandbox.script.forget(_channel(await _asked(request)))
         return web.Response(status=204)
 
     async def limit(self, request: web.Request) -> web.Response:

@@ -22,7 +22,8 @@ USUAL = ("accepted", "delivered")
 DELAY = 0.1
 """Seconds after the message was taken: no provider is quicker than its own answer, mostly."""
 
-TRIES, BETWEEN = 5, 0.5  # of one receipt, and seconds between them
+TRIES, BETWEEN = 120, 0.5
+"""Of one receipt, and seconds between them: as long as SNS may take to come back from a restart."""
 
 # Emulators read the region from the signature and do not look at the rest.
 _SIGNED = {

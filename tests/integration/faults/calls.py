@@ -39,5 +39,12 @@ def bodies(sqs: Any, queue: str) -> set[str]:
     return bodies
 
 
+def depth(sqs: Any, queue: str) -> int:
+    """Messages that are visible on the queue."""
+    name = "ApproximateNumberOfMessages"
+    answer = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[name])
+    return int(answer["Attributes"][name])
+
+
 def ids(entries: list[dict[str, Any]]) -> set[str]:
     return {entry["Id"] for entry in entries}

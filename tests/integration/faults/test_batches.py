@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from notifications.local.faults import FaultClient
-from tests.integration.faults.calls import bodies, ids, send
+from tests.integration.faults.calls import bodies, depth, ids, send
+from tests.waiting import wait_for
 
 
 def test_single_entries_of_a_send_fail_and_the_others_arrive(
@@ -90,6 +91,28 @@ def test_single_entries_of_a_publication_fail(
     assert (ids(answer["Failed"]), ids(answer["Successful"])) == ({"a"}, {"b", "c"})
     published = {"<b & co>", "<c & co>"} | ({"<a & co>"} if when == "after" else set())
     assert bodies(sqs, queue) == published
+
+
+def test_single_entries_of_a_send_arrive_twice(sqs: Any, queue: str, faults: FaultClient) -> None:
+    faults.fault("repeat", actions=["SendMessageBatch"], times=1, seconds=0.2)
+
+    answer = send(sqs, queue, "a", "b")
+
+    assert (ids(answer["Successful"]), answer.get("Failed", [])) == ({"a", "b"}, [])
+    wait_for(lambda: depth(sqs, queue) == 3, what="the second copy")
+    assert bodies(sqs, queue) == {"body of a", "body of b"}
+    assert faults.struck() == {"repeat": 1}
+
+
+def test_an_entry_that_is_reported_as_failed_may_be_repeated_all_the_same(
+    sqs: Any, queue: str, faults: FaultClient
+) -> None:
+    faults.fault("partial", when="before", times=1)
+    faults.fault("repeat", times=1)
+
+    assert ids(send(sqs, queue, "a")["Failed"]) == {"a"}
+
+    wait_for(lambda: bodies(sqs, queue) == {"body of a"}, what="what was said to have failed")
 
 
 def test_equal_seeds_throw_equal_dice(sqs: Any, queue: str, faults: FaultClient) -> None:
