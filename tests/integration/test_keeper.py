@@ -95,6 +95,19 @@ def test_a_letter_is_kept_with_what_its_worker_wrote_on_it_and_with_what_was_on_
     assert depth("email-dlq") == 0
 
 
+def test_what_a_worker_gives_up_is_in_a_row_within_seconds(
+    environment: Any, worker: Start, relay: Start
+) -> None:
+    message_id = send("hello", to="test-email-bulk", attributes={"event_type": text("x.y")})
+    worker("email")
+    relay()
+    wait_for(DeadLetter.objects.exists, within=60)
+    row = DeadLetter.objects.get()
+    assert (row.queue, row.message_id, row.reason) == ("email-bulk", message_id, "not_an_event")
+    assert (bytes(row.body), row.attributes) == (b"hello", {"event_type": "x.y"})
+    wait_for(lambda: depth("email-dlq") == depth("email-bulk") == 0, within=30)
+
+
 def test_what_sqs_moved_itself_is_kept_as_received_too_often() -> None:
     queue = topology.current().queue("sms")
     assert queue.redrive
