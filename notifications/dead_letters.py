@@ -70,9 +70,9 @@ class Failure:
         name = f"{type(error).__module__}.{type(error).__qualname__}"
         text = error.message if isinstance(error, NotificationError) else safe_str(error)
         return cls(
-            reason=reason or code or "failed",
+            reason=printable(reason or code or "failed")[:MAX_REASON],
             error_class=name[:MAX_ERROR_CLASS],
-            error=redact(text)[:MAX_ERROR],
+            error=printable(redact(text))[:MAX_ERROR],
             fingerprint=fingerprint(name, code, text),
             attempts=attempts,
         )

@@ -44,12 +44,11 @@ class Depth:
         return self.in_sqs + self.open
 
 
-def drain(
-    *, using: str, stopped: Callable[[], bool] = lambda: False, hidden_for: int = HIDDEN
-) -> int:
+def drain(*, using: str, go_on: Callable[[], bool] = lambda: True, hidden_for: int = HIDDEN) -> int:
     """Keep whatever lies in any dead-letter queue; how many messages were kept.
 
-    hidden_for: seconds for which others do not see what is being kept.
+    go_on: asked before each receive. hidden_for: seconds for which others do not see what is
+    being kept.
     A queue that another relay is at just now is left to it. One that SQS does not let us have
     keeps no other waiting; its error is raised in the end. Raises what the database raises while
     it is away.
@@ -57,7 +56,7 @@ def drain(
     kept, trouble = 0, None
     for grave in dead_letter_queues():
         try:
-            kept += _drain(grave, using, stopped, hidden_for)
+            kept += _drain(grave, using, go_on, hidden_for)
         except (*AWS_ERRORS, NotificationError) as error:
             trouble = error
     if trouble is not None:
@@ -81,9 +80,9 @@ def dead_letter_queues() -> list[Queue]:
     return [queue for queue in topology.current().queues if queue.role is Role.DEAD_LETTERS]
 
 
-def _drain(grave: Queue, using: str, stopped: Callable[[], bool], hidden_for: int) -> int:
+def _drain(grave: Queue, using: str, go_on: Callable[[], bool], hidden_for: int) -> int:
     total = 0
-    while not stopped() and (kept := _keep_some(grave, using, hidden_for)):
+    while go_on() and (kept := _keep_some(grave, using, hidden_for)):
         total += kept
     if total:
         logger.info("Kept %d dead letters of %s.", total, grave.physical)

@@ -115,6 +115,7 @@ class Relay:
         self._sweep_every = sweep
         self._report_every = report_every
         self._using = router.db_for_write(Dispatch)
+        self._housekeeping = Housekeeping(self._using)
         self._stopping = False
         self._in_flight: set[Future[None]] = set()
         self._alert_until = self._sweep_at = self._report_at = 0.0
@@ -133,14 +134,13 @@ class Relay:
     def run(self) -> Tally:
         """Publish until stopped. What it cannot reach is waited for, and said once."""
         listener = Listener(self._using)
-        housekeeping = Housekeeping(self._using)
         if not self._once:
-            housekeeping.start()
+            self._housekeeping.start()
         try:
             with ThreadPoolExecutor(self._publishers, "publisher") as pool:
                 self._publish_until_stopped(pool, listener)
         finally:
-            housekeeping.close()
+            self._housekeeping.close()
             listener.close()
             self._wake.close()
             self._bell.close()
@@ -157,6 +157,7 @@ class Relay:
             self._find_database()
             if found:
                 self._alert_until = time.monotonic() + ALERT_FOR
+                self._housekeeping.give_way()
             elif self._once and not self._wait_for_in_flight():
                 return
             if not self._once:

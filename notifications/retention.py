@@ -9,7 +9,6 @@ that it was done (`notifications.retention_checks` holds the settings to that).
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,9 +42,6 @@ ROWS = 500
 
 BATCHES = 50
 """In one sweep, of one kind: 25,000 rows a minute; the next sweep goes on."""
-
-REST = 0.05
-"""Seconds between two batches: publishing comes first."""
 
 Over = Callable[[Any], QuerySet[Any]]
 
@@ -82,15 +78,15 @@ def kinds() -> Iterator[Kind]:
         yield Kind("failed tasks", kept.failed_tasks, _failed_tasks)
 
 
-def sweep(*, using: str = "", stopped: Callable[[], bool] = lambda: False) -> int:
-    """Delete what is due, up to BATCHES of each kind; how many rows.
+def sweep(*, using: str = "", go_on: Callable[[], bool] = lambda: True) -> int:
+    """Delete what is due, up to BATCHES of each kind; how many rows. `go_on` is asked before each.
 
     Deliveries count without the attempts and receipts that go with them. Another relay that
     sweeps just now is left to it.
     """
     total = 0
     for kind in kinds():
-        deleted = _sweep(kind, using or router.db_for_write(Event), stopped)
+        deleted = _sweep(kind, using or router.db_for_write(Event), go_on)
         if deleted:
             logger.info("Deleted %d %s older than %d days.", deleted, kind.name, kind.days)
         total += deleted
@@ -118,16 +114,15 @@ def redrivable_until(letter: DeadLetter) -> datetime:
     return (letter.first_seen_at or letter.created_at) + timedelta(days=conf().retention.outcomes)
 
 
-def _sweep(kind: Kind, using: str, stopped: Callable[[], bool]) -> int:
+def _sweep(kind: Kind, using: str, go_on: Callable[[], bool]) -> int:
     total = 0
     for _ in range(BATCHES):
-        if stopped():
+        if not go_on():
             break
         deleted = _delete_some(kind, using)
         total += deleted
         if deleted < ROWS:
             break
-        time.sleep(REST)
     return total
 
 

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
-from notifications import envelope, keeper, topology
+from notifications import discards, envelope, keeper, topology
 from notifications.advisory import lock_for_transaction
 from notifications.aws import clients
 from notifications.aws.clients import client
@@ -95,6 +95,19 @@ def test_a_letter_is_kept_with_what_its_worker_wrote_on_it_and_with_what_was_on_
     assert depth("email-dlq") == 0
 
 
+def test_what_a_worker_gives_up_is_in_a_row_within_seconds(
+    environment: Any, worker: Start, relay: Start
+) -> None:
+    message_id = send("hello", to="test-email-bulk", attributes={"event_type": text("x.y")})
+    worker("email")
+    relay()
+    wait_for(DeadLetter.objects.exists, within=60)
+    row = DeadLetter.objects.get()
+    assert (row.queue, row.message_id, row.reason) == ("email-bulk", message_id, "not_an_event")
+    assert (bytes(row.body), row.attributes) == (b"hello", {"event_type": "x.y"})
+    wait_for(lambda: depth("email-dlq") == depth("email-bulk") == 0, within=30)
+
+
 def test_what_sqs_moved_itself_is_kept_as_received_too_often() -> None:
     queue = topology.current().queue("sms")
     assert queue.redrive
@@ -118,9 +131,7 @@ def test_what_sqs_moved_itself_is_kept_as_received_too_often() -> None:
 def test_a_letter_that_comes_twice_is_one_row_and_what_was_decided_about_it_stands() -> None:
     bury(a_letter())
     drain()
-    DeadLetter.objects.discard(
-        DeadLetter.objects.values_list("pk", flat=True), by="ada", reason="x"
-    )
+    discards.discard([DeadLetter.objects.get().pk], by="ada", reason="x")
     bury(a_letter(), a_letter(message_id="message-2"))
 
     drain()

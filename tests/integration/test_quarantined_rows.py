@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from notifications import envelope
-from notifications.dead_letters import Letter, Refused, bury
+from notifications.dead_letters import Failure, Letter, Refused, bury
 from notifications.events import MAX_NAMED
+from notifications.exceptions import PermanentError
 from notifications.models import DeadLetter
 from notifications.worker import reading
 from notifications.worker.departures import letter_of
@@ -61,6 +62,15 @@ def test_whatever_a_body_holds_a_row_keeps_it_as_it_came(queue: str, body: str) 
     assert bytes(row.body).decode(errors="surrogatepass") == body
     assert (row.reason, row.queue) == ("not_an_event", queue)
     assert row.attributes["text"] == {"DataType": "String", "BinaryValue": "AO2ggA=="}
+
+
+@pytest.mark.django_db
+def test_an_error_that_no_row_could_hold_is_cut_and_cleaned() -> None:
+    error = PermanentError("half \ud800 and \0 " + "x" * 1000, code="a_code_of_the_shop_s_own" * 9)
+    bury(letter_of(received("hello"), Failure.of(error, attempts=1)), _refuse)
+    row = DeadLetter.objects.get()
+    assert row.reason == ("a_code_of_the_shop_s_own" * 9)[:40]
+    assert row.error.startswith("half \ufffd and ")
 
 
 @pytest.mark.parametrize("body", HOSTILE, ids=lambda body: body[:20])

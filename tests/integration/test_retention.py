@@ -16,7 +16,7 @@ from django.db.models import Model
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
-from notifications import retention
+from notifications import discards, retention
 from notifications.conf import Retention
 from notifications.local.processes import Process
 from notifications.models import (
@@ -207,7 +207,7 @@ def test_it_goes_on_where_a_batch_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_stops_when_it_is_told_to() -> None:
     old_event(11)
-    assert retention.sweep(stopped=lambda: True) == 0
+    assert retention.sweep(go_on=lambda: False) == 0
     assert left(Event)
 
 
@@ -254,7 +254,7 @@ def test_a_dead_letter_s_days_begin_when_it_was_dealt_with() -> None:
     letter.refresh_from_db()
     assert retention.deleted_at(letter) is None
     assert retention.redrivable_until(letter) - timezone.now() < timedelta(days=30)
-    DeadLetter.objects.discard([letter.pk], by="ada", reason="x")
+    discards.discard([letter.pk], by="ada", reason="x")
     letter.refresh_from_db()
     assert letter.changed_at
     assert retention.deleted_at(letter) == letter.changed_at + timedelta(days=5)
