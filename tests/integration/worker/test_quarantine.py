@@ -31,9 +31,9 @@ def test_none_of_two_thousand_bodies_stops_crashes_or_slows_a_worker_and_none_is
     sent |= {probes.send_text("ten", MessageAttributes=TEN): "ten"}
 
     amid = probes.send("succeed")
-    wait_for(probes.is_empty, within=120, what="the queue to be empty")
+    wait_for(probes.is_empty, within=300, what="the queue to be empty")
     after = probes.send("succeed")
-    wait_for(lambda: probes.runs(after), within=15)
+    wait_for(lambda: probes.runs(after), within=30)
 
     found = list(buried(probes))
     found += [(row.message_id, bytes(row.body).decode()) for row in DeadLetter.objects.all()]
