@@ -18,8 +18,8 @@ from tests.stack import ROOT
 from tests.waiting import wait_for
 
 Lab = Callable[..., "subprocess.Popen[str]"]
-WITHIN = 240
-"""Seconds: generous; it takes 40 on two cores."""
+WITHIN = 400
+"""Seconds: generous; it takes 30 on two cores that nobody else uses, and 80 on busy ones."""
 
 
 @pytest.fixture
