@@ -18,8 +18,8 @@ from tests.stack import ROOT
 from tests.waiting import wait_for
 
 Lab = Callable[..., "subprocess.Popen[str]"]
-WITHIN = 240
-"""Seconds: generous; it takes 40 on two cores."""
+WITHIN = 400
+"""Seconds: generous; it takes 30 on two cores that nobody else uses, and 80 on busy ones."""
 
 
 @pytest.fixture
@@ -46,10 +46,9 @@ def lab(stack: Stack, tmp_path: Path) -> Iterator[Lab]:
         yield lab
 
 
-def test_nothing_is_lost_and_nothing_done_twice_whatever_goes_wrong(
-    lab: Lab, tmp_path: Path
-) -> None:
-    process = lab("--orders", "60", "--seed", "1", "--json", "--verbose")
+def played(lab: Lab, tmp_path: Path, *arguments: str) -> dict[str, float]:
+    """The result of a run that held, and that left no process behind."""
+    process = lab(*arguments, "--json", "--verbose")
     started: set[int] = set()
 
     def ended() -> bool:
@@ -59,7 +58,18 @@ def test_nothing_is_lost_and_nothing_done_twice_whatever_goes_wrong(
     wait_for(ended, within=WITHIN, what="the lab to end")
     printed = (tmp_path / "output").read_text()
     assert process.returncode == 0, printed
-    result = json.loads(printed.splitlines()[-1])
+    for verb in ("kill ", "stop ", "crash ", "restart ", "disturb ", "script ", "down "):
+        assert verb in printed
+    assert len(started) > 12, "what was killed was started again"
+    assert not list(filter(runs, started)), "and nothing is left"
+    result: dict[str, float] = json.loads(printed.splitlines()[-1])
+    return result
+
+
+def test_nothing_is_lost_and_nothing_done_twice_whatever_goes_wrong(
+    lab: Lab, tmp_path: Path
+) -> None:
+    result = played(lab, tmp_path, "--orders", "60", "--seed", "6")
     assert list(result) == [
         *("orders", "called_for", "accepted", "lost", "doubled"),
         *("doubled_by_policy", "unknown", "dead_lettered", "seconds"),
@@ -67,10 +77,19 @@ def test_nothing_is_lost_and_nothing_done_twice_whatever_goes_wrong(
     assert result["orders"] >= 60
     assert result["called_for"] > 120
     assert (result["lost"], result["doubled"]) == (0, 0)
-    for verb in ("kill ", "stop ", "crash ", "restart ", "disturb "):
-        assert verb in printed
-    assert len(started) > 12, "processes that were killed were started again"
-    assert not list(filter(runs, started)), "and none is left"
+
+
+@pytest.mark.S0
+@pytest.mark.S4
+def test_s0_s4_an_announcement_reaches_each_channel_once_while_one_provider_is_away(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """Its state is recorded as its providers have it: the lab compares the two, row by row."""
+    result = played(lab, tmp_path, "--recipients", "60", "--seed", "6")
+    assert result["orders"] == 60
+    assert result["called_for"] == 4 * 60
+    assert (result["lost"], result["doubled"]) == (0, 0)
+    assert result["accepted"] >= 240 - result["unknown"] - result["dead_lettered"]
 
 
 @pytest.mark.parametrize(

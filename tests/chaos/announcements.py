@@ -32,7 +32,7 @@ FIRST, LAST = 0.125, 0.875
 """The shares of the run between which one provider is away."""
 TOGETHER = 10
 """Recipients that are announced to in one transaction."""
-INDEPENDENT = 0.5
+INDEPENDENT = 0.25
 """The share that each other channel must have sent by the end of that outage. The run of few is
 too short to say: whoever is killed is away for seconds."""
 

@@ -25,7 +25,7 @@ class Errands(ABC):
     """
 
     def __init__(self, url: str, *, errands: int, seconds: float) -> None:
-        self._url = url
+        self._http = httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False)
         self._errands = errands
         self._gap = seconds / errands
         self._numbers = count()
@@ -58,6 +58,7 @@ class Errands(ABC):
         self._given_up.set()
         for thread in self._threads:
             thread.join()
+        self._http.close()
 
     def ask(self, path: str, **asked: Any) -> Mapping[str, Any] | None:
         """The answer, however often it has to be asked for; None when it was given up.
@@ -66,7 +67,7 @@ class Errands(ABC):
         """
         while not self._given_up.is_set():
             try:
-                answer = httpx.post(self._url + path, json=asked, timeout=PATIENCE, trust_env=False)
+                answer = self._http.post(path, json=asked)
             except httpx.HTTPError:
                 pass  # the web process is away, or died over it
             else:

@@ -17,8 +17,9 @@ from tests.chaos.schedule import Cast
 
 HERE = Path(sys.executable).parent
 READY_WITHIN = 60.0
-GRACE = 30.0
-"""Seconds that a stop may take: what runs is finished, open polls end, answers are waited for."""
+GRACE = 75.0
+"""Seconds that a stop may take: what runs is finished, open polls end, and a call to SQS that is
+never answered is given up after 30 s, and tried again."""
 PAUSE = 1.0
 """Seconds until what ended by itself is started again, as a service manager does."""
 RELAY_LEASE = 15

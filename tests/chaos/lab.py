@@ -24,7 +24,7 @@ from tests.chaos.scenario import CHANNELS, Scenario
 from tests.chaos.stage import Stage
 from tests.chaos.troubles import TOKEN
 
-DRAIN = 200.0
+DRAIN = 300.0
 """Seconds that may pass, after the last trouble, until nothing moves any more: a message that has
 failed several times sleeps for a minute or two."""
 PATIENCE = 240.0

@@ -148,7 +148,7 @@ class Report:
             f"{self.total.doubled_by_policy} of them doubled by it"
         )
         for note in self.notes:
-            console.print(f"  {note}", soft_wrap=True)
+            console.print(f"  {note}", markup=False, soft_wrap=True)
         _say(console, self.accused)
         _say(console, self.complaints)
         console.print("held: nothing lost, nothing done twice" if self.good else "[red]FAILED[/]")
@@ -181,6 +181,6 @@ def _counted(struck: Mapping[str, int]) -> str:
 
 def _say(console: Console, lines: Sequence[str]) -> None:
     for line in lines[:MOST_SHOWN]:
-        console.print(f"  [red]{line}[/]", soft_wrap=True, highlight=False)
+        console.print(f"  {line}", style="red", markup=False, soft_wrap=True, highlight=False)
     if len(lines) > MOST_SHOWN:
         console.print(f"  … and {len(lines) - MOST_SHOWN} more")

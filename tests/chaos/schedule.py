@@ -95,7 +95,9 @@ def _sends(dice: Random, seconds: float, cast: Cast) -> Iterator[Step]:
     for at in _moments(dice, seconds, shortest=0.2, longest=1.0):
         yield _script(dice, at, dice.choice(cast.channels), dice.choice(SINGLES))
     for channel in cast.channels:
-        yield _script(dice, dice.uniform(0, seconds / 2), channel, REFUSALS[channel])
+        for third in range(3):  # the next single trouble may come before the next send
+            at = seconds * (third + dice.random()) / 3
+            yield _script(dice, at, channel, REFUSALS[channel])
     yield _script(dice, dice.uniform(0, seconds), TOKEN, Behaviour("server_error"))
 
 

@@ -27,6 +27,7 @@ class Stage:
         self._tell = tell
         self._revivals: list[Future[None]] = []
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self._down: set[str] = set()
         self.troubles = 0
 
     def play(self, steps: Sequence[Step], *, until: Callable[[float], bool]) -> None:
@@ -62,16 +63,27 @@ class Stage:
                 self._house.kill(step.target)
             case Verb.STOP:
                 self._house.stop(step.target)
-            case Verb.SCRIPT | Verb.DOWN:
+            case Verb.SCRIPT:
+                self._script(step.target, how)
+            case Verb.DOWN:
+                self._down.add(step.target)
                 self._ground.sandbox.script(step.target, how.pop("behaviour"), **how)
             case Verb.UP:
-                self._ground.sandbox.script(step.target, "accept")
+                self._down.discard(step.target)
+                self._ground.sandbox.forget_script(step.target)
             case Verb.DISTURB:
                 self._ground.proxy.fault(**how)
             case Verb.CALM:
                 self._calm_broker()
             case Verb.CRASH | Verb.RESTART:
                 self._revivals.append(self._pool.submit(self._take_away, step))
+
+    def _script(self, channel: str, how: dict[str, Any]) -> None:
+        """In place of what was scripted before and has not come to pass: while a channel rests
+        nothing would, and of all of it together a breaker's probes would be told for minutes."""
+        if channel not in self._down:
+            self._ground.sandbox.forget_script(channel)
+            self._ground.sandbox.script(channel, how.pop("behaviour"), **how)
 
     def _calm_broker(self) -> None:
         self._ground.proxy.clear()
