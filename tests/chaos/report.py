@@ -97,6 +97,7 @@ class Report:
                     f"SIGTERM to our processes; {len(house.by_themselves)} ended by themselves"
                 ),
                 f"faults of SNS and SQS: {_counted(here.proxy.struck())}",
+                *scenario.notes(here),
                 *house.by_themselves,
             ],
             seconds=seconds,

@@ -69,3 +69,7 @@ class Scenario(ABC):
     def complaints(self, ground: Ground) -> Sequence[str]:
         """What was not kept, besides: in words."""
         return ()
+
+    def notes(self, ground: Ground) -> Sequence[str]:
+        """What else was seen, in words; it fails nothing."""
+        return ()
