@@ -12,6 +12,7 @@ from typing import Any
 
 from notifications import dead_letters
 from notifications.dead_letters import Failure, Letter
+from notifications.envelope import EARLIEST, LATEST
 from notifications.identity import identify
 from notifications.topology import Queue, Topology
 
@@ -92,11 +93,13 @@ def _received_too_often() -> Failure:
 
 
 def _moment(text: str) -> datetime | None:
+    """None for what is no time, or lies where adding its days of retention would overflow."""
     try:
         moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else None
+        moment = moment.astimezone(UTC) if moment.tzinfo else LATEST
     except (ValueError, OverflowError):
         return None
+    return moment if EARLIEST <= moment < LATEST else None
 
 
 def _number(value: Any) -> int:

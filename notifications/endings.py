@@ -22,7 +22,7 @@ AT_ONCE = 500
 
 @dataclass(frozen=True)
 class Told:
-    """One delivery of the item's event over its consumer's channel."""
+    """One delivery of the item's event over its consumer's channel: failed, or in no last state."""
 
     state: str
     reason: str = ""
@@ -88,7 +88,10 @@ class _Known:
             for row in Handled.objects.filter(event_id__in=events)
         }
         self.deliveries: dict[tuple[str, UUID], list[Told]] = defaultdict(list)
-        for delivery in Delivery.objects.filter(event_id__in=events):
+        not_well = Delivery.objects.filter(
+            event_id__in=events, state__in=[Delivery.State.FAILED, *Delivery.OPEN]
+        )
+        for delivery in not_well:  # not the thousands that were told of one announcement
             self.deliveries[delivery.channel, delivery.event_id].append(
                 Told(delivery.state, delivery.reason, delivery.next_try_at, delivery.last_error)
             )

@@ -22,6 +22,7 @@ from django.db.models.functions import Now
 from notifications.exceptions import NotificationError
 from notifications.models import Dispatch, Job, JobItem
 from notifications.nudges import nudge
+from notifications.outages import DATABASE_AWAY
 from notifications.redaction import redact
 
 AHEAD = 1.0
@@ -236,7 +237,7 @@ def _begin_item(work: Work, job: Job, item: JobItem, now: datetime) -> None:
     if subject is not None:
         verdict = weigh(work, subject, job)
         if verdict.outcome is Outcome.DISPATCHED:
-            verdict = work.order(subject, job, at=job.pace(now))
+            verdict = _order(work, subject, job, now)
     item.outcome, item.why = verdict.outcome, redact(verdict.why)
     item.dispatch, item.stage = verdict.dispatch, job.stage
     item.event_id = verdict.event_id or item.event_id
@@ -248,6 +249,18 @@ def _begin_item(work: Work, job: Job, item: JobItem, now: datetime) -> None:
         if job.stage_left is not None:
             job.stage_left -= 1
         transaction.on_commit(lambda: nudge(_database()), using=_database(), robust=True)
+
+
+def _order(work: Work, subject: Any, job: Job, now: datetime) -> Verdict:
+    """In a savepoint as well: what no row takes (a generation that cannot be raised, say) is a
+    refusal of one item. Or whoever goes on with the job would meet it again, for ever."""
+    try:
+        with transaction.atomic(using=_database()):
+            return work.order(subject, job, at=job.pace(now))
+    except DATABASE_AWAY:
+        raise
+    except Exception as error:  # noqa: BLE001 - one item must not keep the others
+        return refused(f"its message could not be ordered: {type(error).__name__}")
 
 
 def items(count: int) -> str:

@@ -54,9 +54,9 @@ def size_of(stage: int) -> int | None:
 def queues_of(names: Iterable[str]) -> list[str]:
     """These queues; by a consumer's name all of its own, for what is redriven and fails again
     comes back from the bulk queue."""
-    layout = topology.current()
-    meant = {queue.name for queue in layout.queues if queue.consumer in set(names)}
-    return sorted(meant | set(names))
+    given = set(names)
+    meant = {queue.name for queue in topology.current().queues if queue.consumer in given}
+    return sorted(meant | given)
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,15 @@ class Redrive:
     def look(self, job: Job) -> str:
         if time.monotonic() < self._looks_at:
             return ""
-        self._looks_at = time.monotonic() + LOOK
+        began = time.monotonic()
         failed: list[JobItem] = []
         for item, outcome, why in endings(job.items.under_way()):
             item.outcome, item.why, item.moved_at = outcome, why, timezone.now()
             item.save(update_fields=["outcome", "why", "moved_at"])
             job.count(outcome, before=Outcome.DISPATCHED)
             failed += [item] if outcome is Outcome.FAILED else []
+        now = time.monotonic()  # thousands under way: no more than a tenth of the time goes there
+        self._looks_at = now + max(LOOK, 9 * (now - began))
         if not failed:
             return ""
         job.stage_left = size_of(job.stage or 1)  # it is to be passed, so it begins anew

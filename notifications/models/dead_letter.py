@@ -65,7 +65,7 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
     def matching(
         self,
         *,
-        queue: str = "",
+        queues: Collection[str] = (),
         event_type: str = "",
         fingerprint: str = "",
         reason: str = "",
@@ -76,7 +76,7 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
     ) -> DeadLetterQuerySet:
         """Those that are all of this; kept here from `since` until before `until`."""
         given = {
-            "queue": queue,
+            "queue__in": queues,
             "event_type": event_type,
             "fingerprint": fingerprint,
             "reason": reason,

@@ -117,6 +117,18 @@ class HandledQuerySet(models.QuerySet["Handled"]):
             consumer, envelope, attempts=uncounted, outcome=Handled.Outcome.FAILED, error=error
         )
 
+    def close_given_up(self, consumer: str, envelope: Envelope, error: BaseException) -> bool:
+        """The consumer gave the event up, which another row tells. Makes none; whether one of this
+        generation or an earlier one was open."""
+        row = self.filter(
+            consumer=consumer,
+            event_id=envelope.id,
+            generation__lte=envelope.generation,
+            outcome=Handled.Outcome.OPEN,
+        )
+        said = redact(f"{type(error).__name__}: {error}")
+        return bool(row.update(outcome=Handled.Outcome.FAILED, last_error=said, done_at=Now()))
+
     def reopen(self, consumer: str, envelope: Envelope, *, why: str) -> None:
         """The event is owed to the consumer once more, from its first attempt on.
 

@@ -229,12 +229,17 @@ def _put_off(received: Any, seconds: float) -> None:
 
 
 def _mark_failed(received: Any, error: Exception) -> None:
-    """An error that knows its attempts is on a row already: a delivery's, or ours."""
-    if hasattr(error, "attempts"):
-        return
+    """An error that knows its attempts is on a row already: a delivery's, or ours.
+
+    A row that was left open for it, by a redrive or an attempt before, is closed all the same: no
+    message is left that would, and what is open is kept for ever.
+    """
     consumer, envelope = received.headers["consumer"], received.envelope
     try:
-        Handled.objects.mark_failed(consumer, envelope, error, uncounted=1)
+        if hasattr(error, "attempts"):
+            Handled.objects.close_given_up(consumer, envelope, error)
+        else:
+            Handled.objects.mark_failed(consumer, envelope, error, uncounted=1)
     except Error as trouble:
         # It must not keep the message from the dead letters, where the failure stands too.
         logger.error(

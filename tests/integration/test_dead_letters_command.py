@@ -73,6 +73,14 @@ def test_the_list_is_narrowed_by_time() -> None:
     DeadLetter.objects.filter(pk=old.pk).update(created_at=hour_ago - timedelta(hours=1))
     assert ids("--since", hour_ago.isoformat()) == [young.pk]
     assert ids("--until", hour_ago.strftime("%Y-%m-%dT%H:%M")) == [old.pk]
+    assert ids("--since", "90m") == [young.pk]
+
+
+def test_a_consumer_s_name_means_all_of_its_queues_as_for_a_redrive() -> None:
+    bulk, main = a_letter(queue="email-bulk"), a_letter()
+    a_letter(queue="sms")
+    assert ids("--queue", "email") == [main.pk, bulk.pk]
+    assert ids("--queue", "email-bulk") == [bulk.pk]
 
 
 def test_without_a_verb_the_open_ones_are_listed_newest_first() -> None:
@@ -238,7 +246,7 @@ def test_those_that_cannot_be_moved_are_named(capsys: Any) -> None:
     [
         (["show", "9"], "There is no dead letter 9"),
         (["show", "x"], "'x' is no dead letter's id"),
-        (["list", "--since", "noon"], "'noon' is no time: give it like"),
+        (["list", "--since", "noon"], "'noon' is no time: give "),
         (["list", "--limit", "0"], "not a whole number from 1 to 1000"),
         (["list", "--state", "x"], "invalid choice"),
         (["discard", "1"], "--reason"),

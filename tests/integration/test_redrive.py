@@ -289,6 +289,16 @@ def test_the_generation_is_later_than_any_that_was_seen(town: Town) -> None:
     assert Delivery.objects.get().generation == 5
 
 
+def test_one_that_cannot_be_ordered_is_refused_and_keeps_no_other_waiting() -> None:
+    last, other = replace(recorded(), generation=2**31 - 1), recorded()
+    assert sorted(_begun(begin(id=[buried(last), buried(other)]))) == [
+        ("dispatched", ""),
+        ("refused", "its message could not be ordered: DataError"),
+    ]
+    assert Dispatch.objects.get().event_id == other.id
+    assert set(DeadLetter.objects.values_list("state", flat=True)) == {"open", "redriven"}
+
+
 def test_a_foreign_event_is_recorded_and_can_carry_a_generation() -> None:
     flat = {"event_type": "order.created", "order_id": 7, "timestamp": timezone.now().isoformat()}
     assert only_item(buried(json.dumps(flat)))[0] == "dispatched"

@@ -211,6 +211,11 @@ def test_it_stops_when_it_is_told_to() -> None:
     assert left(Event)
 
 
+def test_what_is_due_is_looked_up_and_no_table_hashed_for_it() -> None:
+    hashed = [kind.name for kind in retention.kinds() if "SubPlan" in kind.due().explain()]
+    assert not hashed
+
+
 @pytest.mark.django_db(transaction=True)
 def test_what_somebody_else_sweeps_or_holds_is_left_to_them() -> None:
     event = old_event(11)

@@ -88,6 +88,17 @@ def test_a_publisher_s_attribute_with_a_name_of_ours_is_not_written_over() -> No
     assert read(MessageAttributes=letter.attributes).attributes == letter.attributes
 
 
+@pytest.mark.parametrize(
+    "said", ["9999-12-31T00:00:00+00:00", "0001-01-01T00:00:00+14:00", "2026-11-20T10:00:00", "x"]
+)
+def test_a_time_that_nobody_can_reckon_with_is_not_believed(said: str) -> None:
+    written = dict.fromkeys(dead_letters.ALWAYS_WRITTEN, text("failed")) | {
+        "first_seen": text(said)
+    }
+    letter = read(MessageAttributes=written, Attributes={"SentTimestamp": "1764000000000"})
+    assert letter.first_seen == datetime.fromtimestamp(1764000000, UTC)
+
+
 def test_sqs_says_where_it_moved_it_from() -> None:
     arn = "arn:aws:sqs:eu-central-1:000000000000:test-email-bulk"
     letter = read(Attributes={"DeadLetterQueueSourceArn": arn, "SentTimestamp": "1764000000000"})

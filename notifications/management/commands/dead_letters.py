@@ -15,7 +15,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 from django.utils.timesince import timesince
 
-from notifications import bodies, causes, discards, keeper, retention
+from notifications import bodies, causes, discards, filters, keeper, retention
 from notifications.aws.errors import AWS_ERRORS, explain
 from notifications.discards import Answer
 from notifications.exceptions import NotProvisioned
@@ -23,6 +23,7 @@ from notifications.management.verbs import VerbCommand, add_changing, listing
 from notifications.models import DeadLetter
 from notifications.models.dead_letter import DeadLetterQuerySet
 from notifications.redaction import redact
+from notifications.redrive import queues_of
 
 LIMIT, MOST = 50, 1000
 FILTERS = ("queue", "event_type", "fingerprint", "reason", "subject", "since", "until")
@@ -179,11 +180,11 @@ class Command(VerbCommand):
 
 
 def _add_filters(parser: ArgumentParser, *, state: str = "") -> None:
-    parser.add_argument("--queue", help="the queue it was on: email, email-bulk")
+    parser.add_argument("--queue", help="of this queue: email-bulk; email: all of that consumer")
     parser.add_argument("--event-type", help="order.created")
     parser.add_argument("--fingerprint", help="failures of this one cause")
     parser.add_argument("--subject", help='about this: "order/1"')
-    parser.add_argument("--since", type=_when, help="kept here since: 2026-11-20T10:00")
+    parser.add_argument("--since", type=_when, help="kept here since: 2026-11-20T10:00, or 2h ago")
     parser.add_argument("--until", type=_when, help="kept here before: 2026-11-20T11:00")
     if state:
         parser.add_argument("--reason", help="given up for this: not_an_event, poison, …")
@@ -193,6 +194,7 @@ def _add_filters(parser: ArgumentParser, *, state: str = "") -> None:
 
 def _matching(options: Row) -> DeadLetterQuerySet:
     wanted: Row = {name: options.get(name) or "" for name in (*FILTERS, "state")}
+    wanted["queues"] = queues_of(filter(None, [wanted.pop("queue")]))  # as `redrive` means them
     if wanted["state"] == "all":
         wanted["state"] = ""
     return DeadLetter.objects.matching(**wanted)
@@ -287,10 +289,9 @@ def _moment(when: datetime | None) -> str:
 
 def _when(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no time: give it like 2026-11-20T10:00") from None
-    return moment if moment.tzinfo else timezone.make_aware(moment)
+        return filters.moment(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def _number(text: str) -> int:

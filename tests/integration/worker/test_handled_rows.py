@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -107,3 +108,15 @@ def test_a_channel_whose_row_is_done_asks_its_deliveries() -> None:
     Handled.objects.mark_done("email", event := letter(generation=1))
     task(event)
     assert Handled.objects.get().outcome == Handled.Outcome.DONE
+
+
+@pytest.mark.parametrize(("reopened_as", "outcome"), [(1, "failed"), (2, "open")])
+@pytest.mark.usefixtures("received")
+def test_what_fails_again_after_a_redrive_leaves_no_row_open_but_a_later_one_s(
+    reopened_as: int, outcome: str
+) -> None:
+    event = letter(generation=1)
+    Handled.objects.reopen("email", replace(event, generation=reopened_as), why="redriven")
+    with pytest.raises(PermanentError):
+        told(event)
+    assert Handled.objects.get().outcome == outcome
