@@ -52,6 +52,8 @@ class Consumer:
     account: the provider account whose rate limit and breaker hold it back, where it shares one
         with another consumer; empty: one of its own, by its name.
     source: where it takes other bodies than events from; it is sent no events then.
+    inbox: whether a service consumer leaves a row for each event that it has done, by which a
+        replay passes over it. False saves a statement a message where doing it twice harms nobody.
     """
 
     name: str
@@ -63,10 +65,16 @@ class Consumer:
     channel: str = ""
     account: str = ""
     source: Source | None = None
+    inbox: bool = True
 
     @property
     def account_name(self) -> str:
         return self.account or self.name
+
+    @property
+    def keeps_inbox(self) -> bool:
+        """Whether its inbox tells what it has done: of a channel, the deliveries do."""
+        return self.inbox and not self.channel and self.source is None
 
     def takes(self, event_type: str) -> bool:
         return self.source is None and (self.wants is None or event_type in self.wants)

@@ -218,10 +218,11 @@ def _identity(consumer: str, envelope: Envelope) -> dict[str, Any]:
 class Handled(models.Model):
     """What a consumer did with an event.
 
-    Service consumers leave one for each event that failed at least once, and for what they
-    mark themselves. Channel consumers leave deliveries instead, and a row here only when there
-    was nobody to tell, or when something failed before there was a delivery to count on.
-    While the task of a message runs that was received before, there is one for either.
+    Service consumers leave one for each event, unless they keep no inbox (`Consumer.inbox`): then
+    only for what failed at least once, and for what they mark themselves. Channel consumers leave
+    deliveries instead, and a row here only when there was nobody to tell, or when something failed
+    before there was a delivery to count on. While the task of a message runs that was received
+    before, there is one for either.
     """
 
     class Outcome(models.TextChoices):

@@ -72,7 +72,10 @@ class EventTask(DjangoTask[Any, Any]):
             with self._on_record(received), tracing.continued(envelope.traceparent):
                 if envelope.foreign:
                     Event.objects.keep(envelope)
-                return super().__call__(envelope)
+                result = super().__call__(envelope)
+                if received.headers:
+                    _mark_done(received)
+                return result
         except UNAVAILABLE as error:
             leave_replica(error)
             self._sleep(DatabaseUnavailable(type(error).__name__), random.uniform(*DATABASE_WAIT))  # noqa: S311
@@ -137,7 +140,7 @@ class EventTask(DjangoTask[Any, Any]):
         """Sets `retries`, on which Celery's backoff grows (SQS's receives grow with deploys too),
         and closes the inbox row afterwards if there is one.
 
-        The first receive of a fresh event costs no query.
+        The first receive of a fresh event costs no query here.
         """
         if not _may_have_failed(received):
             yield
@@ -226,6 +229,13 @@ def _put_off(received: Any, seconds: float) -> None:
         if Handled.objects.attempts_of(consumer, envelope.id):
             until = max(until, min(envelope.time, now) + timedelta(seconds=LONGEST_SLEEP + 1))
         Dispatch.objects.postpone(envelope, queue=received.headers["queue"], until=until)
+
+
+def _mark_done(received: Any) -> None:
+    """Not in the transaction of what the task did: where twice is harm, the task marks it there."""
+    consumer = consumers.get(received.headers["consumer"])
+    if consumer.keeps_inbox:
+        Handled.objects.mark_done(consumer.name, received.envelope)
 
 
 def _mark_failed(received: Any, error: Exception) -> None:

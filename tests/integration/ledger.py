@@ -18,9 +18,10 @@ NAME = "ledger"
 
 
 @contextmanager
-def registered() -> Iterator[None]:
+def registered(*, inbox: bool = True) -> Iterator[None]:
     """While it lasts, the consumer is registered and its queues are there."""
-    consumers.register(consumers.Consumer(NAME, task="tests.ledger", wants=None, bulk=True))
+    ours = consumers.Consumer(NAME, task="tests.ledger", wants=None, bulk=True, inbox=inbox)
+    consumers.register(ours)
     try:
         call_command("provision", verbosity=0)
         yield

@@ -55,6 +55,17 @@ def test_a_success_on_the_first_receive_costs_no_query() -> None:
     assert not queries.captured_queries
 
 
+@pytest.mark.parametrize(("inbox", "rows"), [(True, 1), (False, 0)])
+def test_what_a_service_does_is_on_record_unless_it_keeps_no_inbox(
+    received: dict[str, Any], inbox: bool, rows: int
+) -> None:
+    received["consumer"] = ledger.NAME
+    with ledger.registered(inbox=inbox):
+        task(event := letter())
+    done = Handled.objects.filter(consumer=ledger.NAME, event_id=event.id, outcome="done")
+    assert done.count() == Handled.objects.count() == rows
+
+
 def test_a_success_after_a_failure_closes_its_row(received: dict[str, Any]) -> None:
     event = letter()
     Handled.objects.count_attempt("email", event, OSError("no route"))
