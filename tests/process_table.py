@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -25,18 +26,24 @@ def group(leader: int) -> list[int]:
 
 
 def descendants(pid: int) -> list[int]:
-    """Children, their children and so on, without the process itself."""
-    children = [child for child, parent, _ in _table() if parent == pid]
-    return children + [one for child in children for one in descendants(child)]
+    """Children, their children and so on, without the process itself: as of one look."""
+    children: defaultdict[int, list[int]] = defaultdict(list)
+    for child, parent, _ in _table():
+        children[parent].append(child)
+    found = [pid]
+    for each in found:  # it grows meanwhile
+        found += children[each]
+    return found[1:]
 
 
 def listening(pid: int) -> Iterator[tuple[str, int]]:
     """(address, port) of every TCP socket on which the process listens. Linux only."""
     inodes = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        target = os.readlink(descriptor)
-        if target.startswith("socket:["):
-            inodes.add(target[8:-1])
+        with suppress(FileNotFoundError):  # a connection that was closed meanwhile
+            target = os.readlink(descriptor)
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
     for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
             _, local, _, state, *_ = fields = line.split()

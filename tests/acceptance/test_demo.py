@@ -115,7 +115,7 @@ def test_two_demos_run_side_by_side_and_listen_on_the_loopback_alone(
 ) -> None:
     stays = demo("--orders", "5", home="one")
     wait_for(lambda: is_open(tmp_path, "one"), within=90, what="the first house")
-    paced = ("--orders", "10", "--rate", "2", "--exit", "--json")
+    paced = ("--orders", "10", "--rate", "1", "--exit", "--json")  # ten seconds to be looked at
     ends = demo(*paced, home="other")
     wait_for(lambda: is_open(tmp_path, "other"), within=90, what="the second house")
     one, other = listeners(stays), listeners(ends)
