@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -110,7 +110,10 @@ def _keep(grave: Queue, message: Message, using: str) -> bool:
     try:
         with transaction.atomic(using=using):
             letter = buried.letter(topology.current(), grave, message)
-            DeadLetter.objects.using(using).keep(letter)
+            rows = DeadLetter.objects.using(using)
+            if rows.has_other_body(letter):  # whatever it says of itself, no body is given up
+                letter = replace(letter, message_id=message["MessageId"])
+            rows.keep(letter)
     except DATABASE_AWAY:
         raise
     except (DatabaseError, ValueError, KeyError, TypeError):

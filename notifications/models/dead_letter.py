@@ -58,6 +58,13 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
             update_fields=_LATEST,
         )
 
+    def has_other_body(self, letter: Letter) -> bool:
+        """Whether the letter names itself as one that is kept, and is another."""
+        named = self.filter(
+            queue=letter.queue, message_id=letter.message_id, generation=letter.generation
+        )
+        return named.exclude(body=letter.body.encode(errors="surrogatepass")).exists()
+
     def open(self) -> models.QuerySet[DeadLetter]:
         """Those that nobody has dealt with yet."""
         return self.filter(state=DeadLetter.State.OPEN)

@@ -95,6 +95,16 @@ def test_a_letter_is_kept_with_what_its_worker_wrote_on_it_and_with_what_was_on_
     assert depth("email-dlq") == 0
 
 
+def test_a_letter_that_takes_another_s_name_is_kept_beside_it() -> None:
+    bury(a_letter("the first"))
+    drain()
+    bury(a_letter("a forger's"), a_letter("the first"))
+
+    assert drain() == 2
+
+    assert sorted(kept()) == [b"a forger's", b"the first"]
+
+
 def test_what_a_worker_gives_up_is_in_a_row_within_seconds(
     environment: Any, worker: Start, relay: Start
 ) -> None:
