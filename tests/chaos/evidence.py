@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count, F, OuterRef, Q
 from django.db.models.functions import Now
 
-from notifications import topology
+from notifications import keeper, topology
 from notifications.aws.clients import client
 from notifications.aws.sqs import queue_url
 from notifications.local.providers.client import SandboxClient
@@ -57,6 +57,8 @@ def still_moving() -> str:
         "dispatches": Dispatch.objects.exclude(state=Dispatch.State.PUBLISHED).count(),
         "messages": messages_under_way(),
         "deliveries": open_deliveries.count(),
+        # One that a killed relay was keeping is hidden from us too, for up to a minute.
+        "dead letters in SQS": sum(depth.in_sqs for depth in keeper.depths()),
     }
     return ", ".join(f"{count} {what}" for what, count in left.items() if count)
 

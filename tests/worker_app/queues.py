@@ -1,4 +1,7 @@
-"""What the probe consumers are: their queues, limits and events. Importing it registers nothing."""
+"""What the probe consumers are: their queues, limits and events. Importing it registers nothing.
+
+They keep no inbox: what a row says of failures and starts is for their tests to see.
+"""
 
 import os
 from datetime import timedelta
@@ -14,8 +17,16 @@ CONSUMERS = (
         max_seconds=int(os.environ.get("PROBE_MAX_SECONDS", "10")),
         max_retries=2,
         bulk=True,
+        inbox=False,
     ),
-    Consumer("other", task="probe.other", wants=frozenset(), max_seconds=10, max_retries=2),
+    Consumer(
+        "other",
+        task="probe.other",
+        wants=frozenset(),
+        max_seconds=10,
+        max_retries=2,
+        inbox=False,
+    ),
 )
 EVENT_TYPES = (
     EventType("probe.happened", 1, EventData, "probe/{number}", "probe-events", timedelta(days=1)),
@@ -25,6 +36,8 @@ EVENT_TYPES = (
 def crowd(count: int) -> tuple[Consumer, ...]:
     """So many consumers more, which share one task."""
     return tuple(
-        Consumer(f"crowd-{number}", task="probe.other", wants=frozenset(), max_seconds=10)
+        Consumer(
+            f"crowd-{number}", task="probe.other", wants=frozenset(), max_seconds=10, inbox=False
+        )
         for number in range(count)
     )
