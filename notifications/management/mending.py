@@ -198,8 +198,10 @@ def answer(job: Job) -> dict[str, Any]:
 
 
 def add_named(parser: CommandParser, name: str, help: str, kind: Any = str) -> None:
-    """A filter that may be given several values."""
-    parser.add_argument(f"--{name}", nargs="+", default=[], type=kind, help=help)
+    """A filter that may be given several values, at once or one after the other."""
+    parser.add_argument(
+        f"--{name}", nargs="+", action="extend", default=[], type=kind, help=help
+    )
 
 
 def uuid_text(text: str) -> str:

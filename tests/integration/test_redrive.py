@@ -349,6 +349,7 @@ def test_a_dry_run_changes_nothing(town: Town) -> None:
     [
         (["--queue", "sms"], 1),
         (["--queue", "email", "sms"], 3),
+        (["--queue", "email", "--queue", "sms"], 3),
         (["--queue", "email"], 2),
         (["--queue", "email-bulk"], 1),
         (["--event-type", "order.created"], 3),
