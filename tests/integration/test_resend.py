@@ -387,6 +387,16 @@ def test_jobs_are_listed_shown_stopped_and_cancelled() -> None:
     assert not Dispatch.objects.exists()
 
 
+def test_jobs_say_when_in_the_time_zone_of_the_shop() -> None:
+    sent()
+    job = Job.objects.get(pk=begun().pk)
+    out = StringIO()
+    with timezone.override("Asia/Tokyo"):
+        call_command("jobs", "show", str(job.pk), stdout=out)
+        for when in (job.created_at, job.log.get().at):
+            assert f"{timezone.localtime(when):%Y-%m-%d %H:%M:%S}" in out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
