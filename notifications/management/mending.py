@@ -30,8 +30,8 @@ MOST_IN_JSON = 1000
 PROGRESS = 1.0
 """Seconds between two lines of progress."""
 
-_STATES = {Job.State.STOPPED: 3}
-"""Exit statuses: a job that stopped before its end is no success, and no wrong use either."""
+_STATES = {Job.State.STOPPED: 3, Job.State.CANCELLED: 3}
+"""Exit statuses: a job that was stopped or cancelled is no success, and no wrong use either."""
 
 
 class MendingCommand(BaseCommand):
