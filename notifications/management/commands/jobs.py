@@ -13,7 +13,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
 from notifications import jobs
-from notifications.management.mending import answer
+from notifications.management.mending import answer, named
 from notifications.management.verbs import VerbCommand, add_changing, listing
 from notifications.models import Job, JobItem
 
@@ -92,7 +92,7 @@ class Command(VerbCommand):
             self.stdout.write(f"  {_moment(entry.at)}  {entry.text}{by}")
         for item in items:
             why = f": {item.why}" if item.why else ""
-            self.stdout.write(f"  {_target(item)}  {item.subject}  {item.outcome}{why}")
+            self.stdout.write(f"  {named(item)}  {item.outcome}{why}")
 
     def _halt(
         self, job: Job, *, cancel: bool, by: str, reason: str, dry_run: bool, **_options: Any
@@ -134,10 +134,6 @@ def _row(job: Job) -> dict[str, Any]:
 
 def _moment(when: datetime) -> str:
     return timezone.localtime(when).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _target(item: JobItem) -> str:
-    return str(item.delivery_id or item.dead_letter_id or item.event_id)
 
 
 def _item(item: JobItem) -> dict[str, Any]:
