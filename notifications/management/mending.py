@@ -21,7 +21,7 @@ from notifications import jobs
 from notifications.filters import moment
 from notifications.jobs import Outcome, Verdict, Work
 from notifications.management.verbs import add_changing
-from notifications.models import Job
+from notifications.models import Job, JobItem
 
 SHOWN = 20
 """Items that are named in words; in JSON, MOST_IN_JSON."""
@@ -30,8 +30,8 @@ MOST_IN_JSON = 1000
 PROGRESS = 1.0
 """Seconds between two lines of progress."""
 
-_STATES = {Job.State.STOPPED: 3}
-"""Exit statuses: a job that stopped before its end is no success, and no wrong use either."""
+_STATES = {Job.State.STOPPED: 3, Job.State.CANCELLED: 3}
+"""Exit statuses: a job that was stopped or cancelled is no success, and no wrong use either."""
 
 
 class MendingCommand(BaseCommand):
@@ -134,8 +134,8 @@ class MendingCommand(BaseCommand):
             self.stdout.write(json.dumps({**answer, "items": items[:MOST_IN_JSON]}))
             return
         for subject, verdict in tried[:SHOWN]:
-            named = "  ".join(str(value) for value in self.row(subject).values() if value != "")
-            self.stdout.write(f"{named}  would be {_said(verdict)}")
+            words = "  ".join(str(value) for value in self.row(subject).values() if value != "")
+            self.stdout.write(f"{words}  would be {_said(verdict)}")
         if len(tried) > SHOWN:
             self.stdout.write(f"… and {len(tried) - SHOWN} more")
         self.stdout.write(f"{jobs.summary(Job(counts=counts))}. Nothing was done.")
@@ -171,7 +171,7 @@ class MendingCommand(BaseCommand):
     def _conclude(self, job: Job) -> None:
         told = job.items.exclude(why="").order_by("id")
         for item in told[:SHOWN]:
-            self.stdout.write(f"  {item.subject}  {item.get_outcome_display()}: {item.why}")
+            self.stdout.write(f"  {named(item)}  {item.get_outcome_display()}: {item.why}")
         if (more := told.count() - SHOWN) > 0:
             self.stdout.write(f"  … and {more} more: manage.py jobs show {job.pk}")
         self.stdout.write(f"job {job.pk} is {job.get_state_display()}: {jobs.summary(job)}")
@@ -197,9 +197,14 @@ def answer(job: Job) -> dict[str, Any]:
     }
 
 
+def named(item: JobItem) -> str:
+    """What an item is about: its id, for many have one subject and some none."""
+    return f"{item.delivery_id or item.dead_letter_id or item.event_id}  {item.subject}".rstrip()
+
+
 def add_named(parser: CommandParser, name: str, help: str, kind: Any = str) -> None:
-    """A filter that may be given several values."""
-    parser.add_argument(f"--{name}", nargs="+", default=[], type=kind, help=help)
+    """A filter that may be given several values, at once or one after the other."""
+    parser.add_argument(f"--{name}", nargs="+", action="extend", default=[], type=kind, help=help)
 
 
 def uuid_text(text: str) -> str:

@@ -232,6 +232,14 @@ def test_what_is_no_event_is_refused_with_the_reason(body: str) -> None:
     assert not Dispatch.objects.exists()
 
 
+def test_a_refused_letter_is_named_also_when_it_has_no_subject() -> None:
+    number = buried("not JSON")
+    assert f"  {number}  refused: its consumer" in redrive("--queue", "email", "--reason", "x")
+    out = StringIO()
+    call_command("jobs", "show", str(Job.objects.get().pk), stdout=out)
+    assert f"  {number}  refused: its consumer" in out.getvalue()
+
+
 def test_an_event_that_nobody_knows_yet_is_refused() -> None:
     outcome, why = only_item(buried(replace(letter(), type="order.vanished")))
     assert (outcome, "unknown_event" in why) == ("refused", True)
@@ -349,6 +357,7 @@ def test_a_dry_run_changes_nothing(town: Town) -> None:
     [
         (["--queue", "sms"], 1),
         (["--queue", "email", "sms"], 3),
+        (["--queue", "email", "--queue", "sms"], 3),
         (["--queue", "email"], 2),
         (["--queue", "email-bulk"], 1),
         (["--event-type", "order.created"], 3),

@@ -387,6 +387,29 @@ def test_jobs_are_listed_shown_stopped_and_cancelled() -> None:
     assert not Dispatch.objects.exists()
 
 
+def test_a_job_that_is_cancelled_elsewhere_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent()
+    job = begun()
+
+    def cancelled(work: Any, job_id: int, **_: Any) -> Job:
+        return jobs.halt(job_id, by="ada", cancel=True)
+
+    monkeypatch.setattr(jobs, "run", cancelled)
+    with pytest.raises(SystemExit) as ended:
+        resend("--job", job.pk, reason="")
+    assert ended.value.code == 3
+
+
+def test_jobs_say_when_in_the_time_zone_of_the_shop() -> None:
+    sent()
+    job = Job.objects.get(pk=begun().pk)
+    out = StringIO()
+    with timezone.override("Asia/Tokyo"):
+        call_command("jobs", "show", str(job.pk), stdout=out)
+        for when in (job.created_at, job.log.get().at):
+            assert f"{timezone.localtime(when):%Y-%m-%d %H:%M:%S}" in out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

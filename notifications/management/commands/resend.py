@@ -31,7 +31,12 @@ class Command(MendingCommand):
         add_named(parser, "event-type", "about events of these types")
         add_named(parser, "channel", "over these channels")
         parser.add_argument(
-            "--state", nargs="+", default=[], choices=Delivery.State.values, help="in these states"
+            "--state",
+            nargs="+",
+            action="extend",
+            default=[],
+            choices=Delivery.State.values,
+            help="in these states",
         )
         parser.add_argument(
             "--override",

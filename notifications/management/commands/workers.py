@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error as DatabaseError
 
 from notifications.models import WorkerProcess
 
@@ -28,9 +29,12 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, **options: Any) -> None:
-        WorkerProcess.objects.mark_lost()
-        shown = WorkerProcess.objects.of_late(ended_within=ENDED_WITHIN if options["all"] else None)
-        workers = list(shown)
+        ended_within = ENDED_WITHIN if options["all"] else None
+        try:
+            WorkerProcess.objects.mark_lost()
+            workers = list(WorkerProcess.objects.of_late(ended_within=ended_within))
+        except DatabaseError as error:
+            raise CommandError(f"The database refuses: {str(error).splitlines()[0]}") from None
         if options["json"]:
             self.stdout.write(json.dumps({"workers": [_as_json(worker) for worker in workers]}))
         elif workers:
