@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
+from django.utils import timezone
 
 MOST_REASON = 255
 """Characters of a reason, as the rows keep it."""
@@ -55,6 +57,11 @@ def add_changing(parser: argparse.ArgumentParser, *, reason: str = "", needed: b
         parser.add_argument("--reason", required=needed, type=reason_text, help=reason)
     parser.add_argument("--by", default="", help="who does it (the system's user)")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+
+
+def local_moment(when: datetime) -> str:
+    """In the shop's time zone, to the second."""
+    return timezone.localtime(when).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def reason_text(text: str) -> str:

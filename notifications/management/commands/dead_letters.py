@@ -19,7 +19,7 @@ from notifications import bodies, causes, discards, filters, keeper, retention
 from notifications.aws.errors import AWS_ERRORS, explain
 from notifications.discards import Answer
 from notifications.exceptions import NotProvisioned
-from notifications.management.verbs import VerbCommand, add_changing, listing
+from notifications.management.verbs import VerbCommand, add_changing, listing, local_moment
 from notifications.models import DeadLetter
 from notifications.models.dead_letter import DeadLetterQuerySet
 from notifications.redaction import redact
@@ -284,7 +284,7 @@ def _until(moment: datetime) -> str:
 
 
 def _moment(when: datetime | None) -> str:
-    return timezone.localtime(when).strftime("%Y-%m-%d %H:%M:%S") if when else "-"
+    return local_moment(when) if when else "-"
 
 
 def _when(text: str) -> datetime:

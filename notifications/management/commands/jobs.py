@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentTypeError
-from datetime import datetime
 from getpass import getuser
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
-from django.utils import timezone
 
 from notifications import jobs
 from notifications.management.mending import answer, named
-from notifications.management.verbs import VerbCommand, add_changing, listing
+from notifications.management.verbs import VerbCommand, add_changing, listing, local_moment
 from notifications.models import Job, JobItem
 
 LIMIT, MOST = 20, 1000
@@ -71,7 +69,7 @@ class Command(VerbCommand):
         stage = f" stage {job.stage}," if job.stage else ""
         return (
             f"{job.pk}  {job.kind:<8} {job.state:<10}{stage} {jobs.summary(job)} of {job.total}  "
-            f"by {job.actor}, {_moment(job.created_at)}: {job.reason}"
+            f"by {job.actor}, {local_moment(job.created_at)}: {job.reason}"
         )
 
     def _show(self, job: Job, *, limit: int, outcome: str | None, **options: Any) -> None:
@@ -89,7 +87,7 @@ class Command(VerbCommand):
         self.stdout.write(f"  filter {json.dumps(job.filter)}")
         for entry in entries:
             by = f" ({entry.by})" if entry.by else ""
-            self.stdout.write(f"  {_moment(entry.at)}  {entry.text}{by}")
+            self.stdout.write(f"  {local_moment(entry.at)}  {entry.text}{by}")
         for item in items:
             why = f": {item.why}" if item.why else ""
             self.stdout.write(f"  {named(item)}  {item.outcome}{why}")
@@ -130,10 +128,6 @@ def _job(number: int) -> Job:
 def _row(job: Job) -> dict[str, Any]:
     times = ("created_at", "moved_at", "finished_at")
     return {**answer(job), **{name: getattr(job, name) for name in times}}
-
-
-def _moment(when: datetime) -> str:
-    return timezone.localtime(when).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _item(item: JobItem) -> dict[str, Any]:

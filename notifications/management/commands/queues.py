@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from datetime import datetime
 from getpass import getuser
 from typing import Any
 
@@ -12,7 +11,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
 from notifications import breakers, consumers, pauses, rate_limits
-from notifications.management.verbs import VerbCommand, add_changing, listing
+from notifications.management.verbs import VerbCommand, add_changing, listing, local_moment
 from notifications.models import Breaker, Pause
 
 Row = dict[str, Any]
@@ -177,12 +176,12 @@ def _breaker(breaker: Breaker) -> Row:
 
 def _pause_words(pause: Row) -> str:
     what = f"{Pause.Kind(pause['kind']).label} {pause['name']}"
-    return f"{what} paused by {pause['by']} since {_moment(pause['since'])}: {pause['reason']}"
+    return f"{what} paused by {pause['by']} since {local_moment(pause['since'])}: {pause['reason']}"
 
 
 def _breaker_words(breaker: Row) -> str:
     return (
-        f"account {breaker['account']} left alone since {_moment(breaker['since'])}, "
+        f"account {breaker['account']} left alone since {local_moment(breaker['since'])}, "
         f"{breaker['failures']} failures: {breaker['error']}; next probe {_due_in(breaker)}"
     )
 
@@ -198,7 +197,3 @@ def _due(messages: int) -> str:
 
 def _messages(count: int) -> str:
     return f"{count} message{'' if count == 1 else 's'}"
-
-
-def _moment(when: datetime) -> str:
-    return timezone.localtime(when).strftime("%Y-%m-%d %H:%M:%S")
