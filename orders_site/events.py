@@ -12,11 +12,14 @@ from pydantic import Field
 from notifications.events import EventData, event
 
 TOPIC = "order-events"
+"""Orders and their payments: in a FIFO topic all events of an order keep their order."""
+STOCK_TOPIC = "stock-events"
 
 Id = Annotated[int, Field(gt=0, lt=2**63)]
 MinorUnits = Annotated[int, Field(ge=0, lt=2**63)]
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 Word = Annotated[str, Field(max_length=40)]
+Sku = Annotated[str, Field(min_length=1, max_length=40)]
 
 
 @event("order.created", subject="order/{order_id}", topic=TOPIC)
@@ -45,3 +48,51 @@ class OrderCancelled(EventData):
     order_id: Id
     customer_id: Id | None = None
     reason: Word | None = None
+
+
+@event("order.refunded", subject="order/{order_id}", topic=TOPIC)
+class OrderRefunded(EventData):
+    """The shop owes `amount_minor` back, as payments is to carry out: all that is left of what
+    was paid, where another publisher gives no amount."""
+
+    order_id: Id
+    customer_id: Id | None = None
+    refund_id: Id | None = None
+    amount_minor: MinorUnits | None = None
+    currency: CurrencyCode | None = None
+
+
+@event("order.unfulfillable", subject="order/{order_id}", topic=TOPIC)
+class OrderUnfulfillable(EventData):
+    """Stock is short of these: nothing was taken for the order."""
+
+    order_id: Id
+    skus: list[Sku]
+
+
+@event("payment.completed", subject="order/{order_id}", topic=TOPIC)
+class PaymentCompleted(EventData):
+    """The order's price was charged; `amount_minor` in minor units of `currency`."""
+
+    order_id: Id
+    payment_id: Id | None = None
+    amount_minor: MinorUnits
+    currency: CurrencyCode
+
+
+@event("payment.failed", subject="order/{order_id}", topic=TOPIC)
+class PaymentFailed(EventData):
+    """The charge was declined; `reason` is the payment provider's code."""
+
+    order_id: Id
+    payment_id: Id | None = None
+    reason: Word
+
+
+@event("stock.low", subject="sku/{sku}", topic=STOCK_TOPIC)
+class StockLow(EventData):
+    """What is on hand fell below the threshold at which more is ordered."""
+
+    sku: Sku
+    on_hand: Annotated[int, Field(ge=0)]
+    threshold: Annotated[int, Field(ge=0)]

@@ -10,9 +10,14 @@ from typing import Any
 from django.dispatch import receiver
 
 from notifications import outbox
-from orders_site.events import OrderCancelled, OrderCreated, OrderShipped
-from orders_site.orders.models import Order
-from orders_site.orders.signals import order_cancelled, order_created, order_shipped
+from orders_site.events import OrderCancelled, OrderCreated, OrderRefunded, OrderShipped
+from orders_site.orders.models import Order, Refund
+from orders_site.orders.signals import (
+    order_cancelled,
+    order_created,
+    order_refunded,
+    order_shipped,
+)
 
 
 @receiver(order_created, dispatch_uid="record order.created")
@@ -43,4 +48,18 @@ def record_cancelled(*, order: Order, **_: Any) -> None:
             order_id=order.pk, customer_id=order.customer_id, reason=order.cancel_reason
         ),
         time=order.cancelled_at,
+    )
+
+
+@receiver(order_refunded, dispatch_uid="record order.refunded")
+def record_refunded(*, order: Order, refund: Refund, **_: Any) -> None:
+    outbox.record(
+        OrderRefunded(
+            order_id=order.pk,
+            customer_id=order.customer_id,
+            refund_id=refund.pk,
+            amount_minor=refund.amount_minor,
+            currency=order.currency,
+        ),
+        time=refund.refunded_at,
     )

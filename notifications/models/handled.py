@@ -149,6 +149,13 @@ class HandledQuerySet(models.QuerySet["Handled"]):
             consumer, envelope, attempts=0, outcome=Handled.Outcome.DONE, error=None
         )
 
+    def enter(self, consumer: str, envelope: Envelope) -> bool:
+        """The same, within the transaction that does it. Whether it had not been done before."""
+        written = self._write(
+            consumer, envelope, attempts=0, outcome=Handled.Outcome.DONE, error=None
+        )
+        return written is not None
+
     def begin(self, consumer: str, envelope: Envelope) -> Begun | None:
         """The task is about to run, and has not ended until `ended` or `close_open` says so.
 
@@ -190,6 +197,21 @@ class HandledQuerySet(models.QuerySet["Handled"]):
         outcome: Handled.Outcome,
         error: BaseException | None,
     ) -> int:
+        written = self._write(consumer, envelope, attempts=attempts, outcome=outcome, error=error)
+        if written is None:  # done already, and it stays so
+            return self.attempts_of(consumer, envelope.id)
+        return written
+
+    def _write(
+        self,
+        consumer: str,
+        envelope: Envelope,
+        *,
+        attempts: int,
+        outcome: Handled.Outcome,
+        error: BaseException | None,
+    ) -> int | None:
+        """The attempts it has then; None, and nothing is written, where it is done already."""
         values = {
             **_identity(consumer, envelope),
             "attempts": attempts,
@@ -199,9 +221,7 @@ class HandledQuerySet(models.QuerySet["Handled"]):
         with connections[self.db].cursor() as cursor:
             cursor.execute(_UPSERT, values)
             row = cursor.fetchone()
-        if row:
-            return int(row[0])
-        return self.attempts_of(consumer, envelope.id)  # done already, and it stays so
+        return int(row[0]) if row else None
 
 
 def _identity(consumer: str, envelope: Envelope) -> dict[str, Any]:

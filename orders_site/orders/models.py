@@ -82,10 +82,19 @@ class Order(models.Model):
         LOST_IN_TRANSIT = "lost_in_transit", "the parcel was lost"
         RETURNED_TO_SENDER = "returned_to_sender", "the parcel came back"
 
+    REFUNDABLE = (State.PLACED, State.SHIPPED)
+    """Of a cancelled order all that was paid goes back without anybody's asking."""
+
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="orders")
     state = models.CharField(max_length=10, choices=State.choices, default=State.PLACED)
     currency = models.CharField(max_length=3, choices=_CURRENCIES)
     total_minor = models.BigIntegerField()
+    refunded_minor = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="Of the total, what its refunds owe back.",
+    )
     placed_at = models.DateTimeField()
     carrier = models.CharField(max_length=40, blank=True)
     tracking_code = models.CharField(max_length=64, blank=True)
@@ -97,9 +106,21 @@ class Order(models.Model):
     objects = OrderQuerySet.as_manager()
 
     class Meta:
-        constraints = [_amount("order_total_bounded", "total_minor")]
+        constraints = [
+            _amount("order_total_bounded", "total_minor"),
+            models.CheckConstraint(
+                condition=models.Q(
+                    refunded_minor__gte=0, refunded_minor__lte=models.F("total_minor")
+                ),
+                name="order_refunded_within_total",
+            ),
+        ]
         indexes = [models.Index(fields=["state", "id"], name="order_by_state")]
-        permissions = [("ship_order", "Can ship orders"), ("cancel_order", "Can cancel orders")]
+        permissions = [
+            ("ship_order", "Can ship orders"),
+            ("cancel_order", "Can cancel orders"),
+            ("refund_order", "Can refund orders"),
+        ]
 
     def __str__(self) -> str:
         return f"Order {self.pk}"
@@ -107,6 +128,17 @@ class Order(models.Model):
     @property
     def total(self) -> Money:
         return Money(self.currency, self.total_minor)
+
+    @property
+    def refunded(self) -> Money:
+        """What its refunds owe back, carried out or not. A cancellation's are not among them."""
+        return Money(self.currency, self.refunded_minor)
+
+    @property
+    def refundable(self) -> Money:
+        """What can still be refunded: nothing of a cancelled order, which is refunded as it is."""
+        left = self.total_minor - self.refunded_minor if self.state in self.REFUNDABLE else 0
+        return Money(self.currency, left)
 
     @property
     def can_ship(self) -> bool:
@@ -162,3 +194,32 @@ class OrderLine(models.Model):
     @property
     def total(self) -> Money:
         return self.unit_price * self.quantity
+
+
+class Refund(models.Model):
+    """A part of an order's price, or all of it, that the shop owes back."""
+
+    class Reason(models.TextChoices):
+        DAMAGED = "damaged", "it arrived damaged"
+        RETURNED = "returned", "the customer sent it back"
+        GOODWILL = "goodwill", "goodwill"
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="refunds")
+    amount_minor = models.BigIntegerField(help_text="In minor units of the order's currency.")
+    reason = models.CharField(max_length=20, choices=Reason.choices)
+    refunded_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(amount_minor__gte=1, amount_minor__lte=MAX_AMOUNT),
+                name="refund_amount_bounded",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} of order {self.order_id}"
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.order.currency, self.amount_minor)

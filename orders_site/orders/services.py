@@ -11,7 +11,7 @@ from django.utils import timezone
 from orders_site.customers.models import Customer
 from orders_site.orders import signals
 from orders_site.orders.exceptions import IllegalTransition, OrderRefused
-from orders_site.orders.models import MAX_QUANTITY, Order, OrderLine, Product
+from orders_site.orders.models import MAX_QUANTITY, Order, OrderLine, Product, Refund
 from orders_site.orders.money import Money
 
 MAX_LINES = 100
@@ -79,6 +79,38 @@ def cancel_order(*, order: Order, reason: str) -> Order:
         _now_reads(order, state=Order.State.CANCELLED, cancel_reason=why, cancelled_at=at)
         signals.order_cancelled.send(sender=Order, order=order)
     return order
+
+
+def refund_order(*, order: Order, reason: str, amount: Money | None = None) -> Refund:
+    """Owe the customer `amount`, or all that is left, for one of Refund.Reason.
+
+    Never more than the order's total in all. Raises IllegalTransition when the order is cancelled
+    (all that was paid goes back then), OrderRefused for an unknown reason or too much.
+    """
+    if reason not in Refund.Reason.values:
+        raise OrderRefused(f"reason: {reason!r} is not one of {', '.join(Refund.Reason.values)}.")
+    with transaction.atomic():
+        _lock(order)
+        amount = order.refundable if amount is None else amount
+        if order.state not in Order.REFUNDABLE:
+            raise _illegal(order, "refunded")
+        if amount.currency != order.currency or not 1 <= amount.amount <= order.refundable.amount:
+            raise OrderRefused(
+                f"amount: {amount} of {order}; {order.refundable} can still be refunded."
+            )
+        order.refunded_minor += amount.amount
+        order.save(update_fields=["refunded_minor"])
+        refund = Refund.objects.create(
+            order=order, amount_minor=amount.amount, reason=reason, refunded_at=timezone.now()
+        )
+        signals.order_refunded.send(sender=Order, order=order, refund=refund)
+    return refund
+
+
+def _lock(order: Order) -> None:
+    """Bring the caller's copy up to date, as it stays until the transaction ends."""
+    row = Order.objects.select_for_update().filter(pk=order.pk)
+    _now_reads(order, **row.values("state", "refunded_minor").get())
 
 
 def _total(lines: list[Line]) -> Money:
