@@ -8,6 +8,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 from notifications.worker import broker
 from notifications.worker.backoff import back_off
@@ -30,6 +31,14 @@ _SENDERS = 6  # 10 ms to SQS and back: six threads delete 6,000 messages a secon
 _Key = tuple[str, bool]  # the queue, and whether it is deletion
 
 
+@dataclass(slots=True)
+class _Batch:
+    """What waits to be sent together, since when (monotonic seconds)."""
+
+    changes: list[Change] = field(default_factory=list)
+    since: float = field(default_factory=time.monotonic)
+
+
 class Acknowledger:
     """Collects changes per queue; a batch goes at ten messages or after DELAY.
 
@@ -41,7 +50,8 @@ class Acknowledger:
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
         self._lock = threading.Lock()
-        self._open: defaultdict[_Key, list[Change]] = defaultdict(list)
+        self._open: defaultdict[_Key, _Batch] = defaultdict(_Batch)
+        self._looked_after: set[_Key] = set()
         self._parked: dict[str, Change] = {}
         self._closing = False
         self._threads = Threads("acknowledge", _SENDERS)
@@ -93,19 +103,36 @@ class Acknowledger:
             if change.received.extending:
                 self._parked[change.received.handle] = change
                 return
-            batch = self._open[key]
-            batch.append(change)
-            full, first = len(batch) >= broker.BATCH or self._closing, len(batch) == 1
+            changes = self._open[key].changes
+            changes.append(change)
+            full = len(changes) >= broker.BATCH or self._closing
+            alone = not full and key not in self._looked_after
+            if alone:
+                self._looked_after.add(key)
         if full:
             self._send_open(key)
-        elif first:
-            self._timer.after(DELAY, lambda: self._send_open(key))
+        elif alone:
+            self._timer.after(DELAY, lambda: self._look_after(key))
+
+    def _look_after(self, key: _Key) -> None:
+        """Send what has waited long enough; a batch that was begun since has its own DELAY."""
+        with self._lock:
+            batch = self._open.get(key)
+            wait = batch.since + DELAY - time.monotonic() if batch else 0.0
+            again = wait > 0 and not self._closing  # closed, the timer would ask at once, for ever
+            if not again:
+                self._looked_after.discard(key)
+        if again:
+            self._timer.after(wait, lambda: self._look_after(key))
+        else:
+            self._send_open(key)
 
     def _send_open(self, key: _Key) -> None:
         with self._lock:
-            batch = self._open.pop(key, [])
-        for start in range(0, len(batch), broker.BATCH):
-            self._submit(key, batch[start : start + broker.BATCH], tries=0)
+            batch = self._open.pop(key, None)
+        changes = batch.changes if batch else []
+        for start in range(0, len(changes), broker.BATCH):
+            self._submit(key, changes[start : start + broker.BATCH], tries=0)
 
     def _submit(self, key: _Key, batch: list[Change], tries: int) -> None:
         self._threads.submit(lambda: self._send(key, batch, tries))

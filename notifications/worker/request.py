@@ -31,6 +31,7 @@ from celery.worker import state
 
 from notifications import consumers
 from notifications.dead_letters import Failure
+from notifications.worker.crew import crew_of
 from notifications.worker.database import DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ class Request(_CeleryRequest):
     def execute_using_pool(self, pool: Any, **kwargs: Any) -> Any:
         """Give the task to the pool, unless its message has been given back meanwhile."""
         if not pool.uses_semaphore:
-            return pool.apply_async(self._run_in_thread, callback=_nothing)
+            crew_of(pool).put(self._run_in_thread)
+            return None
         if not self._start(in_thread=False):
             raise TaskRevokedError(self.id)  # frees the place that was taken in the pool
         result = pool.apply_async(
@@ -181,7 +183,3 @@ def _exception(exc_info: ExceptionInfo) -> Any:
     # A child's exception comes wrapped; billiard's stubs do not know the wrapper.
     wrapper: type[Any] = einfo.ExceptionWithTraceback  # type: ignore[attr-defined]
     return error.exc if isinstance(error, wrapper) else error
-
-
-def _nothing(result: None) -> None:
-    pass
