@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.chaos.troubles import (
     BROKER,
+    DECLINES,
     OUTAGES,
     REFUSALS,
     SINGLES,
@@ -61,12 +62,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Cast:
-    """Whom trouble may befall: the names of our processes, and the channels."""
+    """Whom trouble may befall: our processes, the channels, and who takes payments; by name."""
 
     workers: Sequence[str]
     relays: Sequence[str]
     web: str
     channels: Sequence[str]
+    payments: Sequence[str] = ()
 
 
 BROKER_PART, DATABASE_PART = "fauxqs", "postgres"
@@ -101,15 +103,30 @@ def _sends(dice: Random, seconds: float, cast: Cast) -> Iterator[Step]:
     yield _script(dice, dice.uniform(0, seconds), TOKEN, Behaviour("server_error"))
 
 
+def _payments(dice: Random, seconds: float, cast: Cast) -> Iterator[Step]:
+    """Who takes payments fails as the others do, declines cards, and is away twice."""
+    for provider in cast.payments:
+        for at in _moments(dice, seconds, shortest=0.5, longest=2.5):
+            yield _script(dice, at, provider, dice.choice((*SINGLES, *DECLINES)))
+        for third in range(3):
+            at = seconds * (third + dice.random()) / 3
+            yield _script(dice, at, provider, dice.choice(DECLINES))
+        yield from _away(dice, seconds, provider)
+
+
 def _outages(dice: Random, seconds: float, cast: Cast) -> Iterator[Step]:
-    """Each provider is away twice for a while."""
+    """Each channel's provider is away twice for a while."""
     for channel in cast.channels:
-        for half in (0.0, seconds / 2):
-            begin = half + dice.uniform(0.0, seconds / 4)
-            end = begin + dice.uniform(seconds / 40, seconds / 15)
-            away = dice.choice(OUTAGES)
-            yield Step(_rounded(begin), Verb.DOWN, channel, away.words)
-            yield Step(_rounded(end), Verb.UP, channel)
+        yield from _away(dice, seconds, channel)
+
+
+def _away(dice: Random, seconds: float, provider: str) -> Iterator[Step]:
+    for half in (0.0, seconds / 2):
+        begin = half + dice.uniform(0.0, seconds / 4)
+        end = begin + dice.uniform(seconds / 40, seconds / 15)
+        away = dice.choice(OUTAGES)
+        yield Step(_rounded(begin), Verb.DOWN, provider, away.words)
+        yield Step(_rounded(end), Verb.UP, provider)
 
 
 def _broker(dice: Random, seconds: float, cast: Cast) -> Iterator[Step]:
@@ -146,6 +163,7 @@ TROUBLES: Mapping[str, Plan] = {
     "processes": _processes,
     "sends": _sends,
     "outages": _outages,
+    "payments": _payments,
     "broker": _broker,
     "broker restarts": _broker_restarts,
     "database restarts": _database_restarts,
