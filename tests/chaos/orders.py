@@ -9,9 +9,10 @@ from orders_site.demo.manifest import Call, Manifest
 from tests.chaos import receipts
 from tests.chaos.ground import Ground
 from tests.chaos.house import cast_of, crew
-from tests.chaos.scenario import CHANNELS, Scenario
+from tests.chaos.scenario import Scenario
 from tests.chaos.schedule import Step, plan
 from tests.chaos.shoppers import Shopper, Shoppers
+from tests.chaos.troubles import PAYMENTS
 
 PER_SECOND = 14
 """Orders: about two thirds of what one machine with two cores can place, tell and kill beside."""
@@ -31,14 +32,14 @@ class Orders(Scenario):
 
     @property
     def members(self) -> Mapping[str, Sequence[str | Path]]:
-        return crew(CHANNELS, small=self.size < SMALL)
+        return crew(small=self.size < SMALL)
 
     @property
     def seconds(self) -> float:
         return max(SHORTEST, self.size / PER_SECOND)
 
     def plan(self) -> tuple[Step, ...]:
-        return plan(self.seed, self.seconds, cast_of(self.members, CHANNELS))
+        return plan(self.seed, self.seconds, cast_of(self.members, payments=[PAYMENTS]))
 
     def furnish(self, ground: Ground) -> None:
         from orders_site.orders.samples import Samples
@@ -89,11 +90,16 @@ class Orders(Scenario):
         from orders_site.orders.models import Order
 
         orders = Order.objects.in_bulk()
-        kept = {"placed": "placed_at", "ship": "shipped_at", "cancel": "cancelled_at"}
+        kept = {
+            "placed": "placed_at",
+            "ship": "shipped_at",
+            "cancel": "cancelled_at",
+            "refund": "refunded_minor",
+        }
         return [
             f"order {order}: {verb} was said to be done, and is not"
             for verb, order in self._shoppers.acknowledged
-            if order not in orders or getattr(orders[order], kept[verb]) is None
+            if order not in orders or not getattr(orders[order], kept[verb])
         ]
 
 

@@ -11,6 +11,7 @@ from tests.chaos.ground import Ground
 from tests.chaos.schedule import Step
 
 CHANNELS = ("email", "sms", "whatsapp", "push")
+SERVICES = ("payments", "inventory", "analytics")
 
 
 class Scenario(ABC):
