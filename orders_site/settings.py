@@ -22,6 +22,9 @@ SHOP = {
     "support_email": os.environ.get("SHOP_SUPPORT_EMAIL", "help@shop.example"),
 }
 
+ANALYTICS = {"kept_days": 400}
+"""For how many days each event is kept by itself; the daily figures made of them stay."""
+
 DATABASES = {
     "default": environment.database(
         os.environ.get("DATABASE_URL", ""),
@@ -42,6 +45,8 @@ INSTALLED_APPS = [
     "orders_site",
     "orders_site.customers",
     "orders_site.orders",
+    "orders_site.inventory",
+    "orders_site.analytics",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
