@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "orders_site.orders",
     "orders_site.inventory",
     "orders_site.analytics",
+    "orders_site.payments",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -97,6 +98,11 @@ STATIC_ROOT = os.environ.get("DJANGO_STATIC_ROOT")  # set it to collect files fo
 WHITENOISE_USE_FINDERS = True  # the admin's files are served from their packages, no collectstatic
 
 CELERY_RESULT_BACKEND = "django-db"  # failed tasks, for the admin; success costs no row
+
+PAYMENTS = {  # the arguments of `orders_site.payments.httpx_provider.HttpxProvider`
+    "endpoint": os.environ.get("PAYMENT_ENDPOINT", ""),
+    "api_key": os.environ.get("PAYMENT_API_KEY", ""),
+}
 
 NOTIFICATIONS = {
     "PREFIX": os.environ.get("NOTIFICATIONS_PREFIX", "dev"),
