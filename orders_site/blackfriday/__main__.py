@@ -6,6 +6,8 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import django
@@ -34,15 +36,16 @@ def main() -> int:
     if not console.is_terminal:
         console.width = 120  # a log has no edge
     os.chdir(ROOT)
+    tell = partial(console.print, markup=False, soft_wrap=True)
     home = LOCAL / "blackfriday"
     home.mkdir(parents=True, exist_ok=True)
     try:
         with (
             stopped_by_signals(),
             tempfile.TemporaryDirectory(dir=home) as directory,
-            Stack(Path(directory), shared=LOCAL, given={}, tell=console.print) as stack,
+            Stack(Path(directory), shared=LOCAL, given={}, tell=tell) as stack,
         ):
-            return _run(stack, given, console)
+            return _run(stack, given, console, tell)
     except (PartFailed, ProcessFailed) as failure:
         print(failure, file=sys.stderr)
         return 2
@@ -50,14 +53,18 @@ def main() -> int:
         return 130
 
 
-def _run(stack: Stack, given: argparse.Namespace, console: Console) -> int:
+def _run(
+    stack: Stack, given: argparse.Namespace, console: Console, tell: Callable[[str], None]
+) -> int:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]  # nobody's real account
     os.environ.update({**RATES, **os.environ, **stack.environment})
     os.environ["DJANGO_SETTINGS_MODULE"] = "orders_site.settings"
     django.setup()
 
     from orders_site.blackfriday.story import Story, Unfinished
 
-    story = Story(stack, orders=given.orders, seed=given.seed, tell=console.print)
+    story = Story(stack, orders=given.orders, seed=given.seed, tell=tell)
     try:
         outcome = story.play()
     except Unfinished as error:

@@ -28,8 +28,8 @@ MOST_SHOWN = 10
 
 @dataclass(frozen=True)
 class Outcome:
-    """lost: orders that were never charged, messages that never arrived, events that analytics never
-    had. processed_twice: those of which there was more than one. Lags in seconds.
+    """lost: orders that were never charged, messages that never arrived, events that analytics
+    never had. processed_twice: those of which there was more than one. Lags in seconds.
 
     processed_after: the bad orders that were charged once, after the mend. payments_lag_p95: of all
     but those, from the order to its charge. wrong: whatever else is not as it should be, in words.

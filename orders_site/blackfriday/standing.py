@@ -17,12 +17,14 @@ from orders_site.demo.manifest import Call, Manifest
 from orders_site.demo.underway import messages_under_way
 from orders_site.orders.models import Order
 
+CHANNELS = ("email", "sms", "whatsapp", "push")
+
 
 @dataclass(frozen=True)
 class Standing:
     """charged: orders. told: messages that a provider took. behind: events that analytics has not
-    recorded; lag: seconds, of the oldest of them. waiting: events that are not out yet, and
-    messages on the queues; among them those that analytics has not read."""
+    recorded; lag: seconds, of the oldest of them. waiting: events that are not out yet, messages on
+    everybody else's queues, and dead letters that no relay has fetched yet."""
 
     orders: int
     charged: int
@@ -44,15 +46,12 @@ class Standing:
             self.waiting,
         )
 
-    @property
-    def is_at_rest(self) -> bool:
-        return not (self.behind or self.waiting)
-
     def __str__(self) -> str:
-        analytics = f"analytics is {self.behind:,} events behind, {self.lag:.0f} s"
+        behind = f"{self.behind:,} events behind, {self.lag:.0f} s"
+        analytics = behind if self.behind else "up to date"
         return (
             f"{self.orders:,} orders, {self.charged:,} charged, {self.told:,} messages told, "
-            f"{self.dead_letters} dead letters; {analytics if self.behind else 'analytics is up to date'}"
+            f"{self.dead_letters} dead letters; analytics is {analytics}"
         )
 
 
@@ -76,7 +75,9 @@ class Watch:
             dead_letters=DeadLetter.objects.filter(state=DeadLetter.State.OPEN).count(),
             behind=behind.count(),
             lag=lag.total_seconds(),
-            waiting=_unpublished() + messages_under_way() + _in_dead_letter_queues(),
+            waiting=_unpublished()
+            + messages_under_way(without=["analytics"])
+            + _in_dead_letter_queues(),
         )
 
     def told_all_but(self, unpaid: Collection[int]) -> bool:
@@ -91,9 +92,6 @@ class Watch:
         return all(
             call.event_type == "payment.completed" and call.subject in excepted for call in left
         )
-
-
-CHANNELS = ("email", "sms", "whatsapp", "push")
 
 
 def _unpublished() -> int:

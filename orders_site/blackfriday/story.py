@@ -20,7 +20,10 @@ from orders_site.blackfriday.crew import Crew
 from orders_site.blackfriday.outcome import Outcome
 from orders_site.blackfriday.sale import BAD, CURRENCY, Sale
 from orders_site.blackfriday.standing import Standing, Watch
+from orders_site.demo import books
 from orders_site.demo.manifest import Manifest
+from orders_site.inventory.services import stock_product
+from orders_site.orders.samples import Samples
 
 LOOK = 0.25
 SAID_EVERY = 5.0
@@ -28,6 +31,9 @@ PATIENCE = 180.0
 """Seconds in which nothing at all moves, after which the rest is not waited for."""
 QUIET = 2.0
 """Seconds to look on after the last of it: what is done twice would be done now."""
+
+PLENTY = 1_000_000
+"""Pieces of everything."""
 
 Tell = Callable[[str], None]
 
@@ -54,6 +60,7 @@ class Story:
         call_command("provision", verbosity=0)
         send_receipts(self._stack.environment, topology.current().topic(receipts.NAME).physical)
         crew = Crew(self._stack)
+        self._keep_stock()
         with (
             SandboxClient(self._stack.environment["PROVIDER_SANDBOX_URL"]) as self._sandbox,
             closing(self._manifest),
@@ -73,8 +80,15 @@ class Story:
                 dead_lettered=dead["count"],
                 redriven=redriven,
                 mended_at=mended_at,
+                stocked=self._stocked,
                 seconds=time.monotonic() - began,
             )
+
+    def _keep_stock(self) -> None:
+        for offer in Samples(self._seed).catalogue().values():
+            for product in offer:
+                stock_product(product=product, on_hand=PLENTY)
+        self._stocked = books.on_hand()
 
     def _open_the_day(self, crew: Crew) -> None:
         self._tell("starting the relay and the workers; nobody starts the one for analytics …")
@@ -94,6 +108,7 @@ class Story:
                 not sale.is_alive()
                 and now.orders == self._orders
                 and now.dead_letters == BAD
+                and not now.waiting
                 and self._watch.told_all_but(sale.bad)
             )
 
@@ -129,7 +144,7 @@ class Story:
     def _let_analytics_catch_up(self, crew: Crew) -> None:
         self._tell("\nSomebody starts the worker for analytics")
         crew.call_the_latecomer()
-        self._wait("analytics to catch up", lambda now: now.is_at_rest)
+        self._wait("analytics to catch up", lambda now: not (now.behind or now.waiting))
         end = time.monotonic() + QUIET
         self._wait("the last second thoughts", lambda now: time.monotonic() > end)
 

@@ -1,7 +1,7 @@
-"""The books that are judged: the shop's orders and its shelf, and the payment provider's own ledger.
+"""The books that are judged: the shop's orders, its shelf, and the payment provider's own ledger.
 
-Of what payments and inventory have written down for themselves, only the count on the shelf is read,
-and which orders were said to be short.
+Of what payments and inventory have written down for themselves, only the count on the shelf is
+read, and which orders were said to be short.
 """
 
 from __future__ import annotations
@@ -37,17 +37,13 @@ def takings(charges: Collection[Charge]) -> Iterator[Taking]:
             yield Taking(order_of(charge), charge.amount, charge.refunded)
 
 
-
-
 def parcels() -> Iterator[Parcel]:
     """Every order. A cancelled one holds nothing, unless its parcel was lost; one that was short
     took nothing."""
     wanted: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for order_id, sku, quantity in OrderLine.objects.values_list("order_id", "sku", "quantity"):
         wanted[order_id][sku] += quantity
-    short = set(
-        Event.objects.filter(type="order.unfulfillable").values_list("subject", flat=True)
-    )
+    short = set(Event.objects.filter(type="order.unfulfillable").values_list("subject", flat=True))
     for order in Order.objects.order_by("pk"):
         brought_back = (
             order.state == Order.State.CANCELLED

@@ -1,4 +1,4 @@
-"""Was every order paid once, and given back what it is owed? The provider's word against the shop's.
+"""Was each order paid once, and given back what is owed? The provider's word against the shop's.
 
 As in `orders_site.demo.verdict`, nothing here looks at the payments that the shop has written down:
 it is told what was sold, and what the payment provider took and gave back.

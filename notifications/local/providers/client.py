@@ -97,6 +97,14 @@ class SandboxClient:
         """Throttle whatever comes faster; None lifts the limit."""
         self._post("/sandbox/limit", {"channel": channel, "per_second": per_second})
 
+    def refuse_currency(self, currency: str) -> None:
+        """The payment account does not take it: charges are refused, and leave no trace."""
+        self._post("/sandbox/currency", {"currency": currency, "taken": False})
+
+    def take_currency(self, currency: str) -> None:
+        """The payment account takes it again."""
+        self._post("/sandbox/currency", {"currency": currency, "taken": True})
+
     def send_receipts(self, *, endpoint: str, topic: str) -> None:
         """Say later what became of each message, to the topic of that ARN, until a reset."""
         self._post("/sandbox/receipts", {"endpoint": endpoint, "topic": topic})

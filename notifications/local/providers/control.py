@@ -23,6 +23,7 @@ def add_routes(app: web.Application, sandbox: Sandbox) -> None:
     app.router.add_post("/sandbox/script", controls.script)
     app.router.add_post("/sandbox/script/forget", controls.forget_script)
     app.router.add_post("/sandbox/limit", controls.limit)
+    app.router.add_post("/sandbox/currency", controls.currency)
     app.router.add_post("/sandbox/receipts", controls.receipts)
     app.router.add_post("/sandbox/receipts/script", controls.script_receipts)
     app.router.add_post("/sandbox/reset", controls.reset)
@@ -77,6 +78,15 @@ class _Controls:
         if per_second is not None and (not isinstance(per_second, int | float) or per_second <= 0):
             raise _wrong("per_second must be a number above 0, or null for no limit.")
         self._sandbox.limit(channel, per_second)
+        return web.Response(status=204)
+
+    async def currency(self, request: web.Request) -> web.Response:
+        asked = await _asked(request)
+        currency, taken = asked.get("currency"), asked.get("taken")
+        if not isinstance(currency, str) or not isinstance(taken, bool):
+            raise _wrong("currency must be a text, and taken true or false.")
+        refused = self._sandbox.refused_currencies
+        (refused.discard if taken else refused.add)(currency)
         return web.Response(status=204)
 
     async def receipts(self, request: web.Request) -> web.Response:

@@ -72,6 +72,9 @@ class _Desk:
             return _declined(row) if row["status"] == "declined" else _json(201, _charge(row))
 
         known = self._sandbox.ledger.charge_under(asked.key)
+        if known is None and asked.currency in self._sandbox.refused_currencies:
+            self._sandbox.refused(PAYMENTS)
+            return _error("currency_not_supported", message="The account does not take it.")
         return await self._play(request, asked.key, make, known=known is not None)
 
     async def refund(self, request: web.Request) -> web.StreamResponse:

@@ -56,6 +56,7 @@ class Sandbox:
         self.script = Script()
         self.receipts = Receipts()
         self.limits: dict[str, RateLimit] = {}
+        self.refused_currencies: set[str] = set()
         self.outcomes: Counter[tuple[str, str]] = Counter()
         self.edition = str(uuid4())  # another after each reset: the page then starts over
 
@@ -71,6 +72,10 @@ class Sandbox:
     def malformed(self, channel: str) -> None:
         """Count a request that no provider would have understood."""
         self.outcomes[channel, "malformed"] += 1
+
+    def refused(self, channel: str) -> None:
+        """Count a request that the account, as it is set up, does not allow."""
+        self.outcomes[channel, Behaviour.REFUSE.value] += 1
 
     def replayed(self, channel: str) -> None:
         """Count a request that got the answer of the one before it under the same key."""
@@ -103,6 +108,7 @@ class Sandbox:
         self.script.clear()
         self.receipts.clear()
         self.limits.clear()
+        self.refused_currencies.clear()
         self.outcomes.clear()
         self.store.clear()
         self.edition = str(uuid4())

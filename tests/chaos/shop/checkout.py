@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from django.db import transaction
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -60,13 +61,15 @@ def cancel(request: HttpRequest, order: int) -> JsonResponse:
 @require_POST
 def refund(request: HttpRequest, order: int) -> JsonResponse:
     """{"half": whether half of the price, else all that is left}. 409: it is owed already."""
-    found = Order.objects.get(pk=order)
-    half = Money(found.currency, found.total_minor // 2)
-    amount = half if json.loads(request.body)["half"] else None
+    wants_half = json.loads(request.body)["half"]
     try:
-        if found.refunded_minor:  # an earlier try, whose answer was lost
-            return JsonResponse({"owed": found.refunded_minor}, status=409)
-        refund_order(order=found, reason=Refund.Reason.GOODWILL, amount=amount)
+        with transaction.atomic():
+            found = Order.objects.select_for_update().get(pk=order)
+            if found.refunded_minor:  # by an earlier try, whose answer was lost
+                return JsonResponse({"owed": found.refunded_minor}, status=409)
+            half = Money(found.currency, found.total_minor // 2)
+            amount = half if wants_half else None
+            refund_order(order=found, reason=Refund.Reason.GOODWILL, amount=amount)
     except (IllegalTransition, OrderRefused) as error:
         return JsonResponse({"error": str(error)}, status=409)
     return JsonResponse({"order": order})
