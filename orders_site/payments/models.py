@@ -36,7 +36,7 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         somebody may still be asking the provider about it."""
         row = self.select_for_update().filter(order_id=order_id)
         payment = row.annotate(held_for=F("lease_until") - Now()).first()
-        held_for = payment.held_for if payment else None
+        held_for: timedelta | None = vars(payment)["held_for"] if payment else None
         return payment, max(0.0, held_for.total_seconds()) if held_for else 0.0
 
     def void(self, payment: Payment) -> bool:
