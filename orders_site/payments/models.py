@@ -247,6 +247,19 @@ class PaymentRefund(models.Model):
     def __str__(self) -> str:
         return self.key
 
+    @property
+    def wanted(self) -> Money | None:
+        """None: all that is left."""
+        return self._money(self.wanted_minor)
+
+    @property
+    def amount(self) -> Money | None:
+        """What the provider is asked for; None until it is."""
+        return self._money(self.amount_minor)
+
+    def _money(self, minor: int | None) -> Money | None:
+        return None if minor is None else Money(self.order.currency, minor)
+
     def payable_of(self, left_minor: int) -> int:
         """How much of it can be given back while so much is left."""
         return left_minor if self.wanted_minor is None else min(self.wanted_minor, left_minor)
