@@ -19,7 +19,7 @@ from orders_site.blackfriday.sale import BAD, CURRENCY, Sale
 from orders_site.demo import books
 from orders_site.demo.manifest import Call, Manifest
 from orders_site.demo.shelf import astray
-from orders_site.demo.till import balance
+from orders_site.demo.balance import balance
 from orders_site.demo.verdict import judge
 from orders_site.orders.models import Order
 
@@ -62,7 +62,7 @@ class Outcome:
         seconds: float,
     ) -> Outcome:
         charges = sandbox.charges()
-        till = balance(books.sales(charges), books.takings(charges))
+        balanced = balance(books.sales(charges), books.takings(charges))
         told = judge(
             manifest,
             (Call(m.subject, m.event_type, m.channel, m.address) for m in sandbox.accepted()),
@@ -78,12 +78,12 @@ class Outcome:
             redriven=redriven,
             processed_after=sum(afterwards[reference] == 1 for reference in bad),
             processed_twice=[
-                *(f"order/{order} was charged twice" for order in till.charged_twice),
+                *(f"order/{order} was charged twice" for order in balanced.charged_twice),
                 *(f"{_named(call)} was told twice" for call in told.doubled),
                 *(f"event {event} was recorded twice" for event, n in recorded.items() if n > 1),
             ],
             lost=[
-                *(f"order/{order} was never charged" for order in till.uncharged),
+                *(f"order/{order} was never charged" for order in balanced.uncharged),
                 *(f"{_named(call)} was never told" for call in told.lost),
                 *(f"event {event} was never recorded" for event in events - recorded.keys()),
             ],
@@ -91,7 +91,7 @@ class Outcome:
             analytics_lag_max=_longest_way_to_analytics(),
             events=len(events),
             wrong=[
-                *till.off,
+                *balanced.off,
                 *astray(stocked, books.on_hand(), books.parcels()),
                 *(f"{_named(call)} was told, and nobody asked for it" for call in told.uncalled),
                 *(f"a dead letter is left: {letter.error}" for letter in _open_letters()),

@@ -1,80 +1,82 @@
-"""Was each order paid once, and given back what is owed? The provider's word against the shop's.
+"""What each order should have brought the shop, against the payment provider's word.
 
-As in `orders_site.demo.verdict`, nothing here looks at the payments that the shop has written down:
-it is told what was sold, and what the payment provider took and gave back.
+As in `orders_site.demo.manifest`, what judges is kept apart from what is judged: the sums are noted
+while the orders are placed, and compared with the provider's own charges.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from notifications.local.providers.client import Charge
+
+CHARGED = "succeeded"
 
 
-@dataclass(frozen=True)
-class Sale:
-    """An order as the shop's own table has it in the end. Amounts in minor units.
-
-    owed_back: by its refunds. excused: the provider said for good that it does not take it, or that
-    it gives nothing back, and somebody was told.
-    """
-
-    order: int
-    total: int
-    owed_back: int = 0
-    cancelled: bool = False
-    excused: bool = False
-
-    @property
-    def due(self) -> int:
-        """What the provider should have of it: of a cancelled one nothing, charged or not."""
-        return 0 if self.cancelled else self.total - self.owed_back
-
-
-@dataclass(frozen=True)
-class Taking:
-    """One charge that the provider made, and what of it has gone back."""
-
-    order: int
-    amount: int
-    refunded: int = 0
-
-
-@dataclass
 class Till:
-    """charged: orders. All the others must stay empty; `off` is in words."""
+    """Minor units that the shop should keep of each order of one run."""
 
-    charged: int = 0
-    uncharged: list[int] = field(default_factory=list)
-    charged_twice: list[int] = field(default_factory=list)
-    off: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.kept: dict[str, int] = {}
+
+    def sell(self, subject: str, amount: int) -> None:
+        self.kept[subject] = amount
+
+    def give_back(self, subject: str, amount: int) -> None:
+        """A part of what was paid goes back."""
+        self.kept[subject] -= amount
+
+    def call_off(self, subject: str) -> None:
+        """The order was cancelled: it is not charged, or all of it goes back."""
+        self.kept[subject] = 0
+
+
+@dataclass(frozen=True)
+class Takings:
+    """charged: charges made. refunded: of them, those of which something went back.
+    doubled: orders that were charged twice, or of which more went back than was paid.
+    unsettled: orders of which the shop keeps another sum than it should, or none yet."""
+
+    charged: int
+    refunded: int
+    doubled: tuple[str, ...]
+    unsettled: tuple[str, ...]
 
     @property
     def good(self) -> bool:
-        return not (self.uncharged or self.charged_twice or self.off)
+        return not (self.doubled or self.unsettled)
+
+    @property
+    def as_json(self) -> dict[str, int]:
+        return {
+            "charged": self.charged,
+            "refunded": self.refunded,
+            "doubled": len(self.doubled),
+            "unsettled": len(self.unsettled),
+        }
 
 
-def balance(sales: Iterable[Sale], takings: Iterable[Taking]) -> Till:
-    """Order by order."""
-    till, taken = Till(), defaultdict[int, list[Taking]](list)
-    for taking in takings:
-        taken[taking.order].append(taking)
-    for sale in sales:
-        charges = taken.pop(sale.order, [])
-        till.charged += bool(charges)
-        if len(charges) > 1:
-            till.charged_twice.append(sale.order)
-        elif charges:
-            till.off += _off(sale, charges[0])
-        elif sale.total and not (sale.cancelled or sale.excused):
-            till.uncharged.append(sale.order)
-    till.off += [f"order {order} was charged, and nobody placed it" for order in sorted(taken)]
-    return till
+def count(till: Till, charges: Iterable[Charge]) -> Takings:
+    """Per order; other runs' orders and charges that were declined are left out."""
+    of: defaultdict[str, list[Charge]] = defaultdict(list)
+    for charge in charges:
+        if charge.status == CHARGED and charge.reference in till.kept:
+            of[charge.reference].append(charge)
+    return Takings(
+        charged=sum(map(len, of.values())),
+        refunded=sum(charge.refunded > 0 for made in of.values() for charge in made),
+        doubled=tuple(sorted(subject for subject, made in of.items() if _doubled(made))),
+        unsettled=tuple(
+            sorted(
+                subject
+                for subject, kept in till.kept.items()
+                if sum(charge.amount - charge.refunded for charge in of[subject]) != kept
+            )
+        ),
+    )
 
 
-def _off(sale: Sale, charge: Taking) -> Iterator[str]:
-    if charge.amount != sale.total:
-        yield f"order {sale.order} cost {sale.total}, and {charge.amount} was charged"
-    kept = charge.amount - charge.refunded
-    if kept < 0 or (kept != sale.due and not (sale.excused and kept > sale.due)):
-        yield f"of order {sale.order} the provider keeps {kept}, and {sale.due} is due"
+def _doubled(made: list[Charge]) -> bool:
+    return len(made) > 1 or any(charge.refunded > charge.amount for charge in made)

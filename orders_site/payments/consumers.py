@@ -14,18 +14,13 @@ from notifications import inbox
 from notifications.channels.consumers import TRIED
 from notifications.consumers import Consumer, register
 from notifications.envelope import Envelope
-from notifications.exceptions import (
-    Busy,
-    NotificationError,
-    PermanentError,
-    ProviderPaused,
-    TransientError,
-)
+from notifications.exceptions import Busy
 from notifications.worker.task import EventTask
 from orders_site.payments import services
-from orders_site.payments.exceptions import AccountRefused, Held, PaymentError, ProviderAway
+from orders_site.payments.exceptions import Held, PaymentError
 from orders_site.payments.httpx_provider import configured
 from orders_site.payments.provider import Provider
+from orders_site.payments.watched_provider import WatchedProvider, translated
 
 CONSUMER = "payments"
 
@@ -46,7 +41,7 @@ register(
 @shared_task(name="payments.settle", **TRIED)
 def settle(self: EventTask, envelope: Envelope) -> None:
     """Charge, refund or call off: nine tries, as a channel has."""
-    handle(envelope, configured())
+    handle(envelope, WatchedProvider(configured(), CONSUMER))
 
 
 def handle(envelope: Envelope, provider: Provider) -> None:
@@ -57,8 +52,10 @@ def handle(envelope: Envelope, provider: Provider) -> None:
         services.settle(
             order_id=order_id, provider=provider, closing=partial(_enter_inbox, envelope)
         )
+    except Held as held:
+        raise Busy("its order is being settled", "held", min(held.seconds, LOOK_AGAIN)) from held
     except PaymentError as error:
-        raise _translated(error) from error
+        raise translated(error) from error
 
 
 def _wish(envelope: Envelope, order_id: int) -> None:
@@ -85,14 +82,3 @@ def _refund_key(envelope: Envelope) -> str:
 def _enter_inbox(envelope: Envelope) -> None:
     with inbox.once(CONSUMER, envelope):
         pass  # what it asked for is done, in this transaction or before it
-
-
-def _translated(error: PaymentError) -> NotificationError:
-    match error:
-        case Held():
-            return Busy("its order is being settled", "held", min(error.seconds, LOOK_AGAIN))
-        case AccountRefused():
-            return ProviderPaused(error.message, error.code, error.retry_after)
-        case ProviderAway():
-            return TransientError(error.message, error.code, error.retry_after)
-    return PermanentError(error.message, error.code)

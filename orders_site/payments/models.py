@@ -31,10 +31,13 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         )
         self.bulk_create([payment], ignore_conflicts=True)
 
-    def locked(self, order_id: int) -> Payment | None:
-        """The order's payment, as it stays until the transaction ends; `lease_left` with it."""
+    def locked(self, order_id: int) -> tuple[Payment | None, float]:
+        """The order's payment, as it stays until the transaction ends, and for how many seconds
+        somebody may still be asking the provider about it."""
         row = self.select_for_update().filter(order_id=order_id)
-        return row.annotate(lease_left=F("lease_until") - Now()).first()
+        payment = row.annotate(held_for=F("lease_until") - Now()).first()
+        held_for: timedelta | None = vars(payment)["held_for"] if payment else None
+        return payment, max(0.0, held_for.total_seconds()) if held_for else 0.0
 
     def void(self, payment: Payment) -> bool:
         """It will never be charged."""
@@ -104,9 +107,6 @@ class Payment(models.Model):
     settled_at = models.DateTimeField(null=True, blank=True)
 
     objects = PaymentQuerySet.as_manager()
-
-    lease_left: timedelta | None
-    """Of a locked one: how long somebody else may still be asking."""
 
     class Meta:
         constraints = [
@@ -246,6 +246,19 @@ class PaymentRefund(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def wanted(self) -> Money | None:
+        """None: all that is left."""
+        return self._money(self.wanted_minor)
+
+    @property
+    def amount(self) -> Money | None:
+        """What the provider is asked for; None until it is."""
+        return self._money(self.amount_minor)
+
+    def _money(self, minor: int | None) -> Money | None:
+        return None if minor is None else Money(self.order.currency, minor)
 
     def payable_of(self, left_minor: int) -> int:
         """How much of it can be given back while so much is left."""

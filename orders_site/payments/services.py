@@ -54,7 +54,7 @@ def call_off(*, order_id: int) -> None:
     order = _order(order_id)
     with transaction.atomic():
         Payment.objects.open(order, Payment.State.VOID)
-        payment = Payment.objects.locked(order_id)
+        payment, _ = Payment.objects.locked(order_id)
         if payment is None or Payment.objects.void(payment):
             return
         if payment.state in (Payment.State.CHARGING, Payment.State.COMPLETED):
@@ -143,9 +143,9 @@ def _next_step(
     order_id: int, provider: Provider, closing: Callable[[], object]
 ) -> _Charge | _Refund | None:
     """What the provider is to be asked next, claimed by a lease; None, closed, if nothing is."""
-    payment = Payment.objects.locked(order_id)
-    if payment is not None and payment.lease_left and payment.lease_left.total_seconds() > 0:
-        raise Held(payment.lease_left.total_seconds())
+    payment, held_for = Payment.objects.locked(order_id)
+    if held_for:
+        raise Held(held_for)
     lease = 2 * provider.patience + MARGIN
     step: _Charge | _Refund | None = None
     if payment is not None:

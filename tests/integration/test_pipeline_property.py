@@ -24,7 +24,7 @@ from notifications.testing import InProcess, deliver_in_process
 from orders_site.analytics.models import RecordedEvent
 from orders_site.demo import books
 from orders_site.demo.shelf import astray
-from orders_site.demo.till import balance
+from orders_site.demo.balance import balance
 from orders_site.inventory.services import stock_product
 from orders_site.orders.exceptions import IllegalTransition, OrderRefused
 from orders_site.orders.models import Order, Product, Refund
@@ -191,8 +191,8 @@ def test_money_stock_and_notifications_end_as_the_orders_say(
             event(f"{len(shop.orders)} orders")
 
             charges = sandbox.charges()
-            till = balance(books.sales(charges), books.takings(charges))
-            assert till.good, till
+            balanced = balance(books.sales(charges), books.takings(charges))
+            assert balanced.good, balanced
             assert list(astray(before, books.on_hand(), books.parcels())) == []
             _as_promised(messages, charges)
             recorded = sorted(RecordedEvent.objects.values_list("event_id", flat=True))

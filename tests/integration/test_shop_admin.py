@@ -52,6 +52,9 @@ def test_every_page_of_the_shop_opens(admin_client: Client) -> None:
         "/admin/customers/customer/add/",
         "/admin/orders/product/",
         f"/admin/orders/product/{product.pk}/change/",
+        "/admin/payments/payment/",
+        "/admin/payments/payment/?state=void",
+        "/admin/payments/paymentrefund/",
     ):
         assert admin_client.get(page).status_code == 200, page
 

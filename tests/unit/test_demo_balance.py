@@ -1,10 +1,10 @@
-"""The till: what it calls uncharged, charged twice and off."""
+"""The balance: what it calls uncharged, charged twice and off."""
 
 from __future__ import annotations
 
 import pytest
 
-from orders_site.demo.till import Sale, Taking, Till, balance
+from orders_site.demo.balance import Sale, Taking, Balance, balance
 
 
 @pytest.mark.parametrize(
@@ -18,18 +18,18 @@ from orders_site.demo.till import Sale, Taking, Till, balance
     ],
 )
 def test_what_was_charged_once_and_given_back_as_owed_is_well(sale: Sale, taking: Taking) -> None:
-    assert balance([sale], [taking]) == Till(charged=1)
+    assert balance([sale], [taking]) == Balance(charged=1)
 
 
 @pytest.mark.parametrize(
     "sale", [Sale(1, 500, cancelled=True), Sale(1, 500, excused=True), Sale(1, 0)]
 )
 def test_what_was_cancelled_refused_or_free_need_not_be_charged(sale: Sale) -> None:
-    assert balance([sale], []) == Till()
+    assert balance([sale], []) == Balance()
 
 
 def test_an_order_that_was_never_charged_is_named() -> None:
-    assert balance([Sale(1, 500), Sale(2, 500)], [Taking(2, 500)]) == Till(1, uncharged=[1])
+    assert balance([Sale(1, 500), Sale(2, 500)], [Taking(2, 500)]) == Balance(1, uncharged=[1])
 
 
 def test_an_order_that_was_charged_twice_is_named_whatever_went_back() -> None:
@@ -49,9 +49,9 @@ def test_an_order_that_was_charged_twice_is_named_whatever_went_back() -> None:
     ],
 )
 def test_a_wrong_amount_is_said(sale: Sale, taking: Taking, words: str) -> None:
-    till = balance([sale], [taking])
-    assert any(words in said for said in till.off)
-    assert not till.good
+    balanced = balance([sale], [taking])
+    assert any(words in said for said in balanced.off)
+    assert not balanced.good
 
 
 def test_a_charge_of_no_order_is_said() -> None:
