@@ -66,7 +66,10 @@ class OrderAdmin(ShopAdmin):
     actions = ["ship", "cancel"]
     change_form_template = "admin/orders/order/change_form.html"
     fieldsets = [
-        (None, {"fields": ["state_badge", "customer", "total", "placed_at", "deliveries"]}),
+        (
+            None,
+            {"fields": ["state_badge", "customer", "total", "placed_at", "stock", "deliveries"]},
+        ),
         ("Shipment", {"fields": ["carrier", "tracking_code", "shipped_at"]}),
         ("Cancellation", {"fields": ["cancel_reason", "cancelled_at"]}),
     ]
@@ -89,6 +92,13 @@ class OrderAdmin(ShopAdmin):
         return format_html(
             '<a href="{}?{}">who was told</a>', url, urlencode({"q": f"order/{order.pk}"})
         )
+
+    @admin.display(description="stock")
+    def stock(self, order: Order) -> str:
+        reservation = getattr(order, "reservation", None)
+        if reservation is None:
+            return display.EMPTY
+        return display.link(display.page_url(reservation), display.badge(reservation.state))
 
     def matching(self, term: str) -> Q:
         if "@" in term:
