@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.conf import settings
 from django.utils import timezone
@@ -35,4 +35,6 @@ def first_kept() -> date:
 
 
 def _begins(day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=timezone.get_default_timezone())
+    """In UTC, where a sum of times is what it seems."""
+    midnight = datetime.combine(day, time.min, tzinfo=timezone.get_default_timezone())
+    return midnight.astimezone(UTC)

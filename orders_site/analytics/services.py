@@ -58,6 +58,11 @@ def touched_days() -> list[date]:
     return sorted(_kept(RecordedEvent.objects.not_counted().days()) | set(stale))
 
 
+def recompute(asked: Iterable[date]) -> None:
+    """Have these days computed again, whatever was heard of them; those that are kept."""
+    DailyFigures.objects.mark_stale(_kept(asked))
+
+
 def compute_next(*, outcomes: Callable[[datetime, datetime], Outcomes]) -> DailyFigures | None:
     """Compute the latest stale day. None if there is none that nobody else computes.
 

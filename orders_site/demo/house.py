@@ -25,7 +25,7 @@ OPERATOR = "operator"
 WORKERS = {
     "worker-mail": "email,push",
     "worker-text": "sms,whatsapp,receipts",
-    "worker-shop": "payments",
+    "worker-shop": "payments,inventory,analytics",
 }
 """So that a hanging SMS provider does not slow the mail, and no message the shop's own work."""
 

@@ -9,6 +9,7 @@ from django.db import connection
 from orders_site.customers.models import Customer
 from orders_site.demo.manifest import Contact, Manifest
 from orders_site.demo.till import Till
+from orders_site.inventory.samples import stock_up
 from orders_site.orders.models import Order
 from orders_site.orders.samples import Samples
 
@@ -49,6 +50,7 @@ class Rush(threading.Thread):
         self.join()
 
     def _place_all(self) -> None:
+        stock_up(self._samples.catalogue())
         customers = self._samples.customers(max(10, min(self._orders, MOST_CUSTOMERS)))
         pause = 1 / self._per_second if self._per_second else 0
         for _ in range(self._orders):

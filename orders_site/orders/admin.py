@@ -91,7 +91,10 @@ class OrderAdmin(ShopAdmin):
     actions = ["ship", "refund", "cancel"]
     change_form_template = "admin/orders/order/change_form.html"
     fieldsets = [
-        (None, {"fields": ["state_badge", "customer", "total", "placed_at", "deliveries"]}),
+        (
+            None,
+            {"fields": ["state_badge", "customer", "total", "placed_at", "stock", "deliveries"]},
+        ),
         ("Payment", {"fields": ["payment", "refunded"]}),
         ("Shipment", {"fields": ["carrier", "tracking_code", "shipped_at"]}),
         ("Cancellation", {"fields": ["cancel_reason", "cancelled_at"]}),
@@ -119,6 +122,13 @@ class OrderAdmin(ShopAdmin):
     @admin.display(description="payment")
     def payment(self, order: Order) -> str:
         return payment_badge(order)
+
+    @admin.display(description="stock")
+    def stock(self, order: Order) -> str:
+        reservation = getattr(order, "reservation", None)
+        if reservation is None:
+            return display.EMPTY
+        return display.link(display.page_url(reservation), display.badge(reservation.state))
 
     def matching(self, term: str) -> Q:
         if "@" in term:

@@ -42,11 +42,13 @@ class Orders(Scenario):
         return plan(self.seed, self.seconds, cast_of(self.members, payments=[PAYMENTS]))
 
     def furnish(self, ground: Ground) -> None:
+        from orders_site.inventory.samples import stock_up
         from orders_site.orders.samples import Samples
 
         samples = Samples(self.seed)
         customers = samples.customers(max(10, min(self.size // 2, 500)))
         catalogue = samples.catalogue()
+        stock_up(catalogue)
         self._cast = [
             Shopper(customer.pk, [product.pk for product in catalogue[customer.country or "GB"]])
             for customer in customers
