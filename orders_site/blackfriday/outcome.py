@@ -17,9 +17,9 @@ from notifications.models import DeadLetter, Event
 from orders_site.analytics.models import RecordedEvent
 from orders_site.blackfriday.sale import BAD, CURRENCY, Sale
 from orders_site.demo import books
+from orders_site.demo.balance import balance
 from orders_site.demo.manifest import Call, Manifest
 from orders_site.demo.shelf import astray
-from orders_site.demo.balance import balance
 from orders_site.demo.verdict import judge
 from orders_site.orders.models import Order
 

@@ -22,7 +22,7 @@ from orders_site.blackfriday.sale import BAD, CURRENCY, Sale
 from orders_site.blackfriday.standing import Standing, Watch
 from orders_site.demo import books
 from orders_site.demo.manifest import Manifest
-from orders_site.inventory.services import stock_product
+from orders_site.inventory.samples import stock_up
 from orders_site.orders.samples import Samples
 
 LOOK = 0.25
@@ -31,9 +31,6 @@ PATIENCE = 180.0
 """Seconds in which nothing at all moves, after which the rest is not waited for."""
 QUIET = 2.0
 """Seconds to look on after the last of it: what is done twice would be done now."""
-
-PLENTY = 1_000_000
-"""Pieces of everything."""
 
 Tell = Callable[[str], None]
 
@@ -85,9 +82,7 @@ class Story:
             )
 
     def _keep_stock(self) -> None:
-        for offer in Samples(self._seed).catalogue().values():
-            for product in offer:
-                stock_product(product=product, on_hand=PLENTY)
+        stock_up(Samples(self._seed).catalogue())
         self._stocked = books.on_hand()
 
     def _open_the_day(self, crew: Crew) -> None:

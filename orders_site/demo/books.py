@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator
 
 from notifications.local.providers.client import Charge
 from notifications.models import Event
-from orders_site.demo.shelf import Parcel
 from orders_site.demo.balance import Sale, Taking
+from orders_site.demo.shelf import Parcel
 from orders_site.inventory.models import StockItem
 from orders_site.orders.models import Order, OrderLine
 

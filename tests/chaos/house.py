@@ -179,12 +179,12 @@ class House:
 WEB = "web"
 
 
-def cast_of(members: Mapping[str, object], *, payments: Sequence[str] = ()) -> Cast:
-    """Who may be told to end, by their names. payments: the payment providers, where any matter."""
+def cast_of(members: Mapping[str, object], *, pays: bool = False) -> Cast:
+    """Who may be told to end, by their names."""
     return Cast(
         workers=tuple(name for name in members if name.startswith("worker")),
         relays=tuple(name for name in members if name.startswith("relay")),
         web=WEB,
         channels=CHANNELS,
-        payments=payments,
+        pays=pays,
     )

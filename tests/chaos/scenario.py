@@ -67,6 +67,10 @@ class Scenario(ABC):
     def silent(self, call: Call) -> bool:
         """Whether the provider says nothing later of what it took for this call."""
 
+    def stocked(self) -> Mapping[str, int]:
+        """Pieces by SKU on the shelves, before the first call."""
+        return {}
+
     def complaints(self, ground: Ground) -> Sequence[str]:
         """What was not kept, besides: in words."""
         return ()

@@ -14,7 +14,9 @@ from typing import Any
 from tests.chaos.troubles import (
     BROKER,
     DECLINES,
+    LOOKUPS,
     OUTAGES,
+    PAYMENTS,
     REFUSALS,
     SINGLES,
     TOKEN,
@@ -62,13 +64,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Cast:
-    """Whom trouble may befall: our processes, the channels, and who takes payments; by name."""
+    """Whom trouble may befall: the names of our processes, and the channels. pays: whether anybody
+    has to pay, so that the payment provider is asked."""
 
     workers: Sequence[str]
     relays: Sequence[str]
     web: str
     channels: Sequence[str]
-    payments: Sequence[str] = ()
+    pays: bool = False
 
 
 BROKER_PART, DATABASE_PART = "fauxqs", "postgres"
@@ -104,14 +107,16 @@ def _sends(dice: Random, seconds: float, cast: Cast) -> Iterator[Step]:
 
 
 def _payments(dice: Random, seconds: float, cast: Cast) -> Iterator[Step]:
-    """Who takes payments fails as the others do, declines cards, and is away twice."""
-    for provider in cast.payments:
-        for at in _moments(dice, seconds, shortest=0.5, longest=2.5):
-            yield _script(dice, at, provider, dice.choice((*SINGLES, *DECLINES)))
-        for third in range(3):
-            at = seconds * (third + dice.random()) / 3
-            yield _script(dice, at, provider, dice.choice(DECLINES))
-        yield from _away(dice, seconds, provider)
+    """The payment provider fails as the others do, declines cards, and is away twice."""
+    if not cast.pays:
+        return
+    for at in _moments(dice, seconds, shortest=0.5, longest=2.5):
+        asked = dice.choice((PAYMENTS, PAYMENTS, LOOKUPS))
+        yield _script(dice, at, asked, dice.choice(SINGLES))
+    for at in _moments(dice, seconds, shortest=2.0, longest=6.0):
+        yield _script(dice, at, PAYMENTS, dice.choice(DECLINES))
+    yield from _away(dice, seconds, PAYMENTS)
+    yield from _away(dice, seconds, LOOKUPS)
 
 
 def _outages(dice: Random, seconds: float, cast: Cast) -> Iterator[Step]:

@@ -8,8 +8,8 @@ from typing import Any
 
 TOKEN = "token"
 """What the sandbox calls Google's token endpoint, which push asks before it sends."""
-PAYMENTS = "payments"
-"""What it calls the payment provider."""
+PAYMENTS, LOOKUPS = "payments", "payment-lookups"
+"""What it calls the payment provider: asked to move money, and asked whether it did."""
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from notifications.models import Event
 from notifications.testing import InProcess, deliver_in_process
 from orders_site.analytics.models import RecordedEvent
 from orders_site.demo import books
-from orders_site.demo.shelf import astray
 from orders_site.demo.balance import balance
+from orders_site.demo.shelf import astray
 from orders_site.inventory.services import stock_product
 from orders_site.orders.exceptions import IllegalTransition, OrderRefused
 from orders_site.orders.models import Order, Product, Refund
@@ -36,6 +36,7 @@ from orders_site.orders.services import (
     refund_order,
     ship_order,
 )
+from orders_site.payments.httpx_provider import configured
 from tests.integration.pipeline import Pipeline, promised, told
 from tests.shop import a_customer, a_product
 
@@ -64,6 +65,12 @@ TROUBLES: tuple[tuple[str, dict[str, Any]], ...] = (
 PROVIDERS = ("payments", "payment-lookups")
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _connections() -> Iterator[None]:
+    yield
+    configured().close()
 
 
 @dataclass

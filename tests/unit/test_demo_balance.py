@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orders_site.demo.balance import Sale, Taking, Balance, balance
+from orders_site.demo.balance import Balance, Sale, Taking, balance
 
 
 @pytest.mark.parametrize(
