@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from functools import cache
 from typing import Any
 
@@ -114,9 +115,9 @@ class HttpxProvider:
                         max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS
                     )
                     authorization = {"Authorization": f"Bearer {self._api_key}"}
-                    self._connected = httpx.Client(
-                        timeout=self._timeout, limits=limits, headers=authorization
-                    )
+                    http = httpx.Client(timeout=self._timeout, limits=limits, headers=authorization)
+                    weakref.finalize(self, http.close)  # a provider is dropped, seldom closed
+                    self._connected = http
         return self._connected
 
 

@@ -79,7 +79,15 @@ def test_no_list_counts_and_none_asks_more_for_more_rows(admin_client: Client) -
     assert not [sql for sql in many if "COUNT(" in sql]
 
 
-@pytest.mark.parametrize("page", ["/admin/customers/customer/", "/admin/orders/product/"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "/admin/customers/customer/",
+        "/admin/orders/product/",
+        "/admin/payments/payment/",
+        "/admin/payments/paymentrefund/",
+    ],
+)
 def test_the_other_lists_do_not_count_either(admin_client: Client, page: str) -> None:
     an_order()
     with CaptureQueriesContext(connection) as captured:
