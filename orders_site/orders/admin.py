@@ -80,7 +80,7 @@ class PaymentRefundInline(ReadInline):
 
 @admin.register(Order)
 class OrderAdmin(ShopAdmin):
-    list_display = ["number", "state_badge", "customer", "total", "payment", "age", "deliveries"]
+    list_display = ["number", "state_badge", "customer", "total", "paid", "age", "deliveries"]
     list_filter = [OrderStateFilter]
     list_select_related = ["customer", "payment"]
     search_help_text = (
@@ -95,7 +95,7 @@ class OrderAdmin(ShopAdmin):
             None,
             {"fields": ["state_badge", "customer", "total", "placed_at", "stock", "deliveries"]},
         ),
-        ("Payment", {"fields": ["payment", "refunded"]}),
+        ("Payment", {"fields": ["paid", "refunded"]}),
         ("Shipment", {"fields": ["carrier", "tracking_code", "shipped_at"]}),
         ("Cancellation", {"fields": ["cancel_reason", "cancelled_at"]}),
     ]
@@ -120,7 +120,7 @@ class OrderAdmin(ShopAdmin):
         )
 
     @admin.display(description="payment")
-    def payment(self, order: Order) -> str:
+    def paid(self, order: Order) -> str:
         return payment_badge(order)
 
     @admin.display(description="stock")

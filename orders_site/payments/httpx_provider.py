@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from functools import cache
 from typing import Any
 
@@ -114,9 +115,9 @@ class HttpxProvider:
                         max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS
                     )
                     authorization = {"Authorization": f"Bearer {self._api_key}"}
-                    self._connected = httpx.Client(
-                        timeout=self._timeout, limits=limits, headers=authorization
-                    )
+                    http = httpx.Client(timeout=self._timeout, limits=limits, headers=authorization)
+                    weakref.finalize(self, http.close)  # a provider is dropped, seldom closed
+                    self._connected = http
         return self._connected
 
 
@@ -143,12 +144,12 @@ def _refused(answer: httpx.Response) -> PaymentError:
     code, status = _code(answer), answer.status_code
     wait = retry_after(answer.headers.get("Retry-After"))
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        return AccountRefused(code, retry_after=wait)
+        return AccountRefused(code, "The payment provider refuses the account.", wait)
     if status in (httpx.codes.TOO_EARLY, httpx.codes.TOO_MANY_REQUESTS):
-        return ProviderAway(code, retry_after=wait)
+        return ProviderAway(code, "The payment provider wants to be asked later.", wait)
     if status in (httpx.codes.REQUEST_TIMEOUT, httpx.codes.CONFLICT) or answer.is_server_error:
-        return Unanswered(code, retry_after=wait)
-    return PaymentRefused(code)
+        return Unanswered(code, "The payment provider failed.", wait)
+    return PaymentRefused(code, "The payment provider refuses the request.")
 
 
 def _code(answer: httpx.Response) -> str:

@@ -17,7 +17,7 @@ from orders_site.payments.exceptions import Held, PaymentError, PaymentRefused, 
 from orders_site.payments.models import Payment, PaymentRefund
 from orders_site.payments.provider import Charged, Declined, Provider, Refunded
 
-MARGIN = 4.0
+MARGIN = 2.0
 """Seconds of a lease beyond the two requests that it covers: a look-up and what follows it."""
 
 
