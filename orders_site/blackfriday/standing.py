@@ -51,7 +51,8 @@ class Standing:
         analytics = behind if self.behind else "up to date"
         return (
             f"{self.orders:,} orders, {self.charged:,} charged, {self.told:,} messages told, "
-            f"{self.waiting:,} under way, {self.dead_letters} dead letters; analytics is {analytics}"
+            f"{self.waiting:,} under way, {self.dead_letters} dead letters; "
+            f"analytics is {analytics}"
         )
 
 

@@ -26,6 +26,8 @@ from orders_site.inventory.samples import stock_up
 from orders_site.orders.samples import Samples
 
 LOOK = 0.25
+SHARE = 9.0
+"""A look costs everybody something: the next is so many times its length later."""
 SAID_EVERY = 5.0
 PATIENCE = 180.0
 """Seconds in which nothing at all moves, after which the rest is not waited for."""
@@ -156,6 +158,7 @@ class Story:
         """Saying every few seconds how it stands. Raises Unfinished once nothing moves."""
         last, moved_at, said_at = None, time.monotonic(), time.monotonic()
         while True:
+            looked_at = time.monotonic()
             now = self._watch.look()
             if over(now):
                 self._tell(f"  {now}")
@@ -168,4 +171,4 @@ class Story:
             if moment - said_at > SAID_EVERY:
                 self._tell(f"  {now}")
                 said_at = moment
-            time.sleep(LOOK)
+            time.sleep(max(LOOK, SHARE * (moment - looked_at)))
