@@ -5,10 +5,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test check bench chaos format clean
+.PHONY: help setup demo blackfriday local test check bench chaos format clean
 
 help: ## List these commands
-	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(READY) ## Make the virtual environment (the other commands do this by themselves)
 
@@ -22,6 +22,10 @@ $(READY): requirements.txt
 demo: $(READY) ## Run the whole shop here: ORDERS=200 RATE=5 SEED=1, EXIT=1 ends and judges, JSON=1
 	@exec $(BIN)/python -m orders_site.demo $(if $(ORDERS),--orders $(ORDERS)) $(if $(RATE),--rate $(RATE)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(EXIT),--exit) $(if $(JSON),--json)
+
+blackfriday: $(READY) ## A rush of orders, a consumer that lags, twelve dead letters that come home: ORDERS=500 SEED=1, JSON=1
+	@exec $(BIN)/python -m orders_site.blackfriday $(if $(ORDERS),--orders $(ORDERS)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
 
 local: $(READY) ## Start only the embedded PostgreSQL, SNS/SQS and providers, for work by hand
 	@exec $(BIN)/python manage.py local

@@ -22,6 +22,7 @@
 | notifications.E018 | a channel's recipient_limit cannot be read |
 | notifications.E019 | the tasks of one account declare different limits |
 | notifications.E020 | outcomes are deleted before what could be done once more |
+| notifications.E021 | a chore is due every 0 s, or cannot be called as the relay calls it |
 
 None of them needs a database or a network. The templates of every language but the
 default one are looked at when they are used.
@@ -44,6 +45,7 @@ from notifications import conf as settings_of
 from notifications import rendering, topology
 from notifications.channels import adapters
 from notifications.channels.base import longest_send
+from notifications.chore_checks import check_chores
 from notifications.conf import conf
 from notifications.consumers import Consumer, all_consumers
 from notifications.events import all_event_types
@@ -229,6 +231,7 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_rate_limits,
     check_recipient_limits,
     check_retention,
+    check_chores,
 )
 
 

@@ -2,21 +2,21 @@
 
 A thread of the relay, so that no second scheduler has to be run, watched and kept alone: Celery's
 beat has no lock, and two of them do everything twice. Each chore takes an advisory lock for as
-long as it works, so any number of relays share it.
+long as it works, so any number of relays share it. A shop adds its own (`notifications.chores`).
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from threading import Event, Thread
 
 from django.db import connections
 
 from notifications import keeper, retention
 from notifications.aws.errors import AWS_ERRORS
+from notifications.chores import Chore, all_chores
 from notifications.exceptions import NotificationError
 from notifications.outages import DATABASE_AWAY, leave_replica
 
@@ -37,35 +37,29 @@ _OUTAGES = (*DATABASE_AWAY, *AWS_ERRORS, NotificationError)
 """What says enough in one line."""
 
 
-@dataclass(frozen=True)
-class Chore:
-    """`run(using=…, go_on=…)` does it, step by step, and says how much was done.
-
-    It asks `go_on` before each step, which may take its time to answer. every: seconds, from end
-    to beginning.
-    """
-
-    name: str
-    every: float
-    run: Callable[..., int]
-
-
-CHORES = (
+OWN = (
     Chore("keeping dead letters", KEEP_EVERY, keeper.drain),
     Chore("deleting what is over", SWEEP_EVERY, retention.sweep),
 )
 
 
 class Housekeeping:
-    """The chores, in one thread. `close` lets the one under way finish its step."""
+    """The chores, in one thread. `close` lets the one under way finish its step.
 
-    def __init__(self, using: str, chores: Sequence[Chore] = CHORES) -> None:
+    chores: ours and those registered, if not given.
+    """
+
+    def __init__(self, using: str, chores: Sequence[Chore] | None = None) -> None:
         self._using = using
-        self._due = dict.fromkeys(chores, 0.0)
+        self._due = dict.fromkeys((*OWN, *all_chores()) if chores is None else chores, 0.0)
         self._in_trouble: set[Chore] = set()
         self._stopped = Event()
         self._give_way_until = 0.0
         self._thread = Thread(target=self._run, name="housekeeping", daemon=True)
+
+    @property
+    def chores(self) -> tuple[Chore, ...]:
+        return tuple(self._due)
 
     def start(self) -> None:
         self._thread.start()

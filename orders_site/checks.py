@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
 
@@ -37,5 +38,31 @@ def secret_key_is_set(**_: Any) -> list[CheckMessage]:
             hint="Run `manage.py local`, which makes one, or set what "
             "`python -c 'import secrets; print(secrets.token_urlsafe(50))'` prints.",
             id="shop.E001",
+        )
+    ]
+
+
+@register()
+def payment_provider_is_set(**_: Any) -> list[CheckMessage]:
+    """Without it every order would become a dead letter of `payments`."""
+    if not (os.environ.get("DATABASE_URL") or os.environ.get("DJANGO_SECRET_KEY")):
+        return []  # E002 says it all
+    missing = [
+        variable
+        for variable, option in (("PAYMENT_ENDPOINT", "endpoint"), ("PAYMENT_API_KEY", "api_key"))
+        if not settings.PAYMENTS[option]
+    ]
+    if missing:
+        wrong = f"{' and '.join(missing)}: not set, so no order can be charged."
+    elif not settings.PAYMENTS["endpoint"].startswith(("https://", "http://")):
+        wrong = "PAYMENT_ENDPOINT is no http:// or https:// address."
+    else:
+        return []
+    return [
+        Error(
+            wrong,
+            hint="Run `make local`, whose provider sandbox plays one, or set both to what your "
+            "payment provider gave you.",
+            id="shop.E003",
         )
     ]

@@ -1,6 +1,6 @@
 """The seam between the shop's domain and `notifications`: a signal becomes an event.
 
-Signals are sent inside the order's transaction, so the event is kept or lost with the order.
+Signals are sent inside the transaction of the change, so the event is kept or lost with it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,14 @@ from typing import Any
 from django.dispatch import receiver
 
 from notifications import outbox
-from orders_site.events import OrderCancelled, OrderCreated, OrderRefunded, OrderShipped
+from orders_site.events import (
+    OrderCancelled,
+    OrderCreated,
+    OrderRefunded,
+    OrderShipped,
+    PaymentCompleted,
+    PaymentFailed,
+)
 from orders_site.orders.models import Order, Refund
 from orders_site.orders.signals import (
     order_cancelled,
@@ -18,6 +25,8 @@ from orders_site.orders.signals import (
     order_refunded,
     order_shipped,
 )
+from orders_site.payments.models import Payment
+from orders_site.payments.signals import payment_completed, payment_failed
 
 
 @receiver(order_created, dispatch_uid="record order.created")
@@ -62,4 +71,27 @@ def record_refunded(*, order: Order, refund: Refund, **_: Any) -> None:
             currency=order.currency,
         ),
         time=refund.refunded_at,
+    )
+
+
+@receiver(payment_completed, dispatch_uid="record payment.completed")
+def record_payment_completed(*, payment: Payment, **_: Any) -> None:
+    outbox.record(
+        PaymentCompleted(
+            order_id=payment.order_id,
+            payment_id=payment.pk,
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+        ),
+        time=payment.settled_at,
+    )
+
+
+@receiver(payment_failed, dispatch_uid="record payment.failed")
+def record_payment_failed(*, payment: Payment, **_: Any) -> None:
+    outbox.record(
+        PaymentFailed(
+            order_id=payment.order_id, payment_id=payment.pk, reason=payment.decline_code
+        ),
+        time=payment.settled_at,
     )

@@ -19,9 +19,11 @@ from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError
 from notifications.recipients import Recipient
 from orders_site.customers.models import Customer, Device
-from orders_site.orders.models import Order, OrderLine
+from orders_site.orders.models import Order, OrderLine, Refund
+from orders_site.orders.money import Money
+from orders_site.payments.models import Payment
 
-_UNTRUE_ONCE_CANCELLED = frozenset({"order.created", "order.shipped"})
+_UNTRUE_ONCE_CANCELLED = frozenset({"order.created", "order.shipped", "payment.failed"})
 
 
 def resolve(envelope: Envelope, route: Route) -> Iterator[Recipient]:
@@ -56,6 +58,7 @@ def context(envelope: Envelope, recipient: Recipient) -> dict[str, Any]:
         "tracking_code": order.tracking_code,
         "tracking_url": f"{order_url}/tracking",
         "cancel_reason": order.cancel_reason,
+        **_money_words(envelope, order, locale),
     }
 
 
@@ -63,8 +66,38 @@ def no_longer_true(envelope: Envelope) -> str | None:
     """Why it should not be told any more: nobody wants to hear that a cancelled order is coming."""
     if envelope.type not in _UNTRUE_ONCE_CANCELLED:
         return None
-    cancelled = Order.objects.filter(pk=_order_id(envelope), state=Order.State.CANCELLED)
-    return "the order was cancelled" if cancelled.exists() else None
+    order_id = _order_id(envelope)
+    cancelled = Order.objects.filter(pk=order_id, state=Order.State.CANCELLED)
+    if cancelled.exists():
+        return "the order was cancelled"
+    if envelope.type != "payment.failed":
+        return None
+    paid = Payment.objects.filter(order_id=order_id, state=Payment.State.COMPLETED)
+    return "the order was paid" if paid.exists() else None
+
+
+def _money_words(envelope: Envelope, order: Order, locale: str) -> dict[str, str]:
+    """What was paid, what goes back and why, or why nothing was paid; empty in other events."""
+    words = dict.fromkeys(("paid", "refund", "refund_reason", "decline_code"), "")
+    match envelope.type:
+        case "payment.completed":
+            paid = Money(envelope.data["currency"], envelope.data["amount_minor"])
+            words["paid"] = paid.format(locale)
+        case "payment.failed":
+            words["decline_code"] = envelope.data["reason"]
+        case "order.refunded":
+            if amount := envelope.data.get("amount_minor"):  # none: all that is left
+                words["refund"] = Money(order.currency, amount).format(locale)
+            words["refund_reason"] = _refund_reason(envelope)
+    return words
+
+
+def _refund_reason(envelope: Envelope) -> str:
+    """Another publisher's refund ids are not ours."""
+    if envelope.foreign:
+        return ""
+    refund = Refund.objects.filter(pk=envelope.data.get("refund_id"))
+    return refund.values_list("reason", flat=True).first() or ""
 
 
 def _order(envelope: Envelope) -> Order:

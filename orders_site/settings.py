@@ -22,6 +22,9 @@ SHOP = {
     "support_email": os.environ.get("SHOP_SUPPORT_EMAIL", "help@shop.example"),
 }
 
+ANALYTICS = {"kept_days": 400}
+"""For how many days each event is kept by itself; the daily figures made of them stay."""
+
 DATABASES = {
     "default": environment.database(
         os.environ.get("DATABASE_URL", ""),
@@ -42,6 +45,9 @@ INSTALLED_APPS = [
     "orders_site",
     "orders_site.customers",
     "orders_site.orders",
+    "orders_site.inventory",
+    "orders_site.analytics",
+    "orders_site.payments",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -93,6 +99,11 @@ WHITENOISE_USE_FINDERS = True  # the admin's files are served from their package
 
 CELERY_RESULT_BACKEND = "django-db"  # failed tasks, for the admin; success costs no row
 
+PAYMENTS = {  # the arguments of `orders_site.payments.httpx_provider.HttpxProvider`
+    "endpoint": os.environ.get("PAYMENT_ENDPOINT", ""),
+    "api_key": os.environ.get("PAYMENT_API_KEY", ""),
+}
+
 NOTIFICATIONS = {
     "PREFIX": os.environ.get("NOTIFICATIONS_PREFIX", "dev"),
     "SOURCE": "urn:orders-site",
@@ -130,6 +141,9 @@ NOTIFICATIONS = {
         "order.created": [Route("email"), Route("push")],
         "order.shipped": [Route("email"), Route("sms"), Route("whatsapp"), Route("push")],
         "order.cancelled": [Route("email"), Route("sms")],
+        "order.refunded": [Route("email")],
+        "payment.completed": [Route("email"), Route("push")],
+        "payment.failed": [Route("email"), Route("sms")],
     },
     "RECIPIENTS": "orders_site.recipients.resolve",
     "CONTEXT": "orders_site.recipients.context",

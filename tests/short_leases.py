@@ -17,6 +17,8 @@ def _impatient(channel: ChannelConf) -> ChannelConf:
     return replace(channel, options={**channel.options, **PATIENCE}, max_seconds=LEASE)
 
 
+PAYMENTS = {**shop.PAYMENTS, "connect_timeout": 0.5, "read_timeout": 2.0}
+
 NOTIFICATIONS = {
     **shop.NOTIFICATIONS,
     "VISIBILITY_SECONDS": VISIBILITY,

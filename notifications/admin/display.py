@@ -90,9 +90,12 @@ def state_label(state: str) -> str:
     return str(STATES[state][1]) if state in STATES else state
 
 
-def badge(state: str) -> SafeString:
-    """The state in words, on the colour of its tone; the words alone say everything."""
-    tone = STATES[state][0] if state in STATES else QUIET
+def badge(state: str, *, tone: str = "") -> SafeString:
+    """The state in words, on the colour of its tone; the words alone say everything.
+
+    tone: of a state of the shop's own, which then is the words.
+    """
+    tone = tone or (STATES[state][0] if state in STATES else QUIET)
     return format_html(
         '<span class="notifications-badge notifications-{}">{}</span>', tone, state_label(state)
     )

@@ -12,6 +12,8 @@ from notifications.local.ports import HOST, is_here
 from notifications.local.providers.client import SandboxClient
 
 FCM_PROJECT = "local-shop"
+PAYMENT_API_KEY = "sandbox-key"
+"""Any will do: the sandbox's payment provider asks for one and knows none."""
 SANDBOX_URL = "PROVIDER_SANDBOX_URL"
 SMTP_PORT_VARIABLE = "LOCAL_PROVIDERS_SMTP_PORT"
 
@@ -83,6 +85,8 @@ def sandbox_environment(url: str) -> dict[str, str]:
         "FCM_ENDPOINT": url,
         "FCM_PROJECT_ID": FCM_PROJECT,
         "SMS_ORIGINATION_IDENTITY": "+15005550006",
+        "PAYMENT_ENDPOINT": url,
+        "PAYMENT_API_KEY": PAYMENT_API_KEY,
         "WHATSAPP_PHONE_NUMBER_ID": "phone-number-id-00000000000000000000000000000001",
         SANDBOX_URL: url,
     }

@@ -22,8 +22,12 @@ from notifications.local.sandbox import send_receipts
 from notifications.local.stack import Stack
 
 OPERATOR = "operator"
-WORKERS = {"worker-mail": "email,push", "worker-text": "sms,whatsapp,receipts"}
-"""Two workers, so that a hanging SMS provider does not slow the mail."""
+WORKERS = {
+    "worker-mail": "email,push",
+    "worker-text": "sms,whatsapp,receipts",
+    "worker-shop": "payments,inventory,analytics",
+}
+"""So that a hanging SMS provider does not slow the mail, and no message the shop's own work."""
 
 READY_WITHIN = 60.0
 """Seconds for a process to become ready: generous, a first start compiles every module."""

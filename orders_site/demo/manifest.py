@@ -16,6 +16,8 @@ PROMISE: dict[str, tuple[str, ...]] = {
     "order.created": ("email", "push"),
     "order.shipped": ("email", "sms", "whatsapp", "push"),
     "order.cancelled": ("email", "sms"),
+    "order.refunded": ("email",),
+    "payment.completed": ("email", "push"),
 }
 
 

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from django.db.models import Count
+from django.db.models import Count, Max, Model
 from rich.box import SIMPLE
 from rich.console import Group
 from rich.panel import Panel
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from notifications.models import Attempt, Delivery, Dispatch, Event
+from orders_site.payments.models import Payment, PaymentRefund
 
 USUAL = frozenset({"sending", "retrying", "sent", "delivered", "skipped"})
 """The states that always have a column; any other gets one with its first delivery, so that the
@@ -29,15 +30,24 @@ class Snapshot:
     published: int = 0
     attempts: int = 0
     deliveries: dict[str, dict[str, int]] = field(default_factory=dict)
+    payments: dict[str, int] = field(default_factory=dict)
+    refunds: dict[str, int] = field(default_factory=dict)
 
     @property
     def open(self) -> int:
-        return sum(
+        return self.unsettled + sum(
             count
             for states in self.deliveries.values()
             for state, count in states.items()
             if state in {"pending", "sending", "retrying"}
         )
+
+    @property
+    def unsettled(self) -> int:
+        """Orders to be charged still, and refunds to be made."""
+        owed = {"expected", "charging", "due", "refunding"}
+        counts = (*self.payments.items(), *self.refunds.items())
+        return sum(count for state, count in counts if state in owed)
 
     @property
     def sent(self) -> int:
@@ -57,13 +67,21 @@ class Baseline:
     event: object = None
     dispatch: int = 0
     attempt: int = 0
+    payment: int = 0
+    refund: int = 0
 
     @classmethod
     def now(cls) -> Baseline:
         last_event = Event.objects.order_by("-id").values_list("id", flat=True).first()
         last_dispatch = Dispatch.objects.order_by("-id").values_list("id", flat=True).first()
         last_attempt = Attempt.objects.order_by("-id").values_list("id", flat=True).first()
-        return cls(last_event, last_dispatch or 0, last_attempt or 0)
+        return cls(
+            last_event,
+            last_dispatch or 0,
+            last_attempt or 0,
+            payment=Payment.objects.aggregate(last=Max("pk"))["last"] or 0,
+            refund=PaymentRefund.objects.aggregate(last=Max("pk"))["last"] or 0,
+        )
 
     def snapshot(self, *, orders: int) -> Snapshot:
         events = Event.objects.all()
@@ -84,7 +102,15 @@ class Baseline:
             .exclude(outcome=Attempt.Outcome.SKIPPED)
             .count(),
             deliveries={channel: by_channel[channel] for channel in sorted(by_channel)},
+            payments=_by_state(Payment, self.payment),
+            refunds=_by_state(PaymentRefund, self.refund),
         )
+
+
+def _by_state(model: type[Model], last: int) -> dict[str, int]:
+    """How many rows there are in each state, of those after the one with that id."""
+    rows = model._default_manager.filter(pk__gt=last).values_list("state")
+    return dict(rows.annotate(n=Count("pk")))
 
 
 class Progress:
@@ -119,6 +145,7 @@ class Progress:
         return (
             f"{self.seconds:6.1f} s  orders {snapshot.orders}  events {snapshot.events}  "
             f"published {snapshot.published}  attempts {snapshot.attempts}  "
+            f"charged {snapshot.payments.get('completed', 0)}  "
             f"sent {snapshot.sent}  open {snapshot.open}  {self._throughput(snapshot):.0f}/s"
         )
 
@@ -137,6 +164,8 @@ class Progress:
         table.add_row("orders placed", f"{snapshot.orders}{wanted}")
         table.add_row("events recorded", str(snapshot.events))
         table.add_row("events published", str(snapshot.published))
+        table.add_row("payments", _in_words(snapshot.payments))
+        table.add_row("refunds", _in_words(snapshot.refunds))
         table.add_row("attempts", str(snapshot.attempts))
         table.add_row("limits", self.limits)
         table.add_row("throughput", f"{self._throughput(snapshot):.0f} messages/s")
@@ -161,3 +190,8 @@ class Progress:
             self._history.pop(0)
         (then, before), (later, after) = self._history[0], self._history[-1]
         return max(0, after - before) / (later - then) if later > then else 0.0
+
+
+def _in_words(states: dict[str, int]) -> str:
+    """ "17 completed, 2 charging"."""
+    return ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"

@@ -19,6 +19,7 @@ from orders_site.demo.limits import Limits, Pace
 from orders_site.demo.manifest import Call, Manifest
 from orders_site.demo.progress import Baseline, Progress, Snapshot
 from orders_site.demo.rush import Rush
+from orders_site.demo.till import Takings, Till, count
 from orders_site.demo.underway import messages_under_way
 from orders_site.demo.verdict import Verdict, judge
 
@@ -33,8 +34,14 @@ SETTLED = 5.0
 """Seconds after which a run in which no message is under way any more is judged, whatever lacks."""
 
 THROTTLE = "throttle"
-TROUBLE = {"email": THROTTLE, "sms": "server_error", "push": "server_error"}
-"""A few sends that each provider refuses at first, so that attempts and retries can be seen."""
+TROUBLE = {
+    "email": THROTTLE,
+    "sms": "server_error",
+    "push": "server_error",
+    "payments": "accept_then_drop",
+}
+"""What each provider does to a few requests at first, so that attempts and retries can be seen. The
+payment provider charges and does not say so: whoever asked must find out, not ask again."""
 TROUBLES = 3
 
 
@@ -59,7 +66,10 @@ def run(options: Options, house: House, sandbox: SandboxClient, limits: Limits) 
     baseline = Baseline.now()
     for channel, behaviour in TROUBLE.items():
         sandbox.script(channel, behaviour, times=TROUBLES)
-    rush = Rush(manifest, orders=options.orders, per_second=options.per_second, seed=options.seed)
+    till = Till()
+    rush = Rush(
+        manifest, till, orders=options.orders, per_second=options.per_second, seed=options.seed
+    )
     rush.start()
 
     def look() -> Snapshot:
@@ -72,9 +82,11 @@ def run(options: Options, house: House, sandbox: SandboxClient, limits: Limits) 
             return True
         if seen.open or seen.published < seen.events:
             return False
-        return judge(manifest, _accepted(sandbox)).complete or (
-            quiet > SETTLED and not messages_under_way()
+        complete = (
+            judge(manifest, _accepted(sandbox)).complete
+            and not count(till, sandbox.charges()).unsettled
         )
+        return complete or (quiet > SETTLED and not messages_under_way())
 
     try:
         with _Display(console, progress) as show:
@@ -94,8 +106,9 @@ def run(options: Options, house: House, sandbox: SandboxClient, limits: Limits) 
     paces = [
         limits.pace(channel, since=started, scripted=_scripted(channel)) for channel in limits.rates
     ]
-    _report(console, options, look(), verdict, paces, progress.seconds)
-    return 0 if verdict.good else 1
+    takings = count(till, sandbox.charges())
+    _report(console, options, look(), verdict, takings, paces, progress.seconds)
+    return 0 if verdict.good and takings.good else 1
 
 
 def _watch(
@@ -167,6 +180,7 @@ def _report(
     options: Options,
     seen: Snapshot,
     verdict: Verdict,
+    takings: Takings,
     paces: Sequence[Pace],
     seconds: float,
 ) -> None:
@@ -180,6 +194,7 @@ def _report(
         "lost": len(verdict.lost),
         "doubled": len(verdict.doubled),
         "uncalled": len(verdict.uncalled),
+        "payments": takings.as_json,
         "seconds": round(seconds, 1),
         "limits": {pace.channel: pace.as_json for pace in paces},
     }
@@ -192,6 +207,12 @@ def _report(
         soft_wrap=True,
     )
     console.print(
+        f"{takings.charged} orders charged, of {takings.refunded} something went back: "
+        f"{len(takings.doubled)} charged or refunded twice, {len(takings.unsettled)} not settled.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(
         "Units in the busiest second, of the limit: " + "; ".join(map(str, paces)) + ".",
         highlight=False,
         soft_wrap=True,
@@ -199,5 +220,8 @@ def _report(
     for what in ("lost", "doubled", "uncalled"):
         for call in getattr(verdict, what)[:10]:
             console.print(f"  {what}: {call.event_type} {call.subject} by {call.channel}")
+    for what in ("doubled", "unsettled"):
+        for subject in getattr(takings, what)[:10]:
+            console.print(f"  {what}: the payment of {subject}")
     if options.json:
         print(json.dumps(result))

@@ -19,9 +19,11 @@ from notifications.admin import display, search
 from notifications.admin.filters import StateFilter
 from orders_site.admin import EditableAdmin, ShopAdmin
 from orders_site.orders.exceptions import OrderError
-from orders_site.orders.forms import CancelForm, ShipForm
-from orders_site.orders.models import Order, OrderLine, Product
-from orders_site.orders.services import cancel_order, ship_order
+from orders_site.orders.forms import CancelForm, RefundForm, ShipForm
+from orders_site.orders.models import Order, OrderLine, Product, Refund
+from orders_site.orders.services import cancel_order, refund_order, ship_order
+from orders_site.payments.admin import badge, payment_badge
+from orders_site.payments.models import PaymentRefund
 
 MAX_AT_ONCE = 50
 
@@ -40,9 +42,9 @@ class OrderStateFilter(StateFilter):
     states = Order.State.values
 
 
-class OrderLineInline(admin.TabularInline):
-    model = OrderLine
-    fields = readonly_fields = ["sku", "name", "quantity", "unit_price", "total"]
+class ReadInline(admin.TabularInline):
+    """Rows that are read here, and changed by the services only."""
+
     extra = 0
     can_delete = False
 
@@ -53,20 +55,47 @@ class OrderLineInline(admin.TabularInline):
         return False
 
 
+class OrderLineInline(ReadInline):
+    model = OrderLine
+    fields = readonly_fields = ["sku", "name", "quantity", "unit_price", "total"]
+
+
+class RefundInline(ReadInline):
+    """What the shop said that it owes back."""
+
+    model = Refund
+    fields = readonly_fields = ["amount", "reason", "refunded_at"]
+
+
+class PaymentRefundInline(ReadInline):
+    """What came of it, and of a cancellation."""
+
+    model = PaymentRefund
+    fields = readonly_fields = ["key", "state_badge", "wanted", "amount", "settled_at"]
+
+    @admin.display(description="state")
+    def state_badge(self, refund: PaymentRefund) -> str:
+        return badge(refund)
+
+
 @admin.register(Order)
 class OrderAdmin(ShopAdmin):
-    list_display = ["number", "state_badge", "customer", "total", "age", "deliveries"]
+    list_display = ["number", "state_badge", "customer", "total", "paid", "age", "deliveries"]
     list_filter = [OrderStateFilter]
-    list_select_related = ["customer"]
+    list_select_related = ["customer", "payment"]
     search_help_text = (
         "An order's number (17, #17 or order/17) or its customer's whole email address."
     )
     ordering = ["-id"]
-    inlines = [OrderLineInline]
-    actions = ["ship", "cancel"]
+    inlines = [OrderLineInline, RefundInline, PaymentRefundInline]
+    actions = ["ship", "refund", "cancel"]
     change_form_template = "admin/orders/order/change_form.html"
     fieldsets = [
-        (None, {"fields": ["state_badge", "customer", "total", "placed_at", "deliveries"]}),
+        (
+            None,
+            {"fields": ["state_badge", "customer", "total", "placed_at", "stock", "deliveries"]},
+        ),
+        ("Payment", {"fields": ["paid", "refunded"]}),
         ("Shipment", {"fields": ["carrier", "tracking_code", "shipped_at"]}),
         ("Cancellation", {"fields": ["cancel_reason", "cancelled_at"]}),
     ]
@@ -90,6 +119,17 @@ class OrderAdmin(ShopAdmin):
             '<a href="{}?{}">who was told</a>', url, urlencode({"q": f"order/{order.pk}"})
         )
 
+    @admin.display(description="payment")
+    def paid(self, order: Order) -> str:
+        return payment_badge(order)
+
+    @admin.display(description="stock")
+    def stock(self, order: Order) -> str:
+        reservation = getattr(order, "reservation", None)
+        if reservation is None:
+            return display.EMPTY
+        return display.link(display.page_url(reservation), display.badge(reservation.state))
+
     def matching(self, term: str) -> Q:
         if "@" in term:
             return Q(customer__email=term.lower())
@@ -98,6 +138,9 @@ class OrderAdmin(ShopAdmin):
 
     def has_ship_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("orders.ship_order"))
+
+    def has_refund_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("orders.refund_order"))
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("orders.cancel_order"))
@@ -109,7 +152,11 @@ class OrderAdmin(ShopAdmin):
         order: Order = context["original"]
         context["ways"] = [
             (action, action.capitalize())
-            for action, possible in (("ship", order.can_ship), ("cancel", order.can_cancel))
+            for action, possible in (
+                ("ship", order.can_ship),
+                ("refund", order.refundable.amount > 0),
+                ("cancel", order.can_cancel),
+            )
             if possible and action in self.get_actions(request)
         ]
         return super().render_change_form(request, context, *args, **kwargs)
@@ -125,6 +172,13 @@ class OrderAdmin(ShopAdmin):
 
         return self._asked_first(request, queryset, ShipForm, "ship", "shipped", apply)
 
+    @admin.action(description="Refund the selected orders", permissions=["refund"])
+    def refund(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
+        def apply(order: Order, form: RefundForm) -> None:
+            refund_order(order=order, amount=form.amount(order), reason=form.cleaned_data["reason"])
+
+        return self._asked_first(request, queryset, RefundForm, "refund", "refunded", apply)
+
     @admin.action(description="Cancel the selected orders", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
         def apply(order: Order, form: CancelForm) -> None:
@@ -136,7 +190,7 @@ class OrderAdmin(ShopAdmin):
         self,
         request: HttpRequest,
         queryset: QuerySet[Order],
-        form_class: type[ShipForm] | type[CancelForm],
+        form_class: type[ShipForm] | type[RefundForm] | type[CancelForm],
         action: str,
         done: str,
         apply: Callable[[Order, Any], None],

@@ -11,8 +11,15 @@ from django.db import transaction
 
 from orders_site.customers.models import Customer, Device
 from orders_site.orders.markets import GOODS, MARKETS, Market
-from orders_site.orders.models import Order, Product
-from orders_site.orders.services import Line, cancel_order, place_order, ship_order
+from orders_site.orders.models import Order, Product, Refund
+from orders_site.orders.money import Money
+from orders_site.orders.services import (
+    Line,
+    cancel_order,
+    place_order,
+    refund_order,
+    ship_order,
+)
 
 _BY_COUNTRY = {market.country: market for market in MARKETS}
 _TOKEN = string.ascii_letters + string.digits + "-_"
@@ -83,6 +90,14 @@ class Samples:
             if Order.cancellable_from(reason) == Order.State.PLACED
         ]
         return cancel_order(order=order, reason=self._fates.choice(everyday))
+
+    def refund(self, order: Order) -> Refund:
+        """Mostly a part of what can be refunded, sometimes all of it."""
+        left = order.refundable
+        percent = self._fates.choice([10, 20, 50, 100])
+        amount = Money(left.currency, max(1, left.amount * percent // 100))
+        reason = self._fates.choice(Refund.Reason.values)
+        return refund_order(order=order, amount=amount, reason=reason)
 
     def choice(self, customers: list[Customer]) -> Customer:
         """Somebody; the first third orders most, as regulars do."""

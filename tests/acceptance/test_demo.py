@@ -75,6 +75,9 @@ def test_the_demo_delivers_every_message_once_and_says_so(demo: Demo, tmp_path: 
     assert (result["lost"], result["doubled"], result["uncalled"]) == (0, 0, 0)
     assert set(result["deliveries"]) == {"email", "sms", "whatsapp", "push"}
     assert result["deliveries"]["email"]["delivered"] > 0
+    assert result["payments"]["charged"] > 0
+    assert result["payments"]["refunded"] > 0
+    assert (result["payments"]["doubled"], result["payments"]["unsettled"]) == (0, 0)
     assert result["seconds"] > 0
     assert result["limits"]["email"]["per_second"] == 50
     assert 0 < result["limits"]["email"]["busiest"] <= 55
@@ -147,7 +150,7 @@ def test_the_demo_leaves_no_process_behind(demo: Demo, tmp_path: Path, number: i
     process = demo("--orders", "5")
     wait_for(lambda: is_open(tmp_path), within=60, what="the house")
     children = descendants(process.pid)
-    assert len(children) >= 8  # guardian, three parts, web, relay and two workers
+    assert len(children) >= 9  # guardian, three parts, web, relay and three workers
     process.send_signal(number)
     process.wait(60)
     wait_for(lambda: not any(map(runs, children)), within=30, what="every child to be gone")

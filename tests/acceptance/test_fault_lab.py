@@ -72,11 +72,16 @@ def test_nothing_is_lost_and_nothing_done_twice_whatever_goes_wrong(
     result = played(lab, tmp_path, "--orders", "60", "--seed", "6")
     assert list(result) == [
         *("orders", "called_for", "accepted", "lost", "doubled"),
-        *("doubled_by_policy", "unknown", "dead_lettered", "seconds"),
+        *("doubled_by_policy", "unknown", "dead_lettered"),
+        *("charged", "charged_twice", "uncharged", "money_off", "stock_off", "unrecorded"),
+        "seconds",
     ]
     assert result["orders"] >= 60
     assert result["called_for"] > 120
     assert (result["lost"], result["doubled"]) == (0, 0)
+    assert 30 < result["charged"] <= result["orders"]
+    wrong = ("charged_twice", "uncharged", "money_off", "stock_off", "unrecorded")
+    assert [result[what] for what in wrong] == [0, 0, 0, 0, 0]
 
 
 @pytest.mark.S0

@@ -63,7 +63,7 @@ class Announcements(Scenario):
 
     @property
     def members(self) -> Mapping[str, Sequence[str | Path]]:
-        return crew(CHANNELS, small=self.size < SMALL)
+        return crew(small=self.size < SMALL)
 
     @property
     def seconds(self) -> float:
@@ -79,7 +79,7 @@ class Announcements(Scenario):
 
     def plan(self) -> tuple[Step, ...]:
         """The usual trouble, but that the one provider is away and does nothing else."""
-        usual = plan(self.seed, self.seconds, cast_of(self.members, CHANNELS))
+        usual = plan(self.seed, self.seconds, cast_of(self.members))
         others = [step for step in usual if step.target != self.outage.channel]
         return tuple(sorted([*others, *self.outage.steps]))
 

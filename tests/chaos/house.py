@@ -13,6 +13,7 @@ from pathlib import Path
 from notifications.local.parts import http_status
 from notifications.local.processes import Process, ProcessFailed
 from tests.chaos.ground import ROOT, Ground
+from tests.chaos.scenario import CHANNELS, SERVICES
 from tests.chaos.schedule import Cast
 
 HERE = Path(sys.executable).parent
@@ -38,17 +39,19 @@ def relay() -> list[str | Path]:
     return [sys.executable, "manage.py", "relay", "--lease", str(RELAY_LEASE)]
 
 
-def crew(channels: Sequence[str], *, small: bool) -> dict[str, list[str | Path]]:
+def crew(*, small: bool) -> dict[str, list[str | Path]]:
     """Relays and workers: of every kind, or as few as can stand in for one another."""
+    queues = (*CHANNELS, "receipts", *SERVICES)
     if small:
-        everything = worker(*channels, "receipts", pool="threads", concurrency=8)
+        everything = worker(*queues, pool="threads", concurrency=8)
         return {"relay-1": relay(), "worker-1": everything, "worker-2": everything}
     return {
         "relay-1": relay(),
         "relay-2": relay(),
         "worker-mail": worker("email", "push", pool="threads", concurrency=8),
         "worker-text": worker("sms", "whatsapp", "receipts", pool="threads", concurrency=8),
-        "worker-forked": worker(*channels, "receipts", pool="prefork", concurrency=4),
+        "worker-shop": worker(*SERVICES, pool="threads", concurrency=8),
+        "worker-forked": worker(*queues, pool="prefork", concurrency=4),
     }
 
 
@@ -176,11 +179,12 @@ class House:
 WEB = "web"
 
 
-def cast_of(members: Mapping[str, object], channels: Sequence[str]) -> Cast:
+def cast_of(members: Mapping[str, object], *, pays: bool = False) -> Cast:
     """Who may be told to end, by their names."""
     return Cast(
         workers=tuple(name for name in members if name.startswith("worker")),
         relays=tuple(name for name in members if name.startswith("relay")),
         web=WEB,
-        channels=tuple(channels),
+        channels=CHANNELS,
+        pays=pays,
     )

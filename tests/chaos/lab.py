@@ -22,7 +22,7 @@ from tests.chaos.house import WEB, House, web
 from tests.chaos.report import Report
 from tests.chaos.scenario import CHANNELS, Scenario
 from tests.chaos.stage import Stage
-from tests.chaos.troubles import TOKEN
+from tests.chaos.troubles import LOOKUPS, PAYMENTS, TOKEN
 
 DRAIN = 300.0
 """Seconds that may pass, after the last trouble, until nothing moves any more: a message that has
@@ -70,7 +70,7 @@ def _play(
     with closing(scenario):
         scenario.begin(here, web=url)
         stage.play(steps, until=lambda seconds: _is_over(scenario, seconds))
-    stage.calm((*CHANNELS, TOKEN))
+    stage.calm((*CHANNELS, TOKEN, PAYMENTS, LOOKUPS))
     tell("no more trouble; draining")
     calmed = time.monotonic()
     left = _drain(house, tell)

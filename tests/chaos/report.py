@@ -17,6 +17,7 @@ from tests.chaos.scenario import Scenario
 from tests.chaos.verdict import Tally, judge
 
 if TYPE_CHECKING:
+    from tests.chaos.books import Books
     from tests.chaos.verdict import Evidence
 
 MOST_SHOWN = 10
@@ -44,6 +45,7 @@ class Report:
     title: str
     called: int
     tallies: Mapping[str, Tally]
+    books: Books
     retried: int
     accused: Sequence[str]
     complaints: Sequence[str]
@@ -65,12 +67,19 @@ class Report:
     ) -> Report:
         """Judged from what stands in the tables and at the providers now."""
         from notifications.models import Attempt
+        from tests.chaos.books import audit
         from tests.chaos.evidence import gather, odd_rows, story
 
         manifest = scenario.called_for(here.stack.directories.home / "manifest.jsonl")
         evidence: Evidence = gather(manifest, here.sandbox, scenario.silent)
         tallies, untrue = judge(evidence)
-        complaints = [*untrue, *odd_rows(), *scenario.complaints(here)]
+        books = audit(here.sandbox, stocked=scenario.stocked(), buried=evidence.buried)
+        complaints = [
+            *books.complaints,
+            *untrue,
+            *odd_rows(),
+            *scenario.complaints(here),
+        ]
         if left:
             complaints.insert(0, f"it was not drained in time: {left}")
         retried = Attempt.objects.unknown_retried()
@@ -88,6 +97,7 @@ class Report:
             title=scenario.title,
             called=len(manifest.subjects),
             tallies=tallies,
+            books=books,
             retried=retried,
             accused=accused,
             complaints=complaints,
@@ -121,6 +131,7 @@ class Report:
             "doubled_by_policy": total.doubled_by_policy,
             "unknown": total.unknown,
             "dead_lettered": total.dead_lettered,
+            **self.books.as_json,
             "seconds": round(self.seconds, 1),
         }
 
@@ -148,6 +159,7 @@ class Report:
             f"the last trouble; {self.retried} unknowns tried again, "
             f"{self.total.doubled_by_policy} of them doubled by it"
         )
+        console.print(str(self.books))
         for note in self.notes:
             console.print(f"  {note}", markup=False, soft_wrap=True)
         _say(console, self.accused)

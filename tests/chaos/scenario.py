@@ -11,6 +11,7 @@ from tests.chaos.ground import Ground
 from tests.chaos.schedule import Step
 
 CHANNELS = ("email", "sms", "whatsapp", "push")
+SERVICES = ("payments", "inventory", "analytics")
 
 
 class Scenario(ABC):
@@ -65,6 +66,10 @@ class Scenario(ABC):
     @abstractmethod
     def silent(self, call: Call) -> bool:
         """Whether the provider says nothing later of what it took for this call."""
+
+    def stocked(self) -> Mapping[str, int]:
+        """Pieces by SKU on the shelves, before the first call."""
+        return {}
 
     def complaints(self, ground: Ground) -> Sequence[str]:
         """What was not kept, besides: in words."""

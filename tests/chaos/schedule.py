@@ -13,7 +13,10 @@ from typing import Any
 
 from tests.chaos.troubles import (
     BROKER,
+    DECLINES,
+    LOOKUPS,
     OUTAGES,
+    PAYMENTS,
     REFUSALS,
     SINGLES,
     TOKEN,
@@ -61,12 +64,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Cast:
-    """Whom trouble may befall: the names of our processes, and the channels."""
+    """Whom trouble may befall: the names of our processes, and the channels. pays: whether anybody
+    has to pay, so that the payment provider is asked."""
 
     workers: Sequence[str]
     relays: Sequence[str]
     web: str
     channels: Sequence[str]
+    pays: bool = False
 
 
 BROKER_PART, DATABASE_PART = "fauxqs", "postgres"
@@ -101,15 +106,32 @@ def _sends(dice: Random, seconds: float, cast: Cast) -> Iterator[Step]:
     yield _script(dice, dice.uniform(0, seconds), TOKEN, Behaviour("server_error"))
 
 
+def _payments(dice: Random, seconds: float, cast: Cast) -> Iterator[Step]:
+    """The payment provider fails as the others do, declines cards, and is away twice."""
+    if not cast.pays:
+        return
+    for at in _moments(dice, seconds, shortest=0.5, longest=2.5):
+        asked = dice.choice((PAYMENTS, PAYMENTS, LOOKUPS))
+        yield _script(dice, at, asked, dice.choice(SINGLES))
+    for at in _moments(dice, seconds, shortest=2.0, longest=6.0):
+        yield _script(dice, at, PAYMENTS, dice.choice(DECLINES))
+    yield from _away(dice, seconds, PAYMENTS)
+    yield from _away(dice, seconds, LOOKUPS)
+
+
 def _outages(dice: Random, seconds: float, cast: Cast) -> Iterator[Step]:
-    """Each provider is away twice for a while."""
+    """Each channel's provider is away twice for a while."""
     for channel in cast.channels:
-        for half in (0.0, seconds / 2):
-            begin = half + dice.uniform(0.0, seconds / 4)
-            end = begin + dice.uniform(seconds / 40, seconds / 15)
-            away = dice.choice(OUTAGES)
-            yield Step(_rounded(begin), Verb.DOWN, channel, away.words)
-            yield Step(_rounded(end), Verb.UP, channel)
+        yield from _away(dice, seconds, channel)
+
+
+def _away(dice: Random, seconds: float, provider: str) -> Iterator[Step]:
+    for half in (0.0, seconds / 2):
+        begin = half + dice.uniform(0.0, seconds / 4)
+        end = begin + dice.uniform(seconds / 40, seconds / 15)
+        away = dice.choice(OUTAGES)
+        yield Step(_rounded(begin), Verb.DOWN, provider, away.words)
+        yield Step(_rounded(end), Verb.UP, provider)
 
 
 def _broker(dice: Random, seconds: float, cast: Cast) -> Iterator[Step]:
@@ -146,6 +168,7 @@ TROUBLES: Mapping[str, Plan] = {
     "processes": _processes,
     "sends": _sends,
     "outages": _outages,
+    "payments": _payments,
     "broker": _broker,
     "broker restarts": _broker_restarts,
     "database restarts": _database_restarts,

@@ -1,15 +1,24 @@
-"""Customers who order, and staff who ship and cancel."""
+"""Customers who order, and staff who ship, cancel and refund."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from tests.chaos.errands import Errands
 
-SHIPPED, CANCELLED = 0.6, 0.1
-"""The shares of orders that are shipped, and that are cancelled, right after they were placed."""
+FATES: Mapping[tuple[str, ...], int] = {
+    ("ship",): 48,
+    ("ship", "refund"): 6,
+    ("refund", "ship"): 6,
+    ("cancel",): 10,
+    ("refund", "cancel"): 5,
+    ("refund",): 5,
+    (): 20,
+}
+"""What is done with an order right after it was placed, and with how many of a hundred. A refund is
+half of the price, or all of it."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +49,8 @@ class Shoppers(Errands):
             return
         order = int(placed["order"])
         self.acknowledged.append(("placed", order))
-        fate = dice.random()
-        for verb, share in (("ship", SHIPPED), ("cancel", SHIPPED + CANCELLED)):
-            if fate < share:
-                if self.ask(f"/orders/{order}/{verb}") is not None:
-                    self.acknowledged.append((verb, order))
+        for verb in dice.choices(list(FATES), weights=list(FATES.values()))[0]:
+            asked = {"half": dice.random() < 0.5} if verb == "refund" else {}
+            if self.ask(f"/orders/{order}/{verb}", **asked) is None:
                 return
+            self.acknowledged.append((verb, order))

@@ -8,6 +8,8 @@ from typing import Any
 
 TOKEN = "token"
 """What the sandbox calls Google's token endpoint, which push asks before it sends."""
+PAYMENTS, LOOKUPS = "payments", "payment-lookups"
+"""What it calls the payment provider: asked to move money, and asked whether it did."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ REFUSALS: Mapping[str, Behaviour] = {
     "push": Behaviour("refuse", {"code": "INVALID_ARGUMENT"}),
 }
 """By channel: what its provider says of a message that it will never take."""
+DECLINES = (
+    Behaviour("refuse", {"code": "card_declined"}, most=2),
+    Behaviour("refuse", {"code": "insufficient_funds"}),
+)
+"""What the payment provider says of a card that it does not charge."""
 
 
 @dataclass(frozen=True)

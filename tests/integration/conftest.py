@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from notifications.local.providers.client import SandboxClient
+from orders_site.payments.httpx_provider import HttpxProvider
 from tests.integration import letters
 from tests.integration.letters import Town
 
@@ -19,3 +21,11 @@ def town(settings: Any, tmp_path: Path) -> Iterator[Town]:
     settings.TEMPLATES = letters.write_templates(tmp_path)
     yield letters.start_anew()
     letters.start_anew()
+
+
+@pytest.fixture
+def provider(sandbox: SandboxClient) -> Iterator[HttpxProvider]:
+    """The sandbox's payment provider, over its real HTTP API; it is waited for 2 seconds."""
+    provider = HttpxProvider(sandbox.url, "a key", read_timeout=2.0)
+    yield provider
+    provider.close()

@@ -117,3 +117,12 @@ def test_everybody_pays_in_the_currency_of_their_country() -> None:
     for customer in samples.customers(60):
         order = samples.place(customer)
         assert {line.sku[-2:] for line in order.lines.all()} == {customer.country}
+
+
+def test_a_sample_refund_is_a_part_of_the_order_or_all_of_it_and_never_more() -> None:
+    samples = Samples(seed=8)
+    for customer in samples.customers(20):
+        order = samples.place(customer)
+        refund = samples.refund(order)
+        assert refund.amount.currency == order.currency
+        assert 1 <= refund.amount.amount == order.refunded_minor <= order.total_minor

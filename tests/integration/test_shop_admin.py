@@ -11,9 +11,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from notifications.models import Event
-from orders_site.orders.models import Order
+from orders_site.orders.models import Order, Refund
 from orders_site.orders.samples import Samples
-from tests.shop import a_customer, an_order
+from orders_site.orders.services import Line
+from orders_site.payments.models import Payment, PaymentRefund
+from tests.shop import a_customer, a_product, an_order
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/admin/orders/order/"
@@ -52,6 +54,9 @@ def test_every_page_of_the_shop_opens(admin_client: Client) -> None:
         "/admin/customers/customer/add/",
         "/admin/orders/product/",
         f"/admin/orders/product/{product.pk}/change/",
+        "/admin/payments/payment/",
+        "/admin/payments/payment/?state=void",
+        "/admin/payments/paymentrefund/",
     ):
         assert admin_client.get(page).status_code == 200, page
 
@@ -74,7 +79,15 @@ def test_no_list_counts_and_none_asks_more_for_more_rows(admin_client: Client) -
     assert not [sql for sql in many if "COUNT(" in sql]
 
 
-@pytest.mark.parametrize("page", ["/admin/customers/customer/", "/admin/orders/product/"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "/admin/customers/customer/",
+        "/admin/orders/product/",
+        "/admin/payments/payment/",
+        "/admin/payments/paymentrefund/",
+    ],
+)
 def test_the_other_lists_do_not_count_either(admin_client: Client, page: str) -> None:
     an_order()
     with CaptureQueriesContext(connection) as captured:
@@ -160,3 +173,90 @@ def test_a_telephone_number_must_be_e164(admin_client: Client) -> None:
     page = f"/admin/customers/customer/{customer.pk}/change/"
     said = admin_client.post(page, {"phone": "0171 3920011"}).content.decode()
     assert "Write it as E.164" in said
+
+
+def test_refunding_asks_for_reason_and_amount_then_owes_it(admin_client: Client) -> None:
+    order = an_order()
+    asked = post(admin_client, "refund", order).content.decode()
+    assert f"Amount of order {order.pk} (EUR, at most 49.90)" in asked
+    assert not Refund.objects.exists()
+
+    wanted = {"confirmed": "1", "reason": "damaged", f"amount_{order.pk}": "12.50"}
+    done = post(admin_client, "refund", order, **wanted)
+    assert f"Order {order.pk} is refunded." in done.content.decode()
+    assert Refund.objects.get().amount_minor == 1250
+    assert Event.objects.get(type="order.refunded").data["amount_minor"] == 1250
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [
+        ("49.91", "€49.90 can still be refunded"),
+        ("0", "greater than or equal to 0.01"),
+        ("1.005", "no more than 2 decimal places"),
+        ("-5", "greater than or equal to 0.01"),
+    ],
+)
+def test_an_amount_that_cannot_be_refunded_is_refused_in_words(
+    admin_client: Client, amount: str, said: str
+) -> None:
+    order = an_order()
+    wanted = {"confirmed": "1", "reason": "damaged", f"amount_{order.pk}": amount}
+    assert said in post(admin_client, "refund", order, **wanted).content.decode()
+    assert not Refund.objects.exists()
+
+
+def test_yen_are_refunded_whole(admin_client: Client) -> None:
+    order = an_order(lines=[Line(a_product(price_minor=1999, currency="JPY"))])
+    wanted = {"confirmed": "1", "reason": "returned", f"amount_{order.pk}": "1999"}
+    post(admin_client, "refund", order, **wanted)
+    assert Refund.objects.get().amount_minor == 1999
+
+
+def test_who_may_not_refund_is_neither_offered_it_nor_obeyed(operator: Client) -> None:
+    order = an_order()
+    assert 'value="refund"' not in operator.get(f"{ORDERS}{order.pk}/change/").content.decode()
+    wanted = {"confirmed": "1", "reason": "damaged", f"amount_{order.pk}": "12.50"}
+    post(operator, "refund", order, **wanted)
+    assert not Refund.objects.exists()
+
+
+def test_an_order_leads_to_its_payment_and_that_to_its_refunds(admin_client: Client) -> None:
+    order = an_order()
+    Payment.objects.open(order, Payment.State.EXPECTED)
+    PaymentRefund.objects.owe(order, key="refund-17", wanted_minor=1250)
+    PaymentRefund.objects.owe(order, key="refund-18", wanted_minor=None)
+    payment, refund = Payment.objects.get(), PaymentRefund.objects.first()
+    assert refund is not None
+    link = f"/admin/payments/payment/{payment.pk}/change/"
+
+    page = admin_client.get(f"{ORDERS}{order.pk}/change/").content.decode()
+    assert link in page
+    assert "refund-17" in page
+    assert link in admin_client.get(ORDERS).content.decode()
+
+    page = admin_client.get(link).content.decode()
+    for said in (f"charge-{order.pk}", "€49.90", "refund-17", "€12.50", "all that is left"):
+        assert said in page
+    assert f"{ORDERS}{order.pk}/change/" in page
+    assert f"/admin/notifications/delivery/?q=order%2F{order.pk}" in page
+    assert admin_client.get(f"/admin/payments/paymentrefund/{refund.pk}/change/").status_code == 200
+
+
+def test_a_payment_is_found_by_its_order_and_by_the_providers_id(admin_client: Client) -> None:
+    order, other = an_order(), an_order()
+    for each in (order, other):
+        Payment.objects.open(each, Payment.State.EXPECTED)
+    Payment.objects.filter(order=order).update(provider_id="ch_1")
+    for term in (f"order/{order.pk}", f"#{order.pk}", "ch_1"):
+        page = admin_client.get("/admin/payments/payment/", {"q": term}).content.decode()
+        assert f"#{order.pk}</a>" in page, term
+        assert f"#{other.pk}</a>" not in page, term
+
+
+def test_a_payment_cannot_be_edited_by_hand(admin_client: Client) -> None:
+    Payment.objects.open(an_order(), Payment.State.EXPECTED)
+    page = f"/admin/payments/payment/{Payment.objects.get().pk}/"
+    assert admin_client.post(f"{page}change/", {"state": "completed"}).status_code == 403
+    assert admin_client.post(f"{page}delete/", {"post": "yes"}).status_code == 403
+    assert Payment.objects.get().state == "expected"

@@ -8,16 +8,20 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import transaction
 
-from notifications import recipients
+from notifications import outbox, recipients
 from notifications.channels.base import Content
 from notifications.conf import Route, conf
 from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError
 from notifications.models import Event
 from notifications.rendering import render
-from orders_site.orders.models import Order
-from orders_site.orders.services import Line, cancel_order, ship_order
+from orders_site.events import PaymentCompleted, PaymentFailed
+from orders_site.orders.models import Order, Refund
+from orders_site.orders.money import Money
+from orders_site.orders.services import Line, cancel_order, refund_order, ship_order
+from orders_site.payments.models import Payment
 from tests.shop import a_customer, a_product, an_order
 
 pytestmark = pytest.mark.django_db
@@ -34,11 +38,28 @@ def envelope_of(order: Order, kind: str) -> Envelope:
 
 
 def a_whole_life(**customer: Any) -> Order:
-    """Placed, shipped and lost: an order with every event there is."""
+    """Placed, declined, paid, shipped, partly refunded and lost: with every event there is."""
     lines = [Line(a_product(), 2), Line(a_product(name="Soap <b>", price_minor=800))]
     order = an_order(customer=a_customer(devices=1, **customer), lines=lines)
+    tell_of_a_decline(order)
+    tell_of_the_payment(order)
     ship_order(order=order, tracking_code="JJD0001", carrier="DHL")
+    refund_order(order=order, amount=Money("EUR", 800), reason="damaged")
     return cancel_order(order=order, reason="lost_in_transit")
+
+
+def tell_of_a_decline(order: Order, reason: str = "card_declined") -> None:
+    with transaction.atomic():
+        outbox.record(PaymentFailed(order_id=order.pk, reason=reason))
+
+
+def tell_of_the_payment(order: Order) -> None:
+    with transaction.atomic():
+        outbox.record(
+            PaymentCompleted(
+                order_id=order.pk, amount_minor=order.total_minor, currency=order.currency
+            )
+        )
 
 
 def told(order: Order, kind: str, channel: str) -> Content:
@@ -161,7 +182,7 @@ def test_every_route_has_a_text_that_reads_well(kind: str, route: Route, locale:
 
 
 @pytest.mark.parametrize("locale", ["en", "de"])
-@pytest.mark.parametrize("kind", ["order.created", "order.shipped", "order.cancelled"])
+@pytest.mark.parametrize("kind", sorted(conf().routes))
 def test_both_parts_of_an_email_say_the_same(kind: str, locale: str) -> None:
     content = told(a_whole_life(locale=locale), kind, "email")
     assert "Soap <b>" not in content.html
@@ -174,7 +195,7 @@ def test_both_parts_of_an_email_say_the_same(kind: str, locale: str) -> None:
 
 
 @pytest.mark.parametrize("locale", ["en", "de"])
-@pytest.mark.parametrize("kind", ["order.shipped", "order.cancelled"])
+@pytest.mark.parametrize("kind", ["order.shipped", "order.cancelled", "payment.failed"])
 def test_an_sms_fits_into_one_part(kind: str, locale: str) -> None:
     text = told(a_whole_life(locale=locale), kind, "sms").text
     assert set(text) <= GSM_7
@@ -191,6 +212,52 @@ def test_each_reason_to_cancel_has_its_own_words(reason: str, locale: str) -> No
     text = told(order, "order.cancelled", "email").text
     Order.objects.update(cancel_reason="")
     assert text != told(order, "order.cancelled", "email").text
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize("reason", Refund.Reason.values)
+def test_each_reason_to_refund_has_its_own_words_and_the_amount(reason: str, locale: str) -> None:
+    order = an_order(customer=a_customer(locale=locale))
+    refund_order(order=order, amount=Money("EUR", 1000), reason=reason)
+    text = told(order, "order.refunded", "email").text
+    assert Money("EUR", 1000).format(locale) in text
+    Refund.objects.update(reason="")
+    assert text != told(order, "order.refunded", "email").text
+
+
+def test_a_refund_without_an_amount_is_of_the_rest() -> None:
+    order = an_order(customer=a_customer(locale="en"))
+    refund_order(order=order, reason="goodwill")
+    event = Event.objects.get(type="order.refunded")
+    event.data = {"order_id": order.pk}
+    event.save()
+    assert "the rest of what you paid goes back" in told(order, "order.refunded", "email").text
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+def test_a_decline_is_told_in_words_and_never_by_its_code(locale: str) -> None:
+    order = an_order(customer=a_customer(locale=locale))
+    texts = set()
+    for reason in ("insufficient_funds", "card_expired", "incorrect_cvc", "fraud_suspected"):
+        Event.objects.filter(type="payment.failed").delete()
+        tell_of_a_decline(order, reason)
+        texts.add(told(order, "payment.failed", "email").text)
+    assert len(texts) == 4
+    assert not any("_" in text or "fraud" in text for text in texts)
+
+
+def test_a_decline_is_not_told_of_an_order_that_was_cancelled_or_paid_since() -> None:
+    cancelled, paid = an_order(), an_order()
+    for order in (cancelled, paid):
+        tell_of_a_decline(order)
+        assert recipients.no_longer_true(envelope_of(order, "payment.failed")) is None
+    cancel_order(order=cancelled, reason="payment_failed")
+    Payment.objects.open(paid, Payment.State.COMPLETED)
+    said = [
+        recipients.no_longer_true(envelope_of(order, "payment.failed"))
+        for order in (cancelled, paid)
+    ]
+    assert said == ["the order was cancelled", "the order was paid"]
 
 
 def test_links_lead_to_the_shop() -> None:

@@ -14,21 +14,26 @@ from tests.shop import a_customer, an_order
 pytestmark = pytest.mark.django_db
 
 
-def test_an_order_is_told_by_email_and_push() -> None:
+def test_an_order_and_its_receipt_are_told_by_email_and_push(sandbox: SandboxClient) -> None:
     customer = a_customer(devices=1)
 
     with deliver_in_process() as told:
         order = an_order(customer=customer)
 
-    assert [message.channel for message in told.messages] == ["email", "push"]
-    (email,) = told.by("email")
+    assert {(message.event_type, message.channel) for message in told.messages} == {
+        (kind, channel)
+        for kind in ("order.created", "payment.completed")
+        for channel in ("email", "push")
+    }
+    email, receipt = told.by("email")
+    assert receipt.event_type == "payment.completed"
     assert email.address == customer.email
     assert str(order.pk) in email.subject
     assert email.html
     assert email.about == f"order/{order.pk}"
 
 
-def test_what_became_untrue_before_it_was_told_is_skipped() -> None:
+def test_what_became_untrue_before_it_was_told_is_skipped(sandbox: SandboxClient) -> None:
     with deliver_in_process() as told:
         order = an_order(customer=a_customer(devices=1))
         ship_order(order=order, carrier="DHL", tracking_code="1Z42")
@@ -41,19 +46,22 @@ def test_what_became_untrue_before_it_was_told_is_skipped() -> None:
     assert len(told.by("whatsapp")) == 1
 
 
-def test_a_transient_failure_is_kept_with_its_wait_when_failures_are_expected() -> None:
+def test_a_transient_failure_is_kept_with_its_wait_when_failures_are_expected(
+    sandbox: SandboxClient,
+) -> None:
     with deliver_in_process(raise_failures=False) as told:
-        told.script("email", "throttle", retry_after=30)
+        told.script("email", "throttle", retry_after=30, times=1)
         an_order()
 
     (failure,) = told.failures
     assert failure.consumer == "email"
     assert isinstance(failure.error, TransientError)
     assert failure.error.retry_after == 30
-    assert told.deliveries.get(channel="email").state == Delivery.State.RETRYING
+    told_of = told.deliveries.get(channel="email", event_type="order.created")
+    assert told_of.state == Delivery.State.RETRYING
 
 
-def test_no_provider_is_asked(sandbox: SandboxClient) -> None:
+def test_no_channels_provider_is_asked(sandbox: SandboxClient) -> None:
     with deliver_in_process():
         an_order()
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from tests.chaos.schedule import Cast, Step, Verb, plan
-from tests.chaos.troubles import REFUSALS
+from tests.chaos.troubles import LOOKUPS, PAYMENTS, REFUSALS
 from tests.stack import ROOT
 
 CAST = Cast(
@@ -68,6 +69,22 @@ def test_every_provider_fails_goes_down_comes_up_and_refuses_somebody() -> None:
             said = [step.how["behaviour"] for step in ours if step.verb is Verb.SCRIPT]
             assert REFUSALS[channel].name in said
             assert "accept_then_drop" in said
+
+
+def test_the_payment_provider_fails_declines_and_is_away_where_somebody_has_to_pay() -> None:
+    for seed in SEEDS:
+        steps = plan(seed, 140.0, replace(CAST, pays=True))
+        said = [
+            step.how.get("code") or step.how["behaviour"]
+            for step in steps
+            if step.verb is Verb.SCRIPT and step.target == PAYMENTS
+        ]
+        assert {"card_declined", "insufficient_funds", "accept_then_drop", "hang_up"} <= {*said}
+        for asked in (PAYMENTS, LOOKUPS):
+            verbs = [step.verb for step in steps if step.target == asked]
+            assert verbs.count(Verb.DOWN) == verbs.count(Verb.UP) == 2
+        others = [step for step in steps if step.target not in (PAYMENTS, LOOKUPS)]
+        assert list(map(str, others)) == list(map(str, schedule(seed)))
 
 
 def test_the_seeds_that_the_documents_name_disturb_sns_and_sqs_in_every_way_between_them() -> None:

@@ -28,6 +28,32 @@ class AcceptedMessage:
     accepted_at: datetime
 
 
+@dataclass(frozen=True)
+class Charge:
+    """One that was asked for, in minor units; `status` is "succeeded" or "declined"."""
+
+    id: str
+    key: str
+    reference: str
+    amount: int
+    currency: str
+    refunded: int
+    status: str
+    code: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Refund:
+    """One that was made; `charge` is the charge's id."""
+
+    id: str
+    key: str
+    charge: str
+    amount: int
+    created_at: datetime
+
+
 class SandboxClient:
     """Scripts a running sandbox and reads what it took. Safe to use from many threads."""
 
@@ -71,6 +97,14 @@ class SandboxClient:
         """Throttle whatever comes faster; None lifts the limit."""
         self._post("/sandbox/limit", {"channel": channel, "per_second": per_second})
 
+    def refuse_currency(self, currency: str) -> None:
+        """The payment account does not take it: charges are refused, and leave no trace."""
+        self._post("/sandbox/currency", {"currency": currency, "taken": False})
+
+    def take_currency(self, currency: str) -> None:
+        """The payment account takes it again."""
+        self._post("/sandbox/currency", {"currency": currency, "taken": True})
+
     def send_receipts(self, *, endpoint: str, topic: str) -> None:
         """Say later what became of each message, to the topic of that ARN, until a reset."""
         self._post("/sandbox/receipts", {"endpoint": endpoint, "topic": topic})
@@ -86,6 +120,14 @@ class SandboxClient:
     def accepted(self, channel: str | None = None) -> list[AcceptedMessage]:
         """Every message accepted, oldest first."""
         return [_message(row) for page in self._pages(channel) for row in page]
+
+    def charges(self) -> list[Charge]:
+        """Every charge that the payment provider knows, oldest first."""
+        return [Charge(**row) for row in self._ledger("charge")]
+
+    def refunds(self) -> list[Refund]:
+        """Every refund that it made, oldest first."""
+        return [Refund(**row) for row in self._ledger("refund")]
 
     def requests(self, channel: str) -> int:
         """How often the channel was asked, whatever became of it."""
@@ -117,6 +159,16 @@ class SandboxClient:
         while after is not None:
             page = self._get("/sandbox/accepted", channel=channel or "", after=after)
             yield page["messages"]
+            after = page["next"]
+
+    def _ledger(self, table: str) -> Iterator[dict[str, Any]]:
+        after: int | None = 0
+        while after is not None:
+            page = self._get(f"/sandbox/ledger/{table}", after=after)
+            for row in page["rows"]:
+                del row["number"]
+                row["created_at"] = datetime.fromtimestamp(row["created_at"], UTC)
+                yield row
             after = page["next"]
 
     def _get(self, path: str, **query: str | int) -> Any:

@@ -9,7 +9,7 @@ from aiohttp import web
 from notifications.channels.script import Step
 from notifications.local.ports import is_here
 from notifications.local.providers.receipts import Place
-from notifications.local.providers.sandbox import CHANNELS, TOKEN, Sandbox
+from notifications.local.providers.sandbox import SCRIPTED, Sandbox
 
 PAGE = 5_000
 
@@ -19,9 +19,11 @@ def add_routes(app: web.Application, sandbox: Sandbox) -> None:
     app.router.add_get("/health", controls.health)
     app.router.add_get("/sandbox/counts", controls.counts)
     app.router.add_get("/sandbox/accepted", controls.accepted)
+    app.router.add_get("/sandbox/ledger/{table:charge|refund}", controls.ledger)
     app.router.add_post("/sandbox/script", controls.script)
     app.router.add_post("/sandbox/script/forget", controls.forget_script)
     app.router.add_post("/sandbox/limit", controls.limit)
+    app.router.add_post("/sandbox/currency", controls.currency)
     app.router.add_post("/sandbox/receipts", controls.receipts)
     app.router.add_post("/sandbox/receipts/script", controls.script_receipts)
     app.router.add_post("/sandbox/reset", controls.reset)
@@ -47,6 +49,13 @@ class _Controls:
         following = rows[-1]["id"] if rows and len(rows) == limit else None
         return web.json_response({"messages": rows, "next": following})
 
+    async def ledger(self, request: web.Request) -> web.Response:
+        """The payment provider's charges, or its refunds, in pages as above."""
+        after = _whole(request.query.get("after", "0"), "after")
+        rows = self._sandbox.ledger.rows(request.match_info["table"], after=after, limit=PAGE)
+        following = rows[-1]["number"] if len(rows) == PAGE else None
+        return web.json_response({"rows": rows, "next": following})
+
     async def script(self, request: web.Request) -> web.Response:
         asked = await _asked(request)
         channel, times = _channel(asked), asked.get("times")
@@ -69,6 +78,15 @@ class _Controls:
         if per_second is not None and (not isinstance(per_second, int | float) or per_second <= 0):
             raise _wrong("per_second must be a number above 0, or null for no limit.")
         self._sandbox.limit(channel, per_second)
+        return web.Response(status=204)
+
+    async def currency(self, request: web.Request) -> web.Response:
+        asked = await _asked(request)
+        currency, taken = asked.get("currency"), asked.get("taken")
+        if not isinstance(currency, str) or not isinstance(taken, bool):
+            raise _wrong("currency must be a text, and taken true or false.")
+        refused = self._sandbox.refused_currencies
+        (refused.discard if taken else refused.add)(currency)
         return web.Response(status=204)
 
     async def receipts(self, request: web.Request) -> web.Response:
@@ -111,8 +129,8 @@ async def _asked(request: web.Request) -> dict[str, Any]:
 
 def _channel(asked: dict[str, Any]) -> str:
     channel = asked.get("channel")
-    if channel not in (*CHANNELS, TOKEN):
-        raise _wrong(f"channel must be one of {', '.join((*CHANNELS, TOKEN))}.")
+    if channel not in SCRIPTED:
+        raise _wrong(f"channel must be one of {', '.join(SCRIPTED)}.")
     return str(channel)
 
 

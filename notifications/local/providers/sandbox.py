@@ -14,6 +14,9 @@ from notifications.local.providers.store import Incoming, Store
 
 CHANNELS = ("email", "sms", "whatsapp", "push", "webhook")
 TOKEN = "token"  # noqa: S105 - the OAuth2 endpoint, scripted and counted like a channel
+PAYMENTS, LOOKUPS = "payments", "payment-lookups"
+"""The payment provider: requests that move money, and those that ask what became of one."""
+SCRIPTED = (*CHANNELS, TOKEN, PAYMENTS, LOOKUPS)
 REFUSALS = frozenset(
     {
         Behaviour.THROTTLE,
@@ -49,9 +52,11 @@ class Sandbox:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.ledger = store.ledger
         self.script = Script()
         self.receipts = Receipts()
         self.limits: dict[str, RateLimit] = {}
+        self.refused_currencies: set[str] = set()
         self.outcomes: Counter[tuple[str, str]] = Counter()
         self.edition = str(uuid4())  # another after each reset: the page then starts over
 
@@ -67,6 +72,14 @@ class Sandbox:
     def malformed(self, channel: str) -> None:
         """Count a request that no provider would have understood."""
         self.outcomes[channel, "malformed"] += 1
+
+    def refused(self, channel: str) -> None:
+        """Count a request that the account, as it is set up, does not allow."""
+        self.outcomes[channel, Behaviour.REFUSE.value] += 1
+
+    def replayed(self, channel: str) -> None:
+        """Count a request that got the answer of the one before it under the same key."""
+        self.outcomes[channel, "replayed"] += 1
 
     def accept(self, channel: str, incoming: Incoming, edition: str = "") -> str:
         """Keep it, and say so later. Returns the id that the provider gives it.
@@ -89,12 +102,13 @@ class Sandbox:
 
     def counts(self) -> dict[str, dict[str, object]]:
         """Per channel: requests, what became of them, and messages accepted."""
-        return {channel: self._counts_of(channel) for channel in (*CHANNELS, TOKEN)}
+        return {channel: self._counts_of(channel) for channel in SCRIPTED}
 
     def reset(self) -> None:
         self.script.clear()
         self.receipts.clear()
         self.limits.clear()
+        self.refused_currencies.clear()
         self.outcomes.clear()
         self.store.clear()
         self.edition = str(uuid4())
@@ -103,6 +117,11 @@ class Sandbox:
         outcomes = {name: n for (of, name), n in self.outcomes.items() if of == channel}
         return {
             "requests": sum(outcomes.values()),
-            "accepted": self.store.counts.get(channel, 0),
+            "accepted": self._accepted(channel),
             "outcomes": outcomes,
         }
+
+    def _accepted(self, channel: str) -> int:
+        if channel == PAYMENTS:
+            return self.ledger.count("charge") + self.ledger.count("refund")
+        return self.store.counts.get(channel, 0)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from notifications.channels.script import Behaviour, Step
-from notifications.local.providers import control, inbox
+from notifications.local.providers import control, inbox, payments
 from notifications.local.providers.fcm import FcmWire, TokenWire
 from notifications.local.providers.sandbox import TOKEN, Sandbox
 from notifications.local.providers.ses import SesWire
@@ -33,6 +33,7 @@ def application(sandbox: Sandbox, *, webhook_secret: str = DEFAULT_SECRET) -> we
     app.router.add_post("/webhooks/{name}", _door(sandbox, WebhookWire(webhook_secret)))
     control.add_routes(app, sandbox)
     inbox.add_routes(app, sandbox)
+    payments.add_routes(app, sandbox)
     return app
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from notifications.channels.correlation import Correlation
+from notifications.local.providers.ledger import Ledger
 
 _COLUMNS = (
     "channel, address, tag, event_type, subject, sender, title, text, "
@@ -53,6 +54,7 @@ class Store:
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.execute(f"PRAGMA journal_mode = {'WAL' if journal else 'MEMORY'}")
         self._database.executescript(_SCHEMA)
+        self.ledger = Ledger(self._database)
         self.counts: dict[str, int] = dict(
             self._database.execute("SELECT channel, count(*) FROM message GROUP BY channel")
         )
@@ -112,6 +114,7 @@ class Store:
 
     def clear(self) -> None:
         self._database.execute("DELETE FROM message")
+        self.ledger.clear()
         self.counts.clear()
 
     def close(self) -> None:

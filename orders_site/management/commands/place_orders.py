@@ -12,6 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 
+from orders_site.inventory.samples import stock_up
 from orders_site.orders.models import Order
 from orders_site.orders.money import Money
 from orders_site.orders.samples import Samples
@@ -55,7 +56,7 @@ class Command(BaseCommand):
     def _place(self, *, orders: int, ship: float, cancel: float, **options: Any) -> None:
         samples = Samples(options["seed"])
         customers = samples.customers(max(1, orders // ORDERS_PER_CUSTOMER))
-        samples.catalogue()
+        stock_up(samples.catalogue())
         tally = Tally()
         for number in self._paced(orders, options["rate"]):
             order = samples.place(samples.choice(customers))

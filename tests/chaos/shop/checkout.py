@@ -1,17 +1,25 @@
-"""What a shop's own pages would do: place, ship and cancel orders. JSON in, JSON out."""
+"""What a shop's own pages would do: place, ship, cancel and refund orders. JSON in, JSON out."""
 
 from __future__ import annotations
 
 import json
 
+from django.db import transaction
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from orders_site.customers.models import Customer
-from orders_site.orders.exceptions import IllegalTransition
-from orders_site.orders.models import Order, Product
-from orders_site.orders.services import Line, cancel_order, place_order, ship_order
+from orders_site.orders.exceptions import IllegalTransition, OrderRefused
+from orders_site.orders.models import Order, Product, Refund
+from orders_site.orders.money import Money
+from orders_site.orders.services import (
+    Line,
+    cancel_order,
+    place_order,
+    refund_order,
+    ship_order,
+)
 
 
 @csrf_exempt
@@ -45,5 +53,23 @@ def cancel(request: HttpRequest, order: int) -> JsonResponse:
     try:
         cancel_order(order=Order.objects.get(pk=order), reason=Order.CancelReason.CUSTOMER_REQUEST)
     except IllegalTransition as error:
+        return JsonResponse({"error": str(error)}, status=409)
+    return JsonResponse({"order": order})
+
+
+@csrf_exempt
+@require_POST
+def refund(request: HttpRequest, order: int) -> JsonResponse:
+    """{"half": whether half of the price, else all that is left}. 409: it is owed already."""
+    wants_half = json.loads(request.body)["half"]
+    try:
+        with transaction.atomic():
+            found = Order.objects.select_for_update().get(pk=order)
+            if found.refunded_minor:  # by an earlier try, whose answer was lost
+                return JsonResponse({"owed": found.refunded_minor}, status=409)
+            half = Money(found.currency, found.total_minor // 2)
+            amount = half if wants_half else None
+            refund_order(order=found, reason=Refund.Reason.GOODWILL, amount=amount)
+    except (IllegalTransition, OrderRefused) as error:
         return JsonResponse({"error": str(error)}, status=409)
     return JsonResponse({"order": order})

@@ -33,3 +33,4 @@ def impatient(notifications: Mapping[str, Any]) -> dict[str, Any]:
 
 ROOT_URLCONF = "tests.chaos.shop.urls"
 NOTIFICATIONS = impatient(shop.NOTIFICATIONS)
+PAYMENTS = {**shop.PAYMENTS, **PATIENCE}

@@ -8,4 +8,5 @@ urlpatterns = [
     path("checkout", checkout.place),
     path("orders/<int:order>/ship", checkout.ship),
     path("orders/<int:order>/cancel", checkout.cancel),
+    path("orders/<int:order>/refund", checkout.refund),
 ]

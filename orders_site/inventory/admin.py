@@ -1,0 +1,153 @@
+"""Stock and reservations for operators. Stock is corrected with a reason; orders move the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from notifications.admin import display, search
+from notifications.admin.filters import ChoiceFilter, StateFilter
+from notifications.admin.related import Section
+from orders_site.admin import EditableAdmin, ShopAdmin
+from orders_site.inventory.forms import StockForm
+from orders_site.inventory.models import Reservation, ReservationLine, StockItem
+from orders_site.inventory.services import correct_stock, stock_product
+
+
+class LowFilter(ChoiceFilter):
+    title = "stock"
+    parameter_name = "stock"
+
+    def options(self) -> list[str]:
+        return ["low"]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.exclude(low_since=None) if self.value() == "low" else queryset
+
+
+@admin.register(StockItem)
+class StockItemAdmin(EditableAdmin):
+    form = StockForm
+    list_display = ["sku", "product", "on_hand", "reserved", "reorder_threshold", "low"]
+    list_filter = [LowFilter]
+    list_select_related = ["product"]
+    search_help_text = "The whole SKU."
+    ordering = ["id"]
+    autocomplete_fields = ["product"]
+    asked = ["product", "on_hand", "reorder_threshold", "reason", "shown"]
+
+    def note(self, request: HttpRequest) -> str:
+        return (
+            "On hand is what can still be promised. Reserved was taken for orders that have not "
+            "left yet, and is no longer on hand."
+        )
+
+    def matching(self, term: str) -> Q:
+        return Q(product__sku=term.upper())
+
+    def prepare(self, rows: list[StockItem]) -> None:
+        reserved = ReservationLine.objects.reserved(rows)
+        for row in rows:
+            row.reserved = reserved.get(row.pk, 0)
+
+    @admin.display(description="SKU")
+    def sku(self, item: StockItem) -> str:
+        return item.product.sku
+
+    @admin.display(description="reserved")
+    def reserved(self, item: StockItem) -> int:
+        return item.reserved
+
+    @admin.display(description="low")
+    def low(self, item: StockItem) -> SafeString | str:
+        return display.ago(item.low_since)
+
+    def get_fields(self, request: HttpRequest, obj: StockItem | None = None) -> list[str]:
+        if obj is not None and not self.has_change_permission(request, obj):
+            return ["product", "on_hand", "reorder_threshold", "low_since"]
+        return self.asked
+
+    def get_readonly_fields(self, request: HttpRequest, obj: StockItem | None = None) -> list[str]:
+        return ["product", "low_since"] if obj is not None else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # reservations name it; with a threshold of 0 it is never low
+
+    def save_model(
+        self, request: HttpRequest, obj: StockItem, form: ModelForm, change: bool
+    ) -> None:
+        threshold = form.cleaned_data["reorder_threshold"]
+        if change:
+            item = correct_stock(item=obj, by=form.by, reorder_threshold=threshold)
+        else:
+            item = stock_product(
+                product=obj.product,
+                on_hand=form.cleaned_data["on_hand"],
+                reorder_threshold=threshold,
+            )
+        obj.pk, obj.on_hand, obj.low_since = item.pk, item.on_hand, item.low_since
+
+    def construct_change_message(
+        self, request: HttpRequest, form: ModelForm, formsets: Any, add: bool = False
+    ) -> str:
+        """What the history keeps: the correction and its reason."""
+        return (
+            f"{form.by:+,} pieces, {form.instance.on_hand:,} on hand, threshold "
+            f"{form.instance.reorder_threshold:,}: {form.cleaned_data['reason']}"
+        )
+
+
+class ReservationStateFilter(StateFilter):
+    states = Reservation.State.values
+
+
+@admin.register(Reservation)
+class ReservationAdmin(ShopAdmin):
+    """What each order took. Read only: orders make and cancel them."""
+
+    list_display = ["order", "state_badge", "short", "made", "released"]
+    list_filter = [ReservationStateFilter]
+    list_select_related = ["order"]
+    search_help_text = "An order's number (17, #17 or order/17)."
+    ordering = ["-id"]
+    fieldsets = [
+        (None, {"fields": ["order", "state_badge", "short", "made_exactly", "released_exactly"]})
+    ]
+
+    def matching(self, term: str) -> Q:
+        number = search.number(term.removeprefix("order/").removeprefix("#"))
+        return Q(order_id=number) if number is not None else Q(pk__in=[])
+
+    def related(self, request: HttpRequest, row: Reservation) -> list[Section]:
+        lines = row.lines.order_by("item_id").select_related("item__product")
+        taken = [(line.item.product.sku, line.item.product.name, line.quantity) for line in lines]
+        return [Section("Taken from stock", ("SKU", "Product", "Pieces"), taken)]
+
+    @admin.display(description="state")
+    def state_badge(self, reservation: Reservation) -> SafeString:
+        return display.badge(reservation.state)
+
+    @admin.display(description="short of")
+    def short(self, reservation: Reservation) -> str:
+        return ", ".join(reservation.short_of) or display.EMPTY
+
+    @admin.display(description="made")
+    def made(self, reservation: Reservation) -> SafeString | str:
+        return display.ago(reservation.made_at)
+
+    @admin.display(description="made")
+    def made_exactly(self, reservation: Reservation) -> SafeString | str:
+        return display.exact(reservation.made_at)
+
+    @admin.display(description="released")
+    def released(self, reservation: Reservation) -> SafeString | str:
+        return display.ago(reservation.released_at)
+
+    @admin.display(description="released")
+    def released_exactly(self, reservation: Reservation) -> SafeString | str:
+        return display.exact(reservation.released_at)

@@ -1,0 +1,54 @@
+"""What an operator says of stock: how much there is, below how much more is ordered, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from orders_site.inventory.models import MOST, StockItem
+
+
+class StockForm(forms.ModelForm):
+    """A product that is kept in stock from now on, or the correction of one that is."""
+
+    on_hand = forms.IntegerField(
+        min_value=0,
+        max_value=MOST,
+        help_text="How many there should be in place of the number shown. What orders take or "
+        "give back until you save is kept.",
+    )
+    reorder_threshold = forms.IntegerField(
+        min_value=0,
+        max_value=MOST,
+        initial=0,
+        help_text="More is ordered when fewer than this are on hand; 0: never.",
+    )
+    reason = forms.CharField(max_length=200, help_text="Kept in the history.")
+    shown = forms.IntegerField(widget=forms.HiddenInput, initial=0, min_value=0)
+
+    class Meta:
+        model = StockItem
+        fields = ["product", "on_hand", "reorder_threshold"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["shown"] = self.instance.on_hand
+
+    @property
+    def by(self) -> int:
+        """Pieces more than the page showed; fewer, if negative."""
+        return int(self.cleaned_data["on_hand"] - self.cleaned_data["shown"])
+
+    def clean(self) -> dict[str, Any]:
+        """Held until the page's transaction ends: what is found possible here is so when saved."""
+        cleaned = super().clean() or self.cleaned_data
+        if self.instance.pk and not self.errors:
+            held = StockItem.objects.locked().get(pk=self.instance.pk).on_hand
+            if not 0 <= held + self.by <= MOST:
+                self.add_error(
+                    "on_hand",
+                    f"Meanwhile there are {held:,}, and {self.by:+,} is not possible.",
+                )
+        return cleaned
