@@ -38,13 +38,16 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "django_celery_results",
+    "ninja",  # for its OpenAPI page, whose files are then served from here
     "notifications",
     "orders_site",
     "orders_site.customers",
     "orders_site.orders",
+    "orders_site.api",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "orders_site.api.middleware.ApiMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

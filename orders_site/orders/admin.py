@@ -59,14 +59,18 @@ class OrderAdmin(ShopAdmin):
     list_filter = [OrderStateFilter]
     list_select_related = ["customer"]
     search_help_text = (
-        "An order's number (17, #17 or order/17) or its customer's whole email address."
+        "An order's number (17, #17 or order/17), its customer's whole email address, "
+        "or the whole name of the API client that placed it."
     )
     ordering = ["-id"]
     inlines = [OrderLineInline]
     actions = ["ship", "cancel"]
     change_form_template = "admin/orders/order/change_form.html"
     fieldsets = [
-        (None, {"fields": ["state_badge", "customer", "total", "placed_at", "deliveries"]}),
+        (
+            None,
+            {"fields": ["state_badge", "customer", "client", "total", "placed_at", "deliveries"]},
+        ),
         ("Shipment", {"fields": ["carrier", "tracking_code", "shipped_at"]}),
         ("Cancellation", {"fields": ["cancel_reason", "cancelled_at"]}),
     ]
@@ -94,7 +98,7 @@ class OrderAdmin(ShopAdmin):
         if "@" in term:
             return Q(customer__email=term.lower())
         number = search.number(term.removeprefix("order/").removeprefix("#"))
-        return Q(pk=number) if number is not None else Q(pk__in=[])
+        return Q(client=term) if number is None else Q(pk=number)
 
     def has_ship_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("orders.ship_order"))
