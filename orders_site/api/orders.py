@@ -66,7 +66,7 @@ def create_order(request: HttpRequest, wish: NewOrder, key: Key = None) -> HttpR
 
     def work() -> Answer:
         order = place_order(
-            customer=_customer(wish.customer), lines=_lines(wish), client=client.name
+            customer=find_customer(wish.customer), lines=find_lines(wish), client=client.name
         )
         return _answer(order, status=201, location=f"{PATH}/{order.pk}")
 
@@ -198,7 +198,8 @@ def _find(request: HttpRequest, order_id: int) -> Order:
     return order
 
 
-def _customer(customer_id: int) -> Customer:
+def find_customer(customer_id: int) -> Customer:
+    """Any of the shop's. Raises Problem 422."""
     customer = Customer.objects.filter(pk=customer_id).first()
     if customer is None:
         fault = Fault("customer", f"there is no customer {customer_id}")
@@ -206,7 +207,8 @@ def _customer(customer_id: int) -> Customer:
     return customer
 
 
-def _lines(wish: NewOrder) -> list[Line]:
+def find_lines(wish: NewOrder) -> list[Line]:
+    """With their products. Raises Problem 422 naming each that there is not."""
     products = Product.objects.in_bulk([line.sku for line in wish.lines], field_name="sku")
     missing = [
         Fault(f"lines.{number}.sku", f"there is no product {line.sku}")
