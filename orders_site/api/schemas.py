@@ -27,7 +27,7 @@ class NewLine(_In):
 
     sku: Annotated[
         str,
-        Field(min_length=1, max_length=40, pattern=_NO_CONTROLS, examples=["MUG-SALT-EUR"]),
+        Field(min_length=1, max_length=40, pattern=_NO_CONTROLS, examples=["MUG-SALT-DE"]),
     ]
     quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY, examples=[2])] = 1
 
@@ -37,7 +37,7 @@ class NewOrder(_In):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"customer": 7, "lines": [{"sku": "MUG-SALT-EUR", "quantity": 2}]}]
+            "examples": [{"customer": 7, "lines": [{"sku": "MUG-SALT-DE", "quantity": 2}]}]
         }
     )
 
@@ -108,7 +108,7 @@ class Price(BaseModel):
 class LineOut(BaseModel):
     """A line, named and priced as it was when the order was placed."""
 
-    sku: str = Field(examples=["MUG-SALT-EUR"])
+    sku: str = Field(examples=["MUG-SALT-DE"])
     name: str = Field(examples=["Salt-Glazed Mug, 300 ml"])
     quantity: int = Field(examples=[2])
     unit_price: Price

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F
 
 from notifications.models import Event
+from orders_site.api.idempotency import SWEEP_EVERY, Sweep
 from orders_site.api.models import KEPT_FOR, KeptAnswer
 from orders_site.orders.models import Order
 from orders_site.orders.signals import order_created
@@ -145,6 +146,19 @@ def test_old_answers_are_forgotten_step_by_step(caller: Caller) -> None:
 
     assert KeptAnswer.objects.forget_old(step=2) == 5
     assert KeptAnswer.objects.get().key == "fresh"
+
+
+def test_a_process_looks_for_old_answers_once_a_minute(caller: Caller) -> None:
+    now = 0.0
+    sweep = Sweep(lambda: now)
+    caller.post(ORDERS, an_order_for(), key="k")
+    _age(KEPT_FOR)
+
+    sweep.now_and_then()
+    assert KeptAnswer.objects.exists()
+    now += SWEEP_EVERY
+    sweep.now_and_then()
+    assert not KeptAnswer.objects.exists()
 
 
 def test_a_transaction_that_fails_keeps_neither_order_nor_answer(caller: Caller) -> None:
