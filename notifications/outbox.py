@@ -30,10 +30,7 @@ def record(data: events.EventData, *, time: datetime | None = None) -> Event:
     _refuse_outside_transaction(using)
     kind = events.type_of(data)
     event = _event(kind, _validated(kind, data), time)
-    event.save(using=using, force_insert=True)
-    Dispatch.objects.using(using).create(
-        event=event, subject=event.subject, kind=Dispatch.Kind.TOPIC, destination=kind.topic
-    )
+    Dispatch.objects.using(using).record(event, topic=kind.topic)
     # Robust: an order that is committed stands, whether or not the relay could be woken.
     # A lambda, because Django logs a failure by its name and a partial has none.
     transaction.on_commit(lambda: nudge(using), using=using, robust=True)

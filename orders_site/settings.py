@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "django_celery_results",
+    "ninja",  # for its OpenAPI page, whose files are then served from here
     "notifications",
     "orders_site",
     "orders_site.customers",
@@ -48,9 +49,11 @@ INSTALLED_APPS = [
     "orders_site.inventory",
     "orders_site.analytics",
     "orders_site.payments",
+    "orders_site.api",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "orders_site.api.middleware.ApiMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -1,9 +1,11 @@
-"""The shop's pages: for now, the operators' admin."""
+"""The shop's pages: the operators' admin, and the order API."""
 
 from django.conf import settings
 from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
+
+from orders_site.api.urls import api
 
 admin.site.site_header = f"{settings.SHOP['name']}: operations"
 admin.site.site_title = settings.SHOP["name"]
@@ -12,4 +14,5 @@ admin.site.index_title = "Orders, customers and what they were told"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("api/", api.urls),
 ]

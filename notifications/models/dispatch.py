@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +22,27 @@ FIRST_BACK_OFF, LONGEST_BACK_OFF = 1.0, 60.0
 
 MAX_ERROR = 500
 
+# Both in one statement: every request that records an event waits for it.
+_RECORD = """
+    WITH event AS (
+        INSERT INTO notifications_event
+            (id, type, version, source, subject, time, data, traceparent, "foreign", expected)
+        VALUES (
+            %(id)s, %(type)s, %(version)s, %(source)s, %(subject)s, %(time)s, %(data)s::jsonb,
+            %(traceparent)s, %(foreign)s, %(expected)s::varchar[]
+        )
+        RETURNING recorded_at
+    ), dispatch AS (
+        INSERT INTO notifications_dispatch (
+            event_id, subject, kind, destination, reason, generation, attributes, state, tries,
+            last_error, message_id
+        )
+        VALUES (
+            %(id)s, %(subject)s, 'topic', %(topic)s, 'recorded', 0, '{}', 'waiting', 0, '', ''
+        )
+    )
+    SELECT recorded_at FROM event
+"""
 # The CTE, not an IN (SELECT … LIMIT): PostgreSQL may run a subselect again for every row,
 # and lock more of them than the limit.
 _CLAIM = """
@@ -83,6 +105,32 @@ _TAKE_BACK = """
 
 class DispatchQuerySet(models.QuerySet["Dispatch"]):
     """The verbs that move a row. Each is one statement, and moves only what the token holds."""
+
+    def record(self, event: Event, *, topic: str) -> None:
+        """Keep a new event, and order its first publication, on `topic` (no prefix).
+
+        Part of the caller's transaction.
+        """
+        self._for_write = True
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(
+                _RECORD,
+                {
+                    "id": event.id,
+                    "type": event.type,
+                    "version": event.version,
+                    "source": event.source,
+                    "subject": event.subject,
+                    "time": event.time,
+                    "data": json.dumps(event.data),
+                    "traceparent": event.traceparent,
+                    "foreign": event.foreign,
+                    "expected": event.expected,
+                    "topic": topic,
+                },
+            )
+            (event.recorded_at,) = cursor.fetchone()
+        event._state.adding, event._state.db = False, self.db
 
     def postpone(
         self,

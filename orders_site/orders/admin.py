@@ -84,7 +84,8 @@ class OrderAdmin(ShopAdmin):
     list_filter = [OrderStateFilter]
     list_select_related = ["customer", "payment"]
     search_help_text = (
-        "An order's number (17, #17 or order/17) or its customer's whole email address."
+        "An order's number (17, #17 or order/17), its customer's whole email address, "
+        "or the whole name of the API client that placed it."
     )
     ordering = ["-id"]
     inlines = [OrderLineInline, RefundInline, PaymentRefundInline]
@@ -93,7 +94,17 @@ class OrderAdmin(ShopAdmin):
     fieldsets = [
         (
             None,
-            {"fields": ["state_badge", "customer", "total", "placed_at", "stock", "deliveries"]},
+            {
+                "fields": [
+                    "state_badge",
+                    "customer",
+                    "client",
+                    "total",
+                    "placed_at",
+                    "stock",
+                    "deliveries",
+                ]
+            },
         ),
         ("Payment", {"fields": ["paid", "refunded"]}),
         ("Shipment", {"fields": ["carrier", "tracking_code", "shipped_at"]}),
@@ -134,7 +145,7 @@ class OrderAdmin(ShopAdmin):
         if "@" in term:
             return Q(customer__email=term.lower())
         number = search.number(term.removeprefix("order/").removeprefix("#"))
-        return Q(pk=number) if number is not None else Q(pk__in=[])
+        return Q(client=term) if number is None else Q(pk=number)
 
     def has_ship_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("orders.ship_order"))

@@ -86,6 +86,14 @@ class Order(models.Model):
     """Of a cancelled order all that was paid goes back without anybody's asking."""
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="orders")
+    client = models.CharField(
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The name of the API client that placed it; empty: the shop itself did.",
+    )
     state = models.CharField(max_length=10, choices=State.choices, default=State.PLACED)
     currency = models.CharField(max_length=3, choices=_CURRENCIES)
     total_minor = models.BigIntegerField()
@@ -115,7 +123,17 @@ class Order(models.Model):
                 name="order_refunded_within_total",
             ),
         ]
-        indexes = [models.Index(fields=["state", "id"], name="order_by_state")]
+        indexes = [
+            models.Index(fields=["state", "id"], name="order_by_state"),
+            models.Index(
+                fields=["client", "id"], condition=~models.Q(client=""), name="order_by_client"
+            ),
+            models.Index(
+                fields=["client", "state", "id"],
+                condition=~models.Q(client=""),
+                name="order_by_client_and_state",
+            ),
+        ]
         permissions = [
             ("ship_order", "Can ship orders"),
             ("cancel_order", "Can cancel orders"),

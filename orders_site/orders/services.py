@@ -31,13 +31,17 @@ class Line:
             )
 
 
-def place_order(*, customer: Customer, lines: Iterable[Line]) -> Order:
-    """Make the order and its lines, at today's prices. Raises OrderRefused for impossible lines."""
+def place_order(*, customer: Customer, lines: Iterable[Line], client: str = "") -> Order:
+    """Make the order and its lines, at today's prices. Raises OrderRefused for impossible lines.
+
+    client: who places it for the customer, by name; none: the shop itself.
+    """
     lines = list(lines)
     total = _total(lines)
     with transaction.atomic():
         order = Order.objects.create(
             customer=customer,
+            client=client,
             currency=total.currency,
             total_minor=total.amount,
             placed_at=timezone.now(),

@@ -11,7 +11,13 @@ from rich.console import Console
 
 from notifications.local.parts import PartFailed
 from notifications.local.processes import stopped_by_signals
-from tests.benchmarks import backlog, consumer_empty_task, consumer_with_records, rate_limits
+from tests.benchmarks import (
+    backlog,
+    consumer_empty_task,
+    consumer_with_records,
+    order_request,
+    rate_limits,
+)
 from tests.benchmarks.result import Result, show
 
 BENCHMARKS: Mapping[str, Callable[[Callable[[str], None]], Result]] = {
@@ -19,6 +25,7 @@ BENCHMARKS: Mapping[str, Callable[[Callable[[str], None]], Result]] = {
     "consumer_with_records": consumer_with_records.run,
     "rate_limits": rate_limits.run,
     "backlog": backlog.run,
+    "order_request": order_request.run,
 }
 
 

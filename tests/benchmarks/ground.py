@@ -145,13 +145,16 @@ class Ground:
 
 
 @contextmanager
-def ground(*, latency: float) -> Iterator[Ground]:
-    """Everything started, `latency` seconds of round trip away; thrown away at the end."""
+def ground(*, latency: float, durable: bool = False) -> Iterator[Ground]:
+    """Everything started, `latency` seconds of round trip away; thrown away at the end.
+
+    durable: PostgreSQL waits for the disk at each commit, as in production.
+    """
     home = LOCAL / "benchmarks"
     home.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir=home) as directory,
-        Stack(Path(directory), broker="fauxqs", shared=LOCAL, given={}, durable=False) as stack,
+        Stack(Path(directory), broker="fauxqs", shared=LOCAL, given={}, durable=durable) as stack,
     ):
         target = stack.environment["AWS_ENDPOINT_URL"]
         proxy = FaultProxy(stack.directories, stack.processes, target=target, latency=latency)

@@ -20,11 +20,11 @@ class Provider:
         name = f"provider-{1000 * seconds:.0f}-ms"
         process = ground.start([sys.executable, script, str(seconds)], name=name)
         process.wait_until(lambda: "port" in process.log, within=READY_WITHIN)
-        self._url = f"http://127.0.0.1:{process.log.split()[-1]}"
-        self.environment = {"AWS_ENDPOINT_URL_SESV2": self._url}
+        self.url = f"http://127.0.0.1:{process.log.split()[-1]}"
+        self.environment = {"AWS_ENDPOINT_URL_SESV2": self.url}
 
     def taken(self) -> int:
         """How many mails it took."""
-        with urlopen(self._url, timeout=READY_WITHIN) as answer:  # noqa: S310 - our own process
+        with urlopen(self.url, timeout=READY_WITHIN) as answer:  # noqa: S310 - our own process
             taken: int = json.load(answer)["taken"]
         return taken

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.benchmarks import order_request
 from tests.benchmarks.bare_sends import send_alone
 from tests.benchmarks.ground import Ground, ground
 from tests.benchmarks.ours import MAILER, Ours, Settings
@@ -76,3 +77,15 @@ def test_the_call_alone_is_timed_without_its_first_mails(here: Ground) -> None:
     assert sent.sent == provider.taken() == 100
     assert sent.messages == 96
     assert sent.cpu_seconds > 0
+
+
+def test_the_order_request_is_timed_for_each_contender() -> None:
+    result = order_request.run(
+        lambda step: None,
+        order_request.Size(rounds=1, requests=(3, 8), peer=(1, 8), warm_up=2),
+    )
+
+    assert [row.who for row in result.rows][:2] == ["ours", "ours"]
+    assert all(figure > 0 for row in result.rows for figure in row.figures.values())
+    assert len(result.targets) == 8
+    assert set(result.extra["of_limit"]) == {"p50_1", "p99_1", "p50_8", "p99_8"}

@@ -1,0 +1,66 @@
+"""Making, re-keying and revoking API clients. A token is told once, to whoever asked for it."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from orders_site.api import authentication
+from orders_site.api.exceptions import ClientRefused
+from orders_site.api.models import DEFAULT_RATE, ApiClient
+from orders_site.api.tokens import hash_of, new_token
+
+
+def make_client(
+    *, name: str, rate_per_minute: int = DEFAULT_RATE, by: str = ""
+) -> tuple[ApiClient, str]:
+    """The client and its token, which nobody can read again. Raises ClientRefused."""
+    token = new_token()
+    client = ApiClient(
+        name=name, rate_per_minute=rate_per_minute, token_hash=hash_of(token), created_by=by
+    )
+    check(client)
+    try:
+        with transaction.atomic():
+            client.save(force_insert=True)
+    except IntegrityError:  # somebody was faster than our look
+        raise ClientRefused(f"name: {name} is taken.") from None
+    return client, token
+
+
+def rotate_token(*, name: str) -> str:
+    """A new token; the old one ends within `authentication.TRUSTED_FOR` seconds."""
+    token = new_token()
+    if not ApiClient.objects.replace_token(name, hash_of(token)):
+        raise _unknown(name)
+    authentication.known.forget()
+    return token
+
+
+def revoke_client(*, name: str, by: str, reason: str) -> None:
+    """Its token ends within `authentication.TRUSTED_FOR` seconds, for good. Its orders stay."""
+    if not ApiClient.objects.revoke(name, by=by, reason=reason):
+        raise _unknown(name)
+    authentication.known.forget()
+
+
+def check(client: ApiClient) -> None:
+    """Raises ClientRefused naming the field."""
+    try:
+        client.full_clean(exclude=["token_hash"])
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise ClientRefused(f"{field}: {messages[0]}") from None
+
+
+def active(name: str) -> ApiClient:
+    """Raises ClientRefused when there is none of that name, or no more."""
+    client = ApiClient.objects.filter(name=name, revoked_at=None).first()
+    if client is None:
+        raise _unknown(name)
+    return client
+
+
+def _unknown(name: str) -> ClientRefused:
+    revoked = ApiClient.objects.filter(name=name).exists()
+    return ClientRefused(f"name: {name} is revoked." if revoked else f"name: there is no {name}.")

@@ -1,0 +1,131 @@
+"""`manage.py api_clients`: who may use the order API, with which token and at which rate."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentTypeError
+from getpass import getuser
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.core.serializers.json import DjangoJSONEncoder
+
+from notifications.management.verbs import VerbCommand, add_changing, listing, local_moment
+from orders_site.api import clients
+from orders_site.api.exceptions import ClientRefused
+from orders_site.api.models import DEFAULT_RATE, MAX_RATE, ApiClient
+
+ONCE = "This is shown once; whoever has it can order."
+
+
+class Command(VerbCommand):
+    help = (
+        "List the clients of the order API, make one, give one a new token, or revoke one. "
+        "Every web process obeys within seconds. Without a verb, the list."
+    )
+    verbs = ("list", "create", "rotate", "revoke")
+
+    def add_verbs(self, verbs: Any) -> None:
+        listing(verbs, help="every client, its rate and whether it is revoked")
+        creating = verbs.add_parser("create", help="make a client and print its token, once")
+        creating.add_argument("name", help="letters, digits, - and _; its orders bear it")
+        creating.add_argument(
+            "--rate",
+            type=_rate,
+            default=DEFAULT_RATE,
+            metavar="REQUESTS",
+            help=f"requests a minute ({DEFAULT_RATE})",
+        )
+        add_changing(creating)
+        rotating = verbs.add_parser("rotate", help="print a new token, once; the old one ends")
+        rotating.add_argument("name")
+        add_changing(rotating)
+        revoking = verbs.add_parser("revoke", help="end a client's token for good")
+        revoking.add_argument("name")
+        add_changing(revoking, reason="shown to whoever looks")
+
+    def do(self, verb: str, **options: Any) -> None:
+        try:
+            match verb:
+                case "create":
+                    self._create(**options)
+                case "rotate":
+                    self._rotate(**options)
+                case "revoke":
+                    self._revoke(**options)
+                case _:
+                    self._list(as_json=options["json"])
+        except ClientRefused as refusal:
+            raise CommandError(str(refusal)) from None
+
+    def _list(self, *, as_json: bool) -> None:
+        found = list(ApiClient.objects.order_by("name"))
+        if as_json:
+            rows = [_as_json(client) for client in found]
+            self.stdout.write(json.dumps({"clients": rows}, cls=DjangoJSONEncoder))
+            return
+        width = max((len(client.name) for client in found), default=0)
+        for client in found:
+            line = f"  {client.name:<{width}}  {_in_words(client)}"
+            self.stdout.write(line if client.active else self.style.WARNING(line))
+
+    def _create(
+        self, *, name: str, rate: int, by: str, dry_run: bool, json: bool, **_options: Any
+    ) -> None:
+        if dry_run:
+            clients.check(ApiClient(name=name, rate_per_minute=rate))
+            self.stdout.write(f"{name}, {rate} requests a minute; nothing was done")
+            return
+        _, token = clients.make_client(name=name, rate_per_minute=rate, by=by or getuser())
+        self._show(name, token, as_json=json)
+
+    def _rotate(self, *, name: str, dry_run: bool, json: bool, **_options: Any) -> None:
+        if dry_run:
+            clients.active(name)
+            self.stdout.write(f"{name}: a new token; nothing was done")
+            return
+        self._show(name, clients.rotate_token(name=name), as_json=json)
+
+    def _revoke(self, *, name: str, reason: str, by: str, dry_run: bool, **_options: Any) -> None:
+        if dry_run:
+            clients.active(name)
+            self.stdout.write(f"{name}: revoked; nothing was done")
+            return
+        clients.revoke_client(name=name, by=by or getuser(), reason=reason)
+        self.stdout.write(f"{name}: revoked")
+
+    def _show(self, name: str, token: str, *, as_json: bool) -> None:
+        """The token alone on the output, so that a script can take it from there."""
+        if as_json:
+            self.stdout.write(json.dumps({"name": name, "token": token}))
+            return
+        self.stderr.write(ONCE)
+        self.stdout.write(token)
+
+
+def _as_json(client: ApiClient) -> dict[str, Any]:
+    return {
+        "name": client.name,
+        "active": client.active,
+        "rate_per_minute": client.rate_per_minute,
+        "created_at": client.created_at,
+        "created_by": client.created_by,
+        "revoked_at": client.revoked_at,
+        "revoked_by": client.revoked_by,
+        "revoke_reason": client.revoke_reason,
+    }
+
+
+def _in_words(client: ApiClient) -> str:
+    made = f" by {client.created_by}" if client.created_by else ""
+    words = f"{client.rate_per_minute}/min, made {local_moment(client.created_at)}{made}"
+    if client.revoked_at is None:
+        return words
+    when = local_moment(client.revoked_at)
+    return f"{words}, revoked {when} by {client.revoked_by}: {client.revoke_reason}"
+
+
+def _rate(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_RATE:
+        raise ArgumentTypeError(f"{text!r}: give 1 to {MAX_RATE} requests a minute")
+    return int(text)
