@@ -96,6 +96,8 @@ CELERY_RESULT_BACKEND = "django-db"  # failed tasks, for the admin; success cost
 NOTIFICATIONS = {
     "PREFIX": os.environ.get("NOTIFICATIONS_PREFIX", "dev"),
     "SOURCE": "urn:orders-site",
+    # The topics whose events keep their order per subject: "order-events".
+    "FIFO_TOPICS": os.environ.get("NOTIFICATIONS_FIFO_TOPICS", "").split(),
     "CHANNELS": {
         "email": ChannelConf(
             "notifications.channels.email.SesEmail",
