@@ -136,6 +136,7 @@ NOTIFICATIONS = {
     "RECIPIENTS": "orders_site.recipients.resolve",
     "CONTEXT": "orders_site.recipients.context",
     "STILL_TRUE": "orders_site.recipients.no_longer_true",
+    "TIMELINE": "orders_site.timeline.entries",
     # version: secret. Raise the version to rotate; the highest one writes.
     "ADDRESS_HASH_KEYS": {1: os.environ.get("ADDRESS_HASH_KEY", "")},
 }
