@@ -15,7 +15,7 @@ from threading import Event, Thread
 
 from django.db import connections
 
-from notifications import keeper, retention
+from notifications import keeper, progress, retention
 from notifications.aws.errors import AWS_ERRORS
 from notifications.exceptions import NotificationError
 from notifications.outages import DATABASE_AWAY, leave_replica
@@ -53,6 +53,7 @@ class Chore:
 CHORES = (
     Chore("keeping dead letters", KEEP_EVERY, keeper.drain),
     Chore("deleting what is over", SWEEP_EVERY, retention.sweep),
+    Chore("looking how far consumers are", progress.LOOK_EVERY, progress.remember),
 )
 
 
