@@ -176,6 +176,7 @@ def test_each_look_is_by_indexes_whatever_the_number_of_outcomes() -> None:
     assert oldest().at is None
 
 
+@pytest.mark.S1
 def test_lag_is_from_publication_to_done() -> None:
     for number, seconds in enumerate([4, 5, 6, 7, 103], start=1):
         did(event(age=5, number=number), after=seconds)
