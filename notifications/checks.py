@@ -5,7 +5,7 @@
 | notifications.E001 | NOTIFICATIONS cannot be read: an unknown key, a value of the wrong kind |
 | notifications.E002 | PREFIX (or a topic's or queue's name with it) is none that SQS takes |
 | notifications.E003 | ADDRESS_HASH_KEYS has no key, or an empty one |
-| notifications.E004 | RECIPIENTS, CONTEXT or STILL_TRUE is not set or cannot be imported |
+| notifications.E004 | RECIPIENTS, CONTEXT, STILL_TRUE or TIMELINE is not set or no function |
 | notifications.E005 | a channel's adapter cannot be made from its path and options |
 | notifications.E006 | a route leads to a channel that is not configured |
 | notifications.E007 | a route or a consumer names an event type that nobody registered |
@@ -23,6 +23,7 @@
 | notifications.E019 | the tasks of one account declare different limits |
 | notifications.E020 | outcomes are deleted before what could be done once more |
 | notifications.E021 | a chore is due every 0 s, or cannot be called as the relay calls it |
+| notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
 None of them needs a database or a network. The templates of every language but the
 default one are looked at when they are used.
@@ -51,6 +52,7 @@ from notifications.consumers import Consumer, all_consumers
 from notifications.events import all_event_types
 from notifications.limit_checks import check_rate_limits, check_recipient_limits
 from notifications.models import Event
+from notifications.order_checks import check_order
 from notifications.retention_checks import check_retention
 from notifications.worker.task import EventTask
 
@@ -100,7 +102,7 @@ def check_address_hash_keys() -> Found:
 
 
 def check_hooks() -> Found:
-    for name in ("recipients", "context", "still_true"):
+    for name in ("recipients", "context", "still_true", "timeline"):
         path: str = getattr(conf(), name)
         setting = f'NOTIFICATIONS["{name.upper()}"]'
         if path:
@@ -232,6 +234,7 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_recipient_limits,
     check_retention,
     check_chores,
+    check_order,
 )
 
 

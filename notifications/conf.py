@@ -86,6 +86,8 @@ class Conf:
     recipients: dotted path to `(envelope, route) -> Iterable[Recipient]`.
     context: dotted path to `(envelope, recipient) -> dict`, what templates may use.
     still_true: dotted path to `(envelope) -> str | None`, the reason why it no longer is.
+    timeline: dotted path to `(subject) -> Iterable[Entry]`, what the shop itself knows of a subject
+        (`notifications.timeline_entries`).
     address_hash_keys: version → secret, for searching by address; the highest version writes.
     fifo_topics: event domains whose events keep their order per subject ("order/1"); the
         queues that only they feed are FIFO too.
@@ -102,6 +104,7 @@ class Conf:
     recipients: str = ""
     context: str = ""
     still_true: str = ""
+    timeline: str = ""
     address_hash_keys: Mapping[int, str] = field(default_factory=dict)
     fifo_topics: frozenset[str] = frozenset()
     visibility_seconds: int = VISIBILITY_SECONDS
@@ -150,7 +153,9 @@ def _holds(value: Any, kind: type) -> bool:
 
 
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    **dict.fromkeys(("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE"), (_is_text, "a text")),
+    **dict.fromkeys(
+        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "TIMELINE"), (_is_text, "a text")
+    ),
     "SOURCE": (
         lambda value: _is_text(value) and 0 < len(value) <= MAX_SOURCE,
         f"a text of 1 to {MAX_SOURCE} characters",

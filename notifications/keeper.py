@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 
-from notifications import buried, topology
+from notifications import buried, queue_counts, topology
 from notifications.advisory import lock_for_transaction
 from notifications.aws import sqs
 from notifications.aws.errors import AWS_ERRORS, describe
@@ -67,13 +67,21 @@ def drain(*, using: str, go_on: Callable[[], bool] = lambda: True, hidden_for: i
 def depths() -> list[Depth]:
     """The dead letters of every consumer, by its name. Raises botocore's errors."""
     graves = dead_letter_queues()
+    found = queue_counts.of(graves)
+    if found.error:
+        raise found.error
+    in_sqs = {grave.consumer: found.counts[grave.name].total for grave in graves}
+    return [Depth(name, in_sqs.get(name, 0), count) for name, count in sorted(open_rows().items())]
+
+
+def open_rows() -> dict[str, int]:
+    """How many dead letters of each consumer are open here."""
     consumers = {queue.name: queue.consumer for queue in topology.current().queues}
-    rows = dict.fromkeys((grave.consumer for grave in graves), 0)
+    rows = dict.fromkeys((grave.consumer for grave in dead_letter_queues()), 0)
     for queue, count in DeadLetter.objects.open_by_queue().items():
         consumer = consumers.get(queue, queue)  # of a consumer that is gone: by its queue's name
         rows[consumer] = rows.get(consumer, 0) + count
-    in_sqs = {grave.consumer: sqs.depth(grave.physical) for grave in graves}
-    return [Depth(name, in_sqs.get(name, 0), count) for name, count in sorted(rows.items())]
+    return rows
 
 
 def dead_letter_queues() -> list[Queue]:

@@ -110,6 +110,8 @@ PAYMENTS = {  # the arguments of `orders_site.payments.httpx_provider.HttpxProvi
 NOTIFICATIONS = {
     "PREFIX": os.environ.get("NOTIFICATIONS_PREFIX", "dev"),
     "SOURCE": "urn:orders-site",
+    # The topics whose events keep their order per subject: "order-events".
+    "FIFO_TOPICS": os.environ.get("NOTIFICATIONS_FIFO_TOPICS", "").split(),
     "CHANNELS": {
         "email": ChannelConf(
             "notifications.channels.email.SesEmail",
@@ -151,6 +153,7 @@ NOTIFICATIONS = {
     "RECIPIENTS": "orders_site.recipients.resolve",
     "CONTEXT": "orders_site.recipients.context",
     "STILL_TRUE": "orders_site.recipients.no_longer_true",
+    "TIMELINE": "orders_site.timeline.entries",
     # version: secret. Raise the version to rotate; the highest one writes.
     "ADDRESS_HASH_KEYS": {1: os.environ.get("ADDRESS_HASH_KEY", "")},
 }

@@ -81,6 +81,17 @@ def aws(empty_aws: None) -> None:
 
 
 @pytest.fixture
+def fifo(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """The topic of orders is FIFO, here and in every process that the test starts.
+
+    Comes before what makes queues, so ask for it by `@pytest.mark.usefixtures("fifo")`. Any test
+    runs so with `NOTIFICATIONS_FIFO_TOPICS=order-events` in the environment of pytest.
+    """
+    monkeypatch.setenv("NOTIFICATIONS_FIFO_TOPICS", "order-events")
+    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"FIFO_TOPICS": ["order-events"]}
+
+
+@pytest.fixture
 def environment(
     stack: Stack, transactional_db: None, aws: None, sandbox: SandboxClient
 ) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -24,14 +25,28 @@ _DEPTHS = (
 _urls: dict[str, str] = {}
 
 
-def queue_url(physical: str) -> str:
+@dataclass(frozen=True)
+class Counts:
+    """Messages on a queue: to be received, received and not settled, and not to be seen yet."""
+
+    visible: int
+    in_flight: int
+    delayed: int
+
+    @property
+    def total(self) -> int:
+        return self.visible + self.in_flight + self.delayed
+
+
+def queue_url(physical: str, *, quickly: bool = False) -> str:
     """The URL of the queue of that physical name ("dev-email"), asked once per process.
 
+    quickly: in one try of a few seconds, for who asks only to show something.
     Raises NotProvisioned when there is no such queue (not remembered: it may come).
     """
     url = _urls.get(physical)
     if url is None:
-        url = _urls[physical] = _ask_for_url(physical)
+        url = _urls[physical] = _ask_for_url(physical, _client() if quickly else client("sqs"))
     return url
 
 
@@ -74,10 +89,11 @@ def delete(queue: str, handles: Sequence[str]) -> dict[str, str]:
     return {handle: errors.get(handle, "the answer does not mention it") for handle in left}
 
 
-def depth(queue: str) -> int:
-    """How many messages are on it: visible, hidden and delayed ones, as SQS counts them."""
-    answer = _client().get_queue_attributes(QueueUrl=queue_url(queue), AttributeNames=_DEPTHS)
-    return sum(int(answer["Attributes"].get(name, 0)) for name in _DEPTHS)
+def counts(queue: str) -> Counts:
+    """What is on it, as SQS counts it: not to the message. Raises botocore's errors."""
+    url = queue_url(queue, quickly=True)
+    answer = _client().get_queue_attributes(QueueUrl=url, AttributeNames=_DEPTHS)
+    return Counts(*(int(answer["Attributes"].get(name, 0)) for name in _DEPTHS))
 
 
 def send_message_batch(queue: str, entries: Sequence[Entry]) -> Outcome:
@@ -92,9 +108,9 @@ def _client() -> Any:
     return client("sqs", connect_timeout=5, read_timeout=SEND_TIMEOUT, total_max_attempts=1)
 
 
-def _ask_for_url(physical: str) -> str:
+def _ask_for_url(physical: str, asked: Any) -> str:
     try:
-        return str(client("sqs").get_queue_url(QueueName=physical)["QueueUrl"])
+        return str(asked.get_queue_url(QueueName=physical)["QueueUrl"])
     except ClientError as error:
         if error.response["Error"]["Code"] in MISSING:
             raise NotProvisioned(

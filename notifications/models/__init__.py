@@ -1,7 +1,7 @@
 """What is kept: facts (Event), what must be published (Dispatch), what was done about it
 (Delivery, Attempt and Receipt for channels, Handled for services), what was given up on
-(DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works (WorkerProcess) and
-what operators have mended (Job, JobItem, JobEntry)."""
+(DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works (WorkerProcess), how
+far consumers are (Progress) and what operators have mended (Job, JobItem, JobEntry)."""
 
 from notifications.models.attempt import Attempt
 from notifications.models.breaker import Breaker
@@ -12,6 +12,7 @@ from notifications.models.event import Event
 from notifications.models.handled import Handled
 from notifications.models.job import Job, JobEntry, JobItem
 from notifications.models.pause import Pause
+from notifications.models.progress import Progress
 from notifications.models.rate_limit import RateLimit
 from notifications.models.receipt import Receipt
 from notifications.models.worker_process import WorkerProcess
@@ -28,6 +29,7 @@ __all__ = [
     "JobEntry",
     "JobItem",
     "Pause",
+    "Progress",
     "RateLimit",
     "Receipt",
     "WorkerProcess",

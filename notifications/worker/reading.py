@@ -8,7 +8,7 @@ from notifications import switches
 from notifications.dead_letters import Failure
 from notifications.envelope import Envelope
 from notifications.exceptions import NotAnEvent, UnknownEvent
-from notifications.worker import translation
+from notifications.worker import in_order, translation
 from notifications.worker.received import Received
 from notifications.worker.unknown_events import UnknownEvents
 
@@ -29,7 +29,8 @@ class PutOff:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """An event of a type that this worker does not know yet: to be looked at again."""
+    """An event to be looked at again: of a type that this worker does not know yet, or of a paused
+    one on a FIFO queue."""
 
     seconds: float
 
@@ -60,4 +61,8 @@ def read(received: Received, unknown: UnknownEvents) -> Reading:
         return GiveUp(Failure.of(error, attempts=0))
     if event is None:
         return PassOver()
-    return PutOff(event) if event.type in switches.look().paused_event_types else Run(event)
+    if event.type not in switches.look().paused_event_types:
+        return Run(event)
+    if received.queue.fifo:  # back in the outbox, its successors would overtake it
+        return Wait(in_order.look_at_paused(received.receive_count))
+    return PutOff(event)

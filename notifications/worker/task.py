@@ -5,7 +5,8 @@
     def record(self, envelope): ...
 
 Celery's own words mean what they say, with one difference: a retry publishes nothing. The
-message sleeps in SQS, or, for more than 15 minutes or once too often, in the outbox.
+message sleeps in SQS, or, for more than 15 minutes or once too often, in the outbox; on a FIFO
+queue always in SQS (`notifications.worker.in_order`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from notifications.exceptions import AttemptsExhausted, Busy, NotificationError,
 from notifications.models import Dispatch, Event, Handled
 from notifications.outages import leave_replica
 from notifications.topology import SPARE_RECEIVES
-from notifications.worker import account, starts
+from notifications.worker import account, in_order, starts
 from notifications.worker.database import UNAVAILABLE, DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
@@ -178,7 +179,9 @@ class EventTask(DjangoTask[Any, Any]):
             raise error
         if received.envelope.event_type.internal:
             seconds = min(seconds, LONGEST_SLEEP)  # it has no event that could be put off
-        elif seconds > LONGEST_SLEEP or _is_worn(received, error):
+        elif received.headers["fifo"]:
+            seconds = in_order.wait(seconds, worn=_worn(received, error))
+        elif seconds > LONGEST_SLEEP or _worn(received, error):
             try:
                 _put_off(received, seconds)
             except UNAVAILABLE as lost:
@@ -203,16 +206,16 @@ def _may_have_failed(received: Any) -> bool:
     )
 
 
-def _is_worn(received: Any, error: Exception) -> bool:
-    """Whether SQS has received it so often that it would be a dead letter before long.
+def _worn(received: Any, error: Exception) -> int:
+    """Receives that SQS has counted too many: it would be a dead letter before long. 0: none.
 
     A suspect is not put off: its successor, received for the first time, would not run alone.
     Its waits grow, so that its receives last long enough.
     """
     if isinstance(error, Busy) and error.code == starts.SUSPECT:
-        return False
+        return 0
     most = consumers.get(received.headers["consumer"]).max_retries + MOST_RECEIVES
-    return bool(received.headers["receive_count"] >= most)
+    return max(0, int(received.headers["receive_count"]) - most + 1)
 
 
 def _put_off(received: Any, seconds: float) -> None:

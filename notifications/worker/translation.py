@@ -57,6 +57,7 @@ def task_message(received: Received, event: Envelope) -> dict[str, Any]:
             "headers": {
                 "consumer": queue.consumer,
                 "queue": queue.name,
+                "fifo": queue.fifo,
                 "message_id": received.message_id,
                 "receive_count": received.receive_count,
                 "sent_at": received.sent_at,

@@ -129,6 +129,7 @@ def test_a_resend_that_is_killed_sends_each_once_more(
     assert set(Delivery.objects.values_list("generation", "attempts")) == {(1, 1)}
 
 
+@pytest.mark.S1
 def test_a_redrive_stops_when_a_stage_fails_again_and_killed_or_not_sends_each_once(
     environment: dict[str, str],
     relay: Start,

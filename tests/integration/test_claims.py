@@ -107,6 +107,7 @@ def test_a_result_and_a_lapse_at_the_same_moment_agree_on_one_state() -> None:
         assert Delivery.objects.get(pk=held.delivery_id).state == State.SENT
 
 
+@pytest.mark.S1
 @pytest.mark.S4
 def test_twenty_copies_of_one_message_received_at_once_are_sent_once() -> None:
     event = letter()

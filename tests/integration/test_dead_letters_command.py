@@ -121,6 +121,7 @@ def test_no_address_is_printed() -> None:
         assert EMAIL not in printed
 
 
+@pytest.mark.S1
 def test_one_is_shown_with_its_body_why_it_is_here_and_what_is_ahead() -> None:
     event = make_event(7)
     letter = a_letter(

@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 from uuid import uuid4
 
@@ -14,9 +15,10 @@ from django.core.management import call_command
 from django.db import transaction
 from django.utils import timezone
 
-from notifications import outbox
-from notifications.models import Dispatch, Event
+from notifications import envelope, jobs, outbox, topology
+from notifications.models import DeadLetter, Dispatch, Event, Handled, Job
 from notifications.publishing import in_order
+from notifications.redrive import Redrive
 from notifications.relay import Relay
 from orders_site.events import OrderCancelled, OrderCreated, OrderShipped
 from tests.integration import ledger
@@ -25,7 +27,9 @@ from tests.queues import take_all
 
 @pytest.fixture(autouse=True)
 def _fifo_ledger(transactional_db: None, settings: Any, empty_aws: None) -> Iterator[None]:
-    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"FIFO_TOPICS": {"order-events"}}
+    # Both topics: the ledger takes all events, and one standard topic makes its queue one.
+    fifo = {"FIFO_TOPICS": {"order-events", "stock-events"}}
+    settings.NOTIFICATIONS = settings.NOTIFICATIONS | fifo
     with ledger.registered():
         yield
 
@@ -40,6 +44,7 @@ def _record_lives(orders: int) -> list[Event]:
     return events
 
 
+@pytest.mark.S1
 def test_events_of_one_subject_arrive_in_their_order() -> None:
     events = _record_lives(orders=6)
 
@@ -90,6 +95,64 @@ def test_a_standard_destination_keeps_nobody_waiting() -> None:
     _record_lives(orders=1)
 
     assert len(Dispatch.objects.claim(100)) == 3
+
+
+@pytest.mark.S1
+def test_the_queue_of_a_consumer_of_fifo_topics_is_fifo_with_its_bulk_and_dead_letters() -> None:
+    layout = topology.current()
+    for name in (ledger.NAME, f"{ledger.NAME}-bulk", f"{ledger.NAME}-dlq"):
+        assert layout.queue(name).physical.endswith(".fifo")
+
+
+@pytest.mark.S1
+def test_what_is_resent_and_replayed_travels_by_the_bulk_queue_in_its_subjects_group() -> None:
+    created, *_ = _record_lives(orders=1)
+    call_command("relay", once=True, verbosity=0)
+    take_all(ledger.NAME)
+    for _ in range(2):
+        call_command(
+            *("replay", ledger.NAME, "--subject", created.subject, "--reason", "lost"),
+            stdout=StringIO(),
+        )
+
+    call_command("relay", once=True, verbosity=0)
+
+    replayed = take_all(f"{ledger.NAME}-bulk")
+    assert [json.loads(each["Body"])["type"] for each in replayed] == [
+        *("order.created", "order.shipped", "order.cancelled"),
+    ] * 2, "the second time is no duplicate of the first"
+    assert {each["Attributes"]["MessageGroupId"] for each in replayed} == {created.subject}
+
+
+@pytest.mark.S1
+def test_a_dead_letter_is_redriven_in_its_subjects_group_and_is_no_duplicate() -> None:
+    created, *_ = _record_lives(orders=1)
+    call_command("relay", once=True, verbosity=0)
+    take_all(ledger.NAME)
+    letter = DeadLetter.objects.create(
+        queue=ledger.NAME,
+        message_id="m-1",
+        body=envelope.write(created.envelope()).encode(),
+        event_id=created.id,
+        event_type=created.type,
+        subject=created.subject,
+        reason="failed",
+    )
+
+    looks = iter(range(50))
+
+    def publish_and_do(job: Job) -> None:
+        assert next(looks, None) is not None, f"it should be over: {job.counts}"
+        call_command("relay", once=True, verbosity=0)
+        Handled.objects.close_open(ledger.NAME, created.envelope(generation=1))
+
+    wanted = {"id": [letter.pk]}
+    job = jobs.begin(Redrive(), wanted, by="mira", reason="mended", rate=1000.0, stage=(1, 1))
+    jobs.run(Redrive(), job.pk, said=publish_and_do)
+
+    [came] = take_all(f"{ledger.NAME}-bulk")
+    assert json.loads(came["Body"])["id"] == str(created.id)
+    assert came["Attributes"]["MessageGroupId"] == created.subject
 
 
 def test_an_event_sent_out_twice_arrives_once() -> None:

@@ -229,6 +229,7 @@ def test_the_plan_is_there_as_json() -> None:
     ]
 
 
+@pytest.mark.S1
 def test_a_queue_that_holds_messages_survives_its_consumer() -> None:
     _provision()
     _publish("order.shipped")

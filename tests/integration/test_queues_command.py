@@ -12,11 +12,11 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from notifications import pauses, switches
+from notifications import pauses, switches, topology
 from notifications.models import Breaker, Dispatch, Pause
 from tests.integration.operator_rows import make_event
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("aws")]
 
 
 @pytest.fixture(autouse=True)
@@ -37,10 +37,12 @@ def listed() -> dict[str, Any]:
 
 
 def test_without_a_verb_every_queue_is_listed() -> None:
-    lines = [line.split() for line in queues().splitlines()]
-    assert ["email", "open"] in lines
-    assert ["email-bulk", "open"] in lines
-    assert not any("dlq" in line[0] for line in lines)
+    headings, *lines = [line.split() for line in queues().splitlines()]
+    assert headings[:2] == ["QUEUE", "VISIBLE"]
+    names = [line[0] for line in lines]
+    assert names[:3] == ["email", "email-bulk", "email-dlq"]
+    assert names == [queue["name"] for queue in listed()["queues"]]
+    assert len(names) == len(topology.current().queues)
 
 
 def test_a_pause_is_listed_with_who_when_and_why() -> None:
@@ -48,7 +50,7 @@ def test_a_pause_is_listed_with_who_when_and_why() -> None:
 
     assert said == "queue email is paused\n"
     [line] = [line for line in queues("list").splitlines() if "paused" in line]
-    assert line.split()[:5] == ["email", "queue", "email", "paused", "by"]
+    assert line.split()[0] == "email"
     assert "paused by ada since 20" in line
     assert line.endswith(": the account moves")
 

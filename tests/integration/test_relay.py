@@ -47,6 +47,7 @@ def faults(proxy: FaultProxy) -> FaultClient:
     return proxy.client
 
 
+@pytest.mark.S1
 @pytest.mark.trap(25)
 def test_a_published_event_is_its_envelope_with_three_attributes(relay: Start) -> None:
     (event,) = record_orders(1)

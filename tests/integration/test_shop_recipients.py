@@ -165,6 +165,7 @@ def test_days_and_money_are_those_of_the_customers_place() -> None:
     assert read("", "") == ("March 1, 2026", "€49.90")
 
 
+@pytest.mark.S2
 @pytest.mark.parametrize("locale", ["en", "en-GB", "de", "de-AT", "sv", ""])
 @pytest.mark.parametrize(
     ("kind", "route"), ROUTED, ids=[f"{kind}-{route.channel}" for kind, route in ROUTED]

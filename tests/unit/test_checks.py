@@ -338,3 +338,19 @@ def test_days_that_are_none_are_found(found: Any, days: Any) -> None:
     (message,) = found(RETENTION=Retention(events=days))
     assert message.id == "notifications.E001"
     assert 'NOTIFICATIONS["RETENTION"] must be a Retention(…) of whole days' in message.msg
+
+
+def test_a_consumer_of_fifo_and_standard_topics_is_told_that_it_gets_no_order(
+    found: Any, consumer: Any
+) -> None:
+    consumer("books", task="t", wants=None)
+    messages = [
+        each for each in found(FIFO_TOPICS=["order-events"]) if each.id == "notifications.I001"
+    ]
+
+    said = {each.msg.split("'")[1]: each for each in messages}
+
+    assert "order-events come in any order" in said["books"].msg
+    assert "FIFO_TOPICS" in (said["books"].hint or "")
+    assert "email" not in said
+    assert "I001" not in ids(found())

@@ -40,6 +40,7 @@ def test_what_is_written_is_read() -> None:
     assert envelope.read(envelope.write(WRITTEN)) == WRITTEN
 
 
+@pytest.mark.S1
 def test_an_sns_envelope_is_unwrapped() -> None:
     assert envelope.read(sns(envelope.write(WRITTEN))) == WRITTEN
 

@@ -35,6 +35,7 @@ def test_a_task_that_declares_nothing_has_the_defaults_of_celery() -> None:
     assert schedule(RetryPolicy.of(task)) == [180, 180, 180]
 
 
+@pytest.mark.S0
 def test_the_series_doubles_up_to_the_maximum() -> None:
     assert schedule(POLICY) == [2, 4, 8, 16, 32, 64, 128, 256]
     assert schedule(RetryPolicy(max_retries=4, backoff=200, backoff_max=600)) == [

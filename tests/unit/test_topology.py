@@ -150,6 +150,7 @@ def test_a_topic_that_carries_events_carries_nothing_else() -> None:
         _computed(Consumer("receipts", task="t", wants=None, source=source))
 
 
+@pytest.mark.S1
 @pytest.mark.trap(10)
 def test_sqs_moves_a_message_away_only_well_after_the_task_would_have_given_up() -> None:
     layout = _computed(_consumer("email", bulk=True, max_retries=8))
@@ -159,6 +160,7 @@ def test_sqs_moves_a_message_away_only_well_after_the_task_would_have_given_up()
     assert layout.queue("email-dlq").redrive is None
 
 
+@pytest.mark.S1
 @pytest.mark.parametrize(
     ("max_seconds", "hidden"), [(1, 30), (15, 30), (20, 40), (30, 60), (3 * 3600, 60)]
 )

@@ -1,32 +1,47 @@
-"""`manage.py queues`: what holds each queue, and the operators' way to pause and resume."""
+"""`manage.py queues`: what lies in each queue and holds it, and the way to pause and resume."""
 
 from __future__ import annotations
 
-import json
-from argparse import ArgumentParser
+import time
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
+from contextlib import suppress
+from datetime import timedelta
 from getpass import getuser
+from io import StringIO
+from json import dumps
 from typing import Any
 
+from django.core.management.base import CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
-from django.utils import timezone
 
-from notifications import breakers, consumers, pauses, rate_limits
-from notifications.management.verbs import VerbCommand, add_changing, listing, local_moment
+from notifications import breakers, pauses, rate_limits
+from notifications.management import queue_text
+from notifications.management.verbs import VerbCommand, add_changing, listing
 from notifications.models import Breaker, Pause
+from notifications.queue_overview import overview
 
-Row = dict[str, Any]
+MINUTES, MOST_MINUTES = 15, 24 * 60
+EVERY, LEAST, MOST = 2.0, 0.2, 3600.0
+"""Seconds between two looks."""
+
+CLEAR = "\x1b[H\x1b[2J"
 
 
 class Command(VerbCommand):
     help = (
-        "List the queues with what holds them; pause or resume a queue, a channel or an "
-        "event type, or let an account that is left alone be tried now. Workers obey within "
-        "seconds. Without a verb, the list."
+        "List every queue and dead-letter queue: what lies in it, how old it is, how quickly it "
+        "empties, who serves it, what holds it. Pause or resume a queue, a channel or an event "
+        "type, or let an account that is left alone be tried now; workers obey within seconds. "
+        "Without a verb, the list."
     )
     verbs = ("list", "pause", "resume", "probe")
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        _add_looking(parser, every=None, minutes=MINUTES)
+        super().add_arguments(parser)
+
     def add_verbs(self, verbs: Any) -> None:
-        listing(verbs, help="every queue, with what holds it")
+        _add_looking(listing(verbs, help="every queue"), every=SUPPRESS, minutes=SUPPRESS)
         pause = verbs.add_parser("pause", help="stop a queue, a channel or an event type")
         _add_what(pause)
         add_changing(pause, reason="shown to whoever looks")
@@ -46,21 +61,54 @@ class Command(VerbCommand):
             case "probe":
                 self._probe(**options)
             case _:
-                self._list(as_json=options["json"])
+                self._list(**options)
 
-    def _list(self, *, as_json: bool) -> None:
-        listed = {"queues": _queues(), "event_types": _event_types()}
-        if as_json:
-            self.stdout.write(json.dumps(listed, cls=DjangoJSONEncoder))
+    def _list(
+        self,
+        *,
+        json: bool,
+        watch: float | None = None,
+        minutes: int = MINUTES,
+        **_options: Any,
+    ) -> None:
+        """Once, or again and again until Ctrl-C."""
+        span = timedelta(minutes=minutes)
+        if watch is None:
+            self._show(span, json)
             return
-        width = max((len(queue["name"]) for queue in listed["queues"]), default=0)
-        for queue in listed["queues"]:
-            held = [_pause_words(pause) for pause in queue["pauses"]]
-            held += [_breaker_words(queue["breaker"])] if queue["breaker"] else []
-            self._print(f"{queue['name']:<{width}}  {'; '.join(held) or 'open'}", warn=bool(held))
-        for paused in listed["event_types"]:
-            put_off = _messages(paused["put_off"])
-            self._print(f"{_pause_words(paused)}; {put_off} put off", warn=True)
+        with suppress(KeyboardInterrupt):
+            while True:
+                self._show(span, json, clear="" if json else CLEAR)
+                time.sleep(watch)
+
+    def _show(self, span: timedelta, as_json: bool, *, clear: str = "") -> None:
+        """Written at once, so that a terminal that is redrawn does not flicker."""
+        shown = StringIO()
+        (self._write_json if as_json else self._write)(shown, span)
+        self.stdout.write(clear + shown.getvalue(), ending="")
+        self.stdout.flush()
+
+    def _write(self, out: StringIO, span: timedelta) -> None:
+        found = overview(span)
+        for line, warn in queue_text.lines(found):
+            out.write(f"  {self.style.WARNING(line) if warn else line}\n")
+        for pause, put_off in _event_types():
+            line = f"{queue_text.pause_words(pause)}; {_messages(put_off)} put off"
+            out.write(f"  {self.style.WARNING(line)}\n")
+
+    def _write_json(self, out: StringIO, span: timedelta) -> None:
+        found = overview(span)
+        shown = {
+            "at": found.at,
+            "minutes": span.total_seconds() / 60,
+            "trouble": found.trouble,
+            "queues": [queue_text.as_json(row, found.at) for row in found.rows],
+            "event_types": [
+                {**queue_text.pause_json(pause), "put_off": put_off}
+                for pause, put_off in _event_types()
+            ],
+        }
+        out.write(f"{dumps(shown, cls=DjangoJSONEncoder)}\n")
 
     def _pause(
         self, kind: Pause.Kind, name: str, *, by: str, reason: str, dry_run: bool, **_options: Any
@@ -100,8 +148,40 @@ class Command(VerbCommand):
             breakers.probe_now(account, by=by or getuser())
             self.stdout.write(f"account {account} is tried with its next message")
 
-    def _print(self, line: str, *, warn: bool) -> None:
-        self.stdout.write(f"  {self.style.WARNING(line) if warn else line}")
+
+def _add_looking(parser: ArgumentParser, *, every: Any, minutes: Any) -> None:
+    """Before the verb and after it: no default goes over what was given."""
+    parser.add_argument(
+        "--watch",
+        nargs="?",
+        type=_seconds,
+        const=EVERY,
+        default=every,
+        metavar="SECONDS",
+        help=f"look again and again, until Ctrl-C (every {EVERY:.0f} s)",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=_minutes,
+        default=minutes,
+        help=f"tell lag and rate from the last so many ({MINUTES})",
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not LEAST <= seconds <= MOST:
+        raise ArgumentTypeError(f"{text!r} is no number of seconds from {LEAST:g} to {MOST:g}")
+    return seconds
+
+
+def _minutes(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= MOST_MINUTES:
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_MINUTES}")
+    return int(text)
 
 
 def _add_what(parser: ArgumentParser) -> None:
@@ -120,75 +200,14 @@ def _what(options: dict[str, Any]) -> tuple[Pause.Kind, str]:
     return next((kind, name) for kind, name in named.items() if name is not None)
 
 
-def _queues() -> list[Row]:
-    """Every queue that workers poll, with the pauses and the breaker that hold it."""
-    in_force = list(Pause.objects.in_force())
-    left_alone = {
-        breaker.account: _breaker(breaker)
-        for breaker in Breaker.objects.filter(state=Breaker.State.OPEN)
-    }
-
-    def row(name: str, consumer: consumers.Consumer) -> Row:
-        holding = {(Pause.Kind.QUEUE, name), (Pause.Kind.CHANNEL, consumer.channel)}
-        held_by = [pause for pause in in_force if (pause.kind, pause.name) in holding]
-        return {
-            "name": name,
-            "consumer": consumer.name,
-            "channel": consumer.channel,
-            "account": consumer.account_name,
-            "pauses": [_pause(pause) for pause in held_by],
-            "breaker": left_alone.get(consumer.account_name),
-        }
-
-    return [row(queue.name, consumers.get(queue.consumer)) for queue in pauses.queues()]
-
-
-def _event_types() -> list[Row]:
+def _event_types() -> list[tuple[Pause, int]]:
     """The paused ones, with how many messages they have put off."""
     held = Pause.objects.in_force().filter(kind=Pause.Kind.EVENT_TYPE).order_by("name")
-    return [{**_pause(pause), "put_off": pauses.waiting(pause.name)} for pause in held]
+    return [(pause, pauses.waiting(pause.name)) for pause in held]
 
 
 def _in_force(kind: Pause.Kind, name: str) -> bool:
     return Pause.objects.in_force().filter(kind=kind, name=name).exists()
-
-
-def _pause(pause: Pause) -> Row:
-    return {
-        "kind": pause.kind,
-        "name": pause.name,
-        "by": pause.paused_by,
-        "reason": pause.reason,
-        "since": pause.paused_at,
-    }
-
-
-def _breaker(breaker: Breaker) -> Row:
-    return {
-        "account": breaker.account,
-        "error": breaker.last_error,
-        "failures": breaker.failures,
-        "openings": breaker.openings,
-        "since": breaker.opened_at,
-        "probe_at": breaker.probe_at,
-    }
-
-
-def _pause_words(pause: Row) -> str:
-    what = f"{Pause.Kind(pause['kind']).label} {pause['name']}"
-    return f"{what} paused by {pause['by']} since {local_moment(pause['since'])}: {pause['reason']}"
-
-
-def _breaker_words(breaker: Row) -> str:
-    return (
-        f"account {breaker['account']} left alone since {local_moment(breaker['since'])}, "
-        f"{breaker['failures']} failures: {breaker['error']}; next probe {_due_in(breaker)}"
-    )
-
-
-def _due_in(breaker: Row) -> str:
-    seconds = (breaker["probe_at"] - timezone.now()).total_seconds()
-    return f"in {seconds:.0f} s" if seconds > 0 else "is due"
 
 
 def _due(messages: int) -> str:

@@ -72,6 +72,7 @@ def test_an_event_of_unknown_type_waits_where_it_is(
     assert not probes.dead_letters()
 
 
+@pytest.mark.S1
 @pytest.mark.parametrize("wrapped", [True, False])
 def test_an_event_of_another_publisher_is_run_wrapped_or_not(
     probes: Probes, threads_worker: Callable[..., Process], wrapped: bool

@@ -105,6 +105,7 @@ def test_what_is_on_a_delivery_s_row_already_leaves_none_here() -> None:
     assert not Handled.objects.exists()
 
 
+@pytest.mark.S1
 def test_what_a_service_has_done_is_not_run_again(received: dict[str, Any]) -> None:
     event = letter(generation=1)
     received["consumer"] = ledger.NAME

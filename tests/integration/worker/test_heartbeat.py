@@ -24,6 +24,7 @@ VISIBILITY = 3
 FLAT = '{"event_type":"order.created","order_id":7,"timestamp":"2026-11-27T06:00:00Z"}'
 
 
+@pytest.mark.S1
 @pytest.mark.trap(5)
 def test_a_task_longer_than_the_visibility_runs_once_and_what_waits_behind_it_too(
     probes: Probes, probe_worker: Start

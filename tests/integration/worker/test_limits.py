@@ -31,6 +31,7 @@ def busiest_second(moments: Sequence[float]) -> int:
     return max(sum(first <= moment < first + 1 for moment in moments) for first in moments)
 
 
+@pytest.mark.S0
 @pytest.mark.trap(14)
 def test_two_workers_together_send_what_the_account_allows_and_cost_no_attempt(
     worker: Start, sandbox: SandboxClient

@@ -16,6 +16,7 @@ from tests.waiting import wait_for
 Start = Callable[..., Process]
 
 
+@pytest.mark.S1
 @pytest.mark.trap(26)
 def test_a_task_that_succeeds_takes_its_message_along_and_leaves_no_row(
     probes: Probes, probe_worker: Start
@@ -28,6 +29,7 @@ def test_a_task_that_succeeds_takes_its_message_along_and_leaves_no_row(
     assert not probes.dead_letters()
 
 
+@pytest.mark.S1
 @pytest.mark.trap(8)
 @pytest.mark.trap(20)
 def test_a_transient_error_is_tried_again_by_visibility_and_publishes_nothing(
@@ -66,6 +68,7 @@ def test_waits_however_many_make_no_dead_letter_of_what_never_failed(
     assert not Handled.objects.exists()
 
 
+@pytest.mark.S0
 @pytest.mark.trap(10)
 def test_more_transient_errors_than_max_retries_end_as_a_dead_letter(
     probes: Probes, probe_worker: Start
@@ -80,6 +83,7 @@ def test_more_transient_errors_than_max_retries_end_as_a_dead_letter(
     assert Handled.objects.get().outcome == Handled.Outcome.FAILED
 
 
+@pytest.mark.S1
 def test_a_permanent_error_is_a_dead_letter_at_once_with_everything_written_on_it(
     probes: Probes, probe_worker: Start
 ) -> None:
@@ -140,6 +144,7 @@ def test_a_wait_of_hours_becomes_a_dispatch_and_the_message_goes(
     assert not probes.dead_letters()
 
 
+@pytest.mark.S1
 @pytest.mark.trap(13)
 def test_a_process_that_dies_under_a_task_gives_its_message_back(
     probes: Probes, worker: Start

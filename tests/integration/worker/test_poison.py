@@ -29,6 +29,7 @@ def buried(probes: Probes) -> list[tuple[str, str]]:
     return [(each["reason"]["StringValue"], each["attempts"]["StringValue"]) for each in letters]
 
 
+@pytest.mark.S3
 @pytest.mark.trap(13)
 def test_what_kills_the_worker_each_time_becomes_a_dead_letter_and_its_neighbours_are_done(
     probes: Probes, threads_worker: Start

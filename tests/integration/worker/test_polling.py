@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from notifications.local.faults import FaultClient
 from notifications.local.processes import Process
 from tests.integration.worker.conftest import Probes
 from tests.waiting import wait_for
@@ -29,6 +30,7 @@ def test_replays_on_the_bulk_queue_wait_while_the_first_queue_is_busy(
     assert len(early) <= 10, "what came while the first queue gave less than it was asked for"
 
 
+@pytest.mark.S3
 def test_a_worker_holds_little_more_than_its_pool_can_start(
     probes: Probes, threads_worker: Start
 ) -> None:
@@ -54,3 +56,15 @@ def test_an_idle_queue_is_one_long_poll(probes: Probes, threads_worker: Start) -
     number = probes.send("succeed")
     wait_for(lambda: probes.runs(number), within=2, what="a message that a long poll waits for")
     assert worker.alive
+
+
+@pytest.mark.S1
+def test_messages_are_received_ten_at_a_time(
+    probes: Probes, far_worker: Start, faults: FaultClient
+) -> None:
+    probes.send_many(["succeed"] * 100, queue="other")
+
+    far_worker("other", concurrency=32)
+
+    wait_for(lambda: len(probes.runs()) == 100, within=60, what="all to be run")
+    assert faults.requests()["ReceiveMessage"] < 50, "one by one it would be a hundred"

@@ -18,6 +18,7 @@ from notifications.envelope import Envelope
 from notifications.exceptions import Busy
 from notifications.models import Dispatch, Event, Handled
 from notifications.topology import SPARE_RECEIVES
+from notifications.worker import in_order
 from notifications.worker.task import LONGEST_SLEEP, MOST_RECEIVES, EventTask
 from tests.integration.letters import letter
 
@@ -34,7 +35,7 @@ def received() -> Iterator[dict[str, Any]]:
     """The headers of a message of which SQS has counted as many receives as it may sleep."""
     count = consumers.get("email").max_retries + MOST_RECEIVES
     headers = {"consumer": "email", "queue": "email-bulk", "receive_count": count}
-    headers |= {"sent_at": time.time()}
+    headers |= {"sent_at": time.time(), "fifo": False}
     task.push_request(headers=headers, retries=0)
     yield headers
     task.pop_request()
@@ -78,4 +79,14 @@ def test_what_has_no_event_sleeps_however_often_it_was_received() -> None:
     internal = replace(letter(), type=receipts.TYPE)
     with pytest.raises(Retry):
         task(internal)
+    assert not Dispatch.objects.exists()
+
+
+def test_on_a_fifo_queue_it_is_hidden_longer_instead_lest_its_successors_overtake_it(
+    received: dict[str, Any],
+) -> None:
+    received["fifo"] = True
+    with pytest.raises(Retry) as retry:
+        task(letter())
+    assert retry.value.when == in_order.WORN_WAIT
     assert not Dispatch.objects.exists()

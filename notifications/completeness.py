@@ -1,0 +1,184 @@
+"""Completeness: of the consumers that an event was meant to reach, which have reported.
+
+Expected are those that stood on the event when it was recorded. A service consumer reports by its
+inbox row, a channel's by its deliveries, once all of them are in a last state, or by an inbox row
+where there was nobody to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from notifications import consumers
+from notifications.consumers import Consumer
+from notifications.durations import words
+from notifications.models import Event, Handled
+
+
+class Standing(StrEnum):
+    """Where a consumer stands with an event, what needs a look first."""
+
+    GIVEN_UP = "given_up"
+    SILENT = "silent"
+    UNDER_WAY = "under_way"
+    UNPUBLISHED = "unpublished"
+    REMOVED = "removed"
+    UNRECORDED = "unrecorded"
+    DONE = "done"
+
+
+URGENCY = {standing: rank for rank, standing in enumerate(Standing)}
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The deliveries of one event over one channel: how many, how many are not over, and when the
+    next of these is tried. started, done: the first claim, and the last that was sent or ended;
+    of the first generation only, as what was mended says nothing of how long it took."""
+
+    total: int
+    open: int
+    next_try_at: datetime | None = None
+    started: datetime | None = None
+    done: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of one event: its rows by consumer, its deliveries by channel."""
+
+    event: Event
+    published_at: datetime | None = None
+    handled: Mapping[str, Handled] = field(default_factory=dict)
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
+    dead_letters: Mapping[str, int] = field(default_factory=dict)
+
+    def tally(self, consumer: str) -> Tally | None:
+        """Of the channel that it serves, or that is named as it was."""
+        return self.tallies.get(channel_of(consumer) or consumer)
+
+
+@dataclass(frozen=True)
+class Report:
+    """since: the moment from which a consumer that has not reported is waited for."""
+
+    consumer: str
+    standing: Standing
+    since: datetime | None = None
+    detail: str = ""
+
+    def words(self, now: datetime) -> str:
+        """A clause: "analytics has not reported for 12 min"."""
+        ago = words(max(0.0, (now - self.since).total_seconds())) if self.since else ""
+        match self.standing:
+            case Standing.DONE:
+                said = "is done"
+            case Standing.SILENT:
+                said = f"has not reported for {ago}"
+            case Standing.UNPUBLISHED:
+                said = f"has been waiting for its publication for {ago}"
+            case Standing.UNDER_WAY:
+                said = f"has been under way for {ago}" if ago else "is under way"
+            case Standing.GIVEN_UP:
+                said = "gave it up"
+            case Standing.REMOVED:
+                said = "was removed and never reported"
+            case Standing.UNRECORDED:
+                said = "keeps no record"
+        return f"{self.consumer} {said}" + (f" ({self.detail})" if self.detail else "")
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """reports: one for each consumer expected, in order of name."""
+
+    reports: tuple[Report, ...]
+
+    @property
+    def expected(self) -> int:
+        """Those that can be known to have done it: who keeps no record is not among them."""
+        return sum(report.standing is not Standing.UNRECORDED for report in self.reports)
+
+    @property
+    def reached(self) -> int:
+        return sum(report.standing is Standing.DONE for report in self.reports)
+
+    @property
+    def missing(self) -> tuple[Report, ...]:
+        """Those that have not reported, what needs a look first."""
+        open_ones = (each for each in self.reports if each.standing is not Standing.DONE)
+        return tuple(sorted(open_ones, key=lambda each: (URGENCY[each.standing], each.consumer)))
+
+    @property
+    def is_complete(self) -> bool:
+        return self.reached == self.expected
+
+    def words(self, now: datetime) -> str:
+        """ "6 of 7; analytics has not reported for 12 min"."""
+        counted = f"{self.reached} of {self.expected}"
+        return "; ".join([counted, *(report.words(now) for report in self.missing)])
+
+
+def of_event(facts: Facts) -> Completeness:
+    return Completeness(tuple(_report(name, facts) for name in sorted(facts.event.expected)))
+
+
+def together(several: Iterable[Completeness]) -> Completeness:
+    """Of several events: a consumer has reported when it has done so for each that it expected."""
+    by_consumer: dict[str, list[Report]] = {}
+    for one in several:
+        for report in one.reports:
+            by_consumer.setdefault(report.consumer, []).append(report)
+    return Completeness(tuple(_worst(by_consumer[name]) for name in sorted(by_consumer)))
+
+
+def channel_of(consumer: str) -> str:
+    """The channel it serves; empty for a service, and for one that is gone."""
+    registered = _registered().get(consumer)
+    return registered.channel if registered else ""
+
+
+def _report(name: str, facts: Facts) -> Report:
+    handled, tally = facts.handled.get(name), facts.tally(name)
+    if handled and handled.outcome == Handled.Outcome.DONE:
+        return Report(name, Standing.DONE)
+    if letter := facts.dead_letters.get(name):
+        return Report(name, Standing.GIVEN_UP, detail=f"dead letter {letter} is open")
+    if tally and tally.open:
+        left = f"{tally.open} of {tally.total} deliveries" if tally.total > 1 else ""
+        return Report(name, Standing.UNDER_WAY, tally.started, left)
+    if handled and handled.outcome == Handled.Outcome.OPEN:
+        tried = f"{handled.attempts} failed attempts" if handled.attempts else ""
+        return Report(name, Standing.UNDER_WAY, handled.received_at, tried)
+    if tally:
+        return Report(name, Standing.DONE)
+    if handled:
+        return Report(name, Standing.GIVEN_UP)
+    return _silent(name, facts)
+
+
+def _silent(name: str, facts: Facts) -> Report:
+    registered = _registered().get(name)
+    if registered is None:
+        return Report(name, Standing.REMOVED)
+    if not registered.channel and not registered.keeps_inbox:
+        return Report(name, Standing.UNRECORDED)
+    if facts.published_at is None and not facts.event.foreign:
+        return Report(name, Standing.UNPUBLISHED, facts.event.recorded_at)
+    return Report(name, Standing.SILENT, facts.published_at or facts.event.recorded_at)
+
+
+def _worst(reports: list[Report]) -> Report:
+    worst = min(reports, key=lambda each: (URGENCY[each.standing], each.since is None, each.since))
+    alike = sum(each.standing is worst.standing for each in reports)
+    if worst.standing is Standing.DONE or len(reports) == 1:
+        return worst
+    detail = "; ".join(filter(None, [worst.detail, f"{alike} of {len(reports)} events"]))
+    return Report(worst.consumer, worst.standing, worst.since, detail)
+
+
+def _registered() -> dict[str, Consumer]:
+    return {each.name: each for each in consumers.all_consumers()}
