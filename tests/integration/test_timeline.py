@@ -19,7 +19,9 @@ from notifications.testing import deliver_in_process
 from notifications.timeline import MOST, timeline
 from notifications.timeline_entries import Kind
 from orders_site.customers.models import Customer
+from orders_site.inventory.services import stock_product
 from orders_site.orders.models import Order, Refund
+from orders_site.orders.money import Money
 from orders_site.orders.samples import Samples
 from orders_site.orders.services import cancel_order, refund_order, ship_order
 from tests.integration.operator_rows import (
@@ -35,7 +37,7 @@ from tests.integration.operator_rows import (
 
 pytestmark = pytest.mark.django_db
 
-OF_NOTIFICATIONS, OF_ORDERS = 12, 2
+OF_NOTIFICATIONS, OF_SHOP = 12, 6
 """Queries: one for each table (jobs' log, pauses and the counted deliveries among them)."""
 
 
@@ -194,7 +196,24 @@ def test_the_number_of_queries_does_not_grow_with_what_there_is(order: Order) ->
                 *("resend", "--delivery", str(delivery.pk), "--reason", "x"), stdout=StringIO()
             )
     assert few <= queries() <= few + 1, "the jobs' log is asked for once there are jobs"
-    assert queries() <= OF_NOTIFICATIONS + OF_ORDERS
+    assert queries() <= OF_NOTIFICATIONS + OF_SHOP
+
+
+def test_money_and_stock_are_told_with_the_rest(order: Order) -> None:
+    line = order.lines.select_related("product").order_by("pk")[0]
+    stock_product(product=line.product, on_hand=100)
+    with deliver_in_process():
+        refund_order(order=order, amount=Money(order.currency, 100), reason="damaged")
+    with deliver_in_process():
+        cancel_order(order=order, reason="customer_request")
+
+    told = {entry.what: entry for entry in timeline(f"order/{order.pk}").entries}
+
+    assert told["payment charged"].detail == order.total.format("en")
+    given_back = [entry for entry in timeline(f"order/{order.pk}").entries if "back" in entry.what]
+    assert len(given_back) == 2
+    assert told["stock taken"].detail == f"{line.quantity} x {line.sku}"
+    assert told["stock taken is released"].at > told["stock taken"].at
 
 
 def test_no_address_stands_in_any_line() -> None:

@@ -79,7 +79,9 @@ def test_a_receive_that_raises_what_nobody_foresaw_loses_no_slot(poll: Poll) -> 
 @pytest.fixture
 def fifo_queue(transactional_db: None, settings: Any, empty_aws: None) -> Iterator[PolledQueue]:
     """A FIFO queue with three events of one subject in it."""
-    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"FIFO_TOPICS": {"order-events", "stock-events"}}
+    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {
+        "FIFO_TOPICS": {"order-events", "stock-events"}
+    }
     with ledger.registered():
         queue = polled_queues(ledger.NAME)[0]
         for number in range(3):
