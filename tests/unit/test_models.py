@@ -13,13 +13,14 @@ from notifications.models import (
     Job,
     JobEntry,
     Pause,
+    Progress,
     RateLimit,
     WorkerProcess,
 )
 
 MODELS = list(apps.get_app_config("notifications").get_models())
-OF_THE_HOUSE = {Breaker, Job, JobEntry, Pause, RateLimit, WorkerProcess}
-"""Rows about an account, a queue, a process or many orders, not about what happened in the shop."""
+OF_THE_HOUSE = {Breaker, Job, JobEntry, Pause, Progress, RateLimit, WorkerProcess}
+"""Rows about an account, a queue, a consumer, a process or many orders, not about one fact."""
 
 
 def columns(model: type[Model]) -> set[str]:
