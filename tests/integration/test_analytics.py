@@ -23,6 +23,7 @@ def of(type: str, **data: Any) -> Envelope:
     return replace(letter(), type=type, data={"order_id": 7, **data})
 
 
+@pytest.mark.S2
 def test_an_event_is_kept_once_with_what_it_says_of_money() -> None:
     order = an_order()
     event = event_of(order)

@@ -20,7 +20,7 @@ from tests.api import ORDERS, Caller, a_caller, an_order_for
 from tests.integration.together import all_at_once, at_once
 from tests.shop import a_customer
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.S2]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
@@ -48,6 +48,7 @@ def test_how_a_body_is_spaced_and_sorted_says_nothing(caller: Caller) -> None:
     assert caller.post(ORDERS, other.encode(), key="k")["Idempotent-Replayed"] == "true"
 
 
+@pytest.mark.S2
 def test_another_body_under_the_same_key_is_refused(caller: Caller) -> None:
     caller.post(ORDERS, an_order_for(), key="k")
     response = caller.post(ORDERS, an_order_for(), key="k")
@@ -209,6 +210,7 @@ def test_a_request_that_is_still_at_work_is_said_to_be(caller: Caller) -> None:
     assert Order.objects.count() == 1
 
 
+@pytest.mark.S2
 def test_eight_at_once_make_one_order(caller: Caller) -> None:
     body = an_order_for()
     for number in range(3):

@@ -13,7 +13,7 @@ from orders_site.orders.models import Order
 from tests.api import ORDERS, Caller, a_caller, an_order_for
 from tests.shop import a_customer, a_product, an_order
 
-pytestmark = [pytest.mark.django_db, pytest.mark.S2]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -27,6 +27,7 @@ def placed(caller: Caller) -> Any:
     return caller.place(a_customer()).json()
 
 
+@pytest.mark.S2
 def test_an_order_is_placed_and_its_address_is_told(caller: Caller) -> None:
     customer, mug = a_customer(), a_product()
     body = {"customer": customer.pk, "lines": [{"sku": mug.sku, "quantity": 2}]}
@@ -125,6 +126,7 @@ def test_a_change_that_the_state_forbids_names_it_and_what_is_possible(
     assert again["allowed"] == ["cancelled (lost_in_transit)", "cancelled (returned_to_sender)"]
 
 
+@pytest.mark.S2
 def test_no_order_is_readable_or_changeable_by_another_client(caller: Caller, placed: Any) -> None:
     other, own = a_caller(), an_order()
     for number in (placed["id"], own.pk, 10**6, 10**30):

@@ -50,6 +50,7 @@ def test_the_same_product_on_several_lines_is_added_up() -> None:
     assert reservation_of(does_not).state == "short"
 
 
+@pytest.mark.S2
 def test_where_one_is_short_nothing_is_taken_and_the_shop_is_told_of_which() -> None:
     mug, plate, bowl = in_stock(10), in_stock(1), in_stock(0)
     order = order_of((plate, 2), (mug, 1), (bowl, 1))
@@ -86,6 +87,7 @@ def test_a_message_that_comes_again_takes_nothing_more() -> None:
     assert Reservation.objects.count() == 1
 
 
+@pytest.mark.S2
 def test_a_cancelled_order_gives_back_exactly_what_it_took() -> None:
     mug, plate = in_stock(10), in_stock(5)
     order = order_of((mug, 2), (plate, 5))
@@ -100,6 +102,7 @@ def test_a_cancelled_order_gives_back_exactly_what_it_took() -> None:
     assert reservation_of(order).state == "released"
 
 
+@pytest.mark.S2
 def test_after_a_cancellation_that_overtook_it_nothing_is_taken() -> None:
     mug = in_stock(10)
     order = order_of((mug, 2))
@@ -141,6 +144,7 @@ def test_a_lost_parcel_brings_nothing_back_and_a_returned_one_everything(
     assert on_hand(mug) == left
 
 
+@pytest.mark.S2
 def test_low_stock_is_told_once_for_each_crossing() -> None:
     mug = in_stock(10, threshold=8)
     orders = [order_of((mug, 2)) for _ in range(3)]

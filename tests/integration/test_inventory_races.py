@@ -38,6 +38,7 @@ def states() -> Counter[str]:
     return Counter(Reservation.objects.values_list("state", flat=True))
 
 
+@pytest.mark.S2
 def test_of_fifty_orders_at_once_for_the_last_ten_pieces_ten_have_one() -> None:
     mug = in_stock(10, threshold=5)
     customer = a_customer()
@@ -67,6 +68,7 @@ def test_orders_that_name_the_same_things_in_any_order_do_not_wait_for_each_othe
     assert states() == {"reserved": 20, "released": 10}
 
 
+@pytest.mark.S2
 def test_two_consumers_of_one_event_take_its_pieces_once() -> None:
     mug = in_stock(10)
     event = event_of(order_of((mug, 3)))

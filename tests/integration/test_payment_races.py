@@ -48,6 +48,7 @@ def lapse() -> None:
     Payment.objects.exclude(lease_until=None).update(lease_until=Now())
 
 
+@pytest.mark.S2
 def test_of_consumers_of_one_event_at_once_one_charges(sandbox, provider):
     order = an_order()
     created = event(order, "order.created")
@@ -69,6 +70,7 @@ def test_of_consumers_of_one_event_at_once_one_charges(sandbox, provider):
     assert Handled.objects.get().outcome == "done"
 
 
+@pytest.mark.S2
 def test_refunds_racing_a_cancellation_give_back_what_was_paid_and_no_more(sandbox, provider):
     order = an_order()
     handle(event(order, "order.created"), provider)

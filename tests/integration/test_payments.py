@@ -34,6 +34,7 @@ def done(order: Order) -> dict[str, Any]:
     return dict(rows.values_list("event_type", "outcome"))
 
 
+@pytest.mark.S2
 def test_an_order_is_charged_once_however_often_it_is_told(sandbox, provider):
     order = an_order()
     for _ in range(3):
@@ -59,6 +60,7 @@ def test_an_order_is_charged_once_however_often_it_is_told(sandbox, provider):
     assert sandbox.requests("payments") == 1
 
 
+@pytest.mark.S2
 def test_a_decline_settles_the_payment_and_is_told_with_the_providers_code(sandbox, provider):
     order = an_order()
     sandbox.script("payments", "refuse", code="insufficient_funds", address=f"charge-{order.pk}")
@@ -72,6 +74,7 @@ def test_a_decline_settles_the_payment_and_is_told_with_the_providers_code(sandb
     assert sandbox.requests("payments") == 1
 
 
+@pytest.mark.S2
 def test_refunds_give_back_their_part_and_a_cancellation_the_rest(sandbox, provider):
     order = an_order()
     handle(event(order, "order.created"), provider)
@@ -85,6 +88,7 @@ def test_refunds_give_back_their_part_and_a_cancellation_the_rest(sandbox, provi
     assert Payment.objects.get().refunded == order.total
 
 
+@pytest.mark.S2
 def test_an_order_cancelled_before_its_creation_is_heard_of_is_never_charged(sandbox, provider):
     order = an_order()
     created = event(order, "order.created")
@@ -97,6 +101,7 @@ def test_an_order_cancelled_before_its_creation_is_heard_of_is_never_charged(san
     assert done(order) == {"order.created": "done", "order.cancelled": "done"}
 
 
+@pytest.mark.S2
 def test_a_refund_that_comes_before_the_charge_is_carried_out_with_it(sandbox, provider):
     order = an_order()
     refund_order(order=order, amount=euros(1500), reason="damaged")
@@ -122,6 +127,7 @@ def test_a_throttled_charge_is_put_back_and_says_when_to_come_again(sandbox, pro
     assert sandbox.requests("payment-lookups") == 0
 
 
+@pytest.mark.S2
 def test_a_charge_whose_answer_was_lost_is_looked_up_and_not_repeated(sandbox, provider):
     order = an_order()
     sandbox.script("payments", "accept_then_drop", times=1)

@@ -177,6 +177,7 @@ def a_day(sandbox: SandboxClient, *, fifo: bool) -> Iterator[tuple[Shop, InProce
         transaction.set_rollback(True)
 
 
+@pytest.mark.S2
 @pytest.mark.parametrize("fifo", [False, True], ids=["in any order", "in their order"])
 def test_money_stock_and_notifications_end_as_the_orders_say(
     sandbox: SandboxClient, fifo: bool
