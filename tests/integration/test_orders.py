@@ -58,10 +58,12 @@ def test_an_order_keeps_the_names_and_prices_of_its_day() -> None:
     ]
 
 
-def test_an_order_is_placed_in_four_inserts(django_assert_num_queries: Any) -> None:
+def test_an_order_its_lines_and_its_event_take_three_inserts(
+    django_assert_num_queries: Any,
+) -> None:
     customer, lines = a_customer(), [Line(a_product()) for _ in range(5)]
     savepoint_and_its_release = 2
-    with django_assert_num_queries(4 + savepoint_and_its_release):
+    with django_assert_num_queries(3 + savepoint_and_its_release):
         place_order(customer=customer, lines=lines)
 
 
