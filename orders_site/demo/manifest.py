@@ -18,6 +18,7 @@ PROMISE: dict[str, tuple[str, ...]] = {
     "order.cancelled": ("email", "sms"),
     "order.refunded": ("email",),
     "payment.completed": ("email", "push"),
+    "payment.failed": ("email", "sms"),
 }
 
 

@@ -17,8 +17,9 @@ from tests.chaos.shoppers import Shopper, Shoppers
 if TYPE_CHECKING:
     from orders_site.orders.models import Order
 
-PER_SECOND = 14
-"""Orders: about two thirds of what one machine with two cores can place, tell and kill beside."""
+PER_SECOND = 7
+"""Orders: about two thirds of what one machine with two cores can place, charge, tell and record,
+and kill beside."""
 SHORTEST = 14.0
 """Seconds of trouble, however few orders there are."""
 SCARCE = 100

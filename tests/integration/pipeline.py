@@ -137,6 +137,6 @@ def _told_of(order: Order, answer: str) -> Iterator[str]:
 
 def _calls(subject: str, event_type: str, customer: Customer) -> Iterator[Call]:
     contact = contact_of(customer)
-    for channel in PROMISE.get(event_type, ()):
+    for channel in PROMISE[event_type]:
         for address in contact.addresses.get(channel, ()):
             yield Call(subject, event_type, channel, address)
