@@ -9,7 +9,6 @@ with the process, so nothing has to be cleared away.
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
@@ -24,8 +23,6 @@ REPLAYED = "Idempotent-Replayed"
 """The header that tells a kept answer from a fresh one, by Stripe's name."""
 HEADER = "Idempotency-Key"
 _AT_ONCE = 3
-SWEEP_EVERY, SWEEP_STEP = 60.0, 1000
-"""Seconds between two looks of one process for answers that are too old, and rows of each."""
 
 
 @dataclass(frozen=True)
@@ -67,25 +64,6 @@ class Slot:
     @property
     def lock(self) -> int:
         return int.from_bytes(self.digest[16:24], signed=True)
-
-
-class Sweep:
-    """Deletes old answers after the commit of a request that kept one: a statement a minute in each
-    process, or one with every request while a thousand and more are too old."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._due = clock() + SWEEP_EVERY
-
-    def now_and_then(self) -> None:
-        if self._clock() < self._due:
-            return
-        self._due = self._clock() + SWEEP_EVERY  # before, so that no other thread does it too
-        if KeptAnswer.objects.forget_old(go_on=lambda: False, step=SWEEP_STEP) == SWEEP_STEP:
-            self._due = self._clock()
-
-
-_sweep = Sweep()
 
 
 class _Overtaken(Exception):
@@ -143,8 +121,6 @@ def _keep(slot: Slot, answer: Answer) -> None:
     )
     if not KeptAnswer.objects.keep(kept):
         raise _Overtaken
-    # Robust, and a lambda, as the nudge is: the order stands, and a failure is logged by its name.
-    transaction.on_commit(lambda: _sweep.now_and_then(), robust=True)
 
 
 def _in_progress(slot: Slot) -> Problem:

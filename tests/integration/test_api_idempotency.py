@@ -11,8 +11,9 @@ import pytest
 from django.db import transaction
 from django.db.models import F
 
+from notifications.chores import all_chores
 from notifications.models import Event
-from orders_site.api.idempotency import SWEEP_EVERY, Sweep
+from orders_site.api import chores
 from orders_site.api.models import KEPT_FOR, KeptAnswer
 from orders_site.orders.models import Order
 from orders_site.orders.signals import order_created
@@ -149,17 +150,13 @@ def test_old_answers_are_forgotten_step_by_step(caller: Caller) -> None:
     assert KeptAnswer.objects.get().key == "fresh"
 
 
-def test_a_process_looks_for_old_answers_once_a_minute(caller: Caller) -> None:
-    now = 0.0
-    sweep = Sweep(lambda: now)
+def test_the_relays_forget_old_answers(caller: Caller) -> None:
     caller.post(ORDERS, an_order_for(), key="k")
     _age(KEPT_FOR)
 
-    sweep.now_and_then()
-    assert KeptAnswer.objects.exists()
-    now += SWEEP_EVERY
-    sweep.now_and_then()
+    assert chores.forget_answers(go_on=lambda: True) == 1
     assert not KeptAnswer.objects.exists()
+    assert chores.forget_answers in [chore.run for chore in all_chores()]
 
 
 def test_a_transaction_that_fails_keeps_neither_order_nor_answer(caller: Caller) -> None:
