@@ -99,8 +99,8 @@ class Inventory:
             assert said == self.falls[sku]
 
     def hear_the_rest(self) -> None:
-        """The latest first."""
-        for message in sorted(self.unheard, reverse=True):
+        """The latest first; and then all of it once more."""
+        for message in (*sorted(self.unheard, reverse=True), *self.messages):
             self._hear(message)
             self.nothing_is_made_or_lost()
 
