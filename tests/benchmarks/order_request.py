@@ -1,9 +1,9 @@
 """How long `POST /api/orders` takes: ours, everything in the request, and the bare insert.
 
-One gunicorn each, as `gunicorn.conf.py` has it with a process for each of two cores, on one PostgreSQL that waits for its disk. They
-take turns, one client or eight, and each round compares runs that were seconds apart; medians of
-the rounds. The limit is the same API with nobody listening to the shop's signals: the same token,
-validation, key and rows, and no event.
+One gunicorn each, as `gunicorn.conf.py` has it, with a process for each of two cores, on one
+PostgreSQL that waits for its disk. They take turns, one client or eight, and each round compares
+runs that were seconds apart; medians of the rounds. The limit is the same API with nobody listening
+to the shop's signals: the same token, validation, key and rows, and no event.
 
 Ours is measured twice: while the relay publishes what it records, as in production, but on the same
 two cores; and while the relay stands still, which leaves the request's own cost.
