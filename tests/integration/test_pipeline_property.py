@@ -190,8 +190,6 @@ def test_money_stock_and_notifications_end_as_the_orders_say(
             before = books.on_hand()
             for act in [_placing(first), *acts]:
                 act(shop)
-            for provider in PROVIDERS:
-                sandbox.forget_script(provider)
             shop.pipeline.drain(backwards=backwards)
             for number in range(len(shop.pipeline.letters)):
                 shop.pipeline.again(number)
