@@ -136,6 +136,17 @@ def _delivering(number: int) -> Act:
     return deliver
 
 
+def _serving(consumer: str) -> Act:
+    """All that may be delivered to this consumer now."""
+
+    def serve(shop: Shop) -> None:
+        for letter in shop.pipeline.under_way():
+            if letter.consumer == consumer:
+                shop.pipeline.deliver(letter)
+
+    return serve
+
+
 def _repeating(number: int) -> Act:
     return lambda shop: shop.pipeline.again(number)
 
@@ -156,7 +167,8 @@ ACTS = st.lists(
         st.builds(_refunding, NUMBERS, st.sampled_from([0, 0, 30, 50, 100])),
         st.builds(_delivering, NUMBERS),
         st.builds(_delivering, NUMBERS),
-        st.builds(_delivering, NUMBERS),
+        st.builds(_serving, st.sampled_from(["payments", "payments", "inventory", "email"])),
+        st.builds(_serving, st.sampled_from(["payments", "payments", "inventory", "email"])),
         st.builds(_repeating, NUMBERS),
         st.builds(_troubling, st.just("payments"), st.sampled_from(TROUBLES)),
         st.builds(_troubling, st.sampled_from(PROVIDERS), st.sampled_from(TROUBLES)),
