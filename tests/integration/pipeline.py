@@ -24,7 +24,7 @@ from orders_site.demo.manifest import PROMISE, Call
 from orders_site.demo.rush import contact_of
 from orders_site.orders.models import Order
 
-MOST_ROUNDS = 30
+MOST_ROUNDS = 60
 """After which what still fails is taken for failing for ever."""
 
 
