@@ -24,6 +24,10 @@ from orders_site.orders.money import Money
 from orders_site.payments.models import Payment
 
 _UNTRUE_ONCE_CANCELLED = frozenset({"order.created", "order.shipped", "payment.failed"})
+_UNTRUE_OF_PAYMENTS: dict[str, tuple[list[Payment.State], str]] = {
+    "payment.failed": ([Payment.State.COMPLETED], "the order was paid"),
+    "order.refunded": ([Payment.State.FAILED, Payment.State.VOID], "nothing was paid"),
+}
 
 
 def resolve(envelope: Envelope, route: Route) -> Iterator[Recipient]:
@@ -63,17 +67,18 @@ def context(envelope: Envelope, recipient: Recipient) -> dict[str, Any]:
 
 
 def no_longer_true(envelope: Envelope) -> str | None:
-    """Why it should not be told any more: nobody wants to hear that a cancelled order is coming."""
-    if envelope.type not in _UNTRUE_ONCE_CANCELLED:
-        return None
+    """Why it should not be told any more: nobody wants to hear that a cancelled order is coming, or
+    that money goes back which was never taken."""
     order_id = _order_id(envelope)
-    cancelled = Order.objects.filter(pk=order_id, state=Order.State.CANCELLED)
-    if cancelled.exists():
-        return "the order was cancelled"
-    if envelope.type != "payment.failed":
+    if envelope.type in _UNTRUE_ONCE_CANCELLED:
+        cancelled = Order.objects.filter(pk=order_id, state=Order.State.CANCELLED)
+        if cancelled.exists():
+            return "the order was cancelled"
+    untrue = _UNTRUE_OF_PAYMENTS.get(envelope.type)
+    if untrue is None:
         return None
-    paid = Payment.objects.filter(order_id=order_id, state=Payment.State.COMPLETED)
-    return "the order was paid" if paid.exists() else None
+    states, why = untrue
+    return why if Payment.objects.filter(order_id=order_id, state__in=states).exists() else None
 
 
 def _money_words(envelope: Envelope, order: Order, locale: str) -> dict[str, str]:

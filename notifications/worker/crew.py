@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 Work = Callable[[], None]
 
@@ -28,7 +31,7 @@ class Crew:
         self._called = False  # one is on its way
 
     def put(self, work: Work) -> None:
-        """Have `work` done, which raises nothing."""
+        """Have `work` done. It should raise nothing; what it raises all the same is logged."""
         with self._lock:
             self._waiting.append(work)
             calls = self._is_to_call()
@@ -39,7 +42,10 @@ class Crew:
         with self._lock:
             self._called = False
         while work := self._next():
-            work()
+            try:
+                work()
+            except BaseException:  # it would cost the crew one of its places, for good
+                logger.exception("A task's thread could not say what became of it")
 
     def _next(self) -> Work | None:
         with self._lock:

@@ -18,6 +18,7 @@ from django.http import HttpResponse
 
 from orders_site.api.exceptions import Fault, Problem
 from orders_site.api.models import KeptAnswer
+from orders_site.orders.exceptions import OrderError
 
 REPLAYED = "Idempotent-Replayed"
 """The header that tells a kept answer from a fresh one, by Stripe's name."""
@@ -93,9 +94,20 @@ def _answer(slot: Slot, work: Callable[[], Answer]) -> HttpResponse:
         return _replay(slot, kept)
     if not locked:
         raise _in_progress(slot)
-    answer = work()
+    try:
+        answer = work()
+    except (OrderError, Problem):
+        _refused_only_if_first(slot)
+        raise
     _keep(slot, answer)
     return answer.response()
+
+
+def _refused_only_if_first(slot: Slot) -> None:
+    """Who was overtaken finds the order shipped or cancelled already, by its own first request."""
+    _, kept = KeptAnswer.objects.find(slot.id, lock=slot.lock)
+    if kept is not None:
+        raise _Overtaken from None
 
 
 def _replay(slot: Slot, kept: KeptAnswer) -> HttpResponse:

@@ -93,6 +93,9 @@ class Reservation(models.Model):
 
     objects = ReservationQuerySet.as_manager()
 
+    class Meta:
+        indexes = [models.Index(fields=["state", "id"], name="reservation_by_state")]
+
     def __str__(self) -> str:
         return f"Stock of order {self.order_id}"
 

@@ -129,7 +129,14 @@ class Payment(models.Model):
                 name="payment_lease_has_a_holder",
             ),
         ]
-        indexes = [models.Index(fields=["state", "id"], name="payment_by_state")]
+        indexes = [
+            models.Index(fields=["state", "id"], name="payment_by_state"),
+            models.Index(
+                fields=["provider_id"],
+                condition=~Q(provider_id=""),
+                name="payment_by_provider_id",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Payment of order {self.order_id}"

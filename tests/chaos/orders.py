@@ -85,7 +85,12 @@ class Orders(Scenario):
         answers = {order_of(charge): charge.status for charge in self._sandbox.charges()}
         for order in Order.objects.order_by("pk").prefetch_related("customer__devices"):
             subject, contact = f"order/{order.pk}", contact_of(order.customer)
-            for event_type in _told_of(order, answers.get(order.pk, "")):
+            answer = answers.get(order.pk, "")
+            if order.refunded_minor:
+                manifest.add(subject=subject, event_type="order.refunded", contact=contact)
+                if answer == "declined":  # told before the decline was known, or not at all
+                    manifest.withdraw(subject=subject)
+            for event_type in _told_of(order, answer):
                 manifest.add(subject=subject, event_type=event_type, contact=contact)
             if order.cancelled_at:
                 manifest.withdraw(subject=subject)
@@ -118,14 +123,13 @@ class Orders(Scenario):
 
 
 def _told_of(order: Order, answer: str) -> Iterator[str]:
-    """What happened to it, but that it was cancelled. answer: the payment provider's, if any."""
+    """What happened to it, but that it was refunded or cancelled. answer: the payment provider's,
+    if any."""
     yield "order.created"
     if answer:
         yield "payment.completed" if answer == "succeeded" else "payment.failed"
     if order.shipped_at:
         yield "order.shipped"
-    if order.refunded_minor:
-        yield "order.refunded"
 
 
 def _let_some_run_short(orders: int) -> Mapping[str, int]:

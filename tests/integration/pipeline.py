@@ -111,13 +111,14 @@ def told(messages: InProcess) -> Counter[Call]:
 
 def promised(charges: Iterable[Charge]) -> tuple[Counter[Call], Counter[Call]]:
     """How often each must have been told; and how often it may have been, about an order that was
-    cancelled then or later."""
+    cancelled then or later, or about a refund of one whose card was declined then or later."""
     answers = {charge.reference: charge.status for charge in charges}
     must, may = Counter[Call](), Counter[Call]()
     for order in Order.objects.select_related("customer"):
         subject = f"order/{order.pk}"
         for event_type in _told_of(order, answers.get(subject, "")):
             over = order.state == Order.State.CANCELLED and event_type != "order.cancelled"
+            over |= event_type == "order.refunded" and answers.get(subject) == "declined"
             (may if over else must).update(_calls(subject, event_type, order.customer))
     return must, may
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event as Signal
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from notifications.chores import all_chores
@@ -228,6 +229,35 @@ def test_who_looked_before_the_first_one_committed_is_overtaken(caller: Caller) 
     with transaction.atomic():
         assert not KeptAnswer.objects.keep(kept)
     assert KeptAnswer.objects.get().body == answer.content.decode()
+
+
+def test_who_is_refused_for_what_its_own_first_request_did_is_answered_as_that(
+    caller: Caller,
+) -> None:
+    """The first one committed between the second one's look and its lock, and shipped the order."""
+    order = caller.place(a_customer()).json()["id"]
+    shipment = {"carrier": "DHL", "tracking_code": "J1"}
+    first = caller.post(f"{ORDERS}/{order}/ship", shipment, key="k")
+    kept = KeptAnswer.objects.get()
+    KeptAnswer.objects.all().delete()
+
+    def keep_the_first() -> None:
+        try:
+            assert KeptAnswer.objects.keep(kept)
+        finally:
+            connection.close()
+
+    def look_and_be_overtaken(execute: Any, sql: str, *rest: Any) -> Any:
+        found = execute(sql, *rest)
+        if "pg_try_advisory_xact_lock" in sql and not KeptAnswer.objects.exists():
+            with ThreadPoolExecutor(1) as other:
+                other.submit(keep_the_first).result(20)
+        return found
+
+    with connection.execute_wrapper(look_and_be_overtaken):
+        again = caller.post(f"{ORDERS}/{order}/ship", shipment, key="k")
+    assert again.content == first.content
+    assert again["Idempotent-Replayed"] == "true"
 
 
 def _age(by: timedelta) -> None:

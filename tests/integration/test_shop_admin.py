@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
+from django.db.models import QuerySet
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from notifications.models import Event
+from orders_site.inventory.models import Reservation
 from orders_site.orders.models import Order, Refund
 from orders_site.orders.samples import Samples
 from orders_site.orders.services import Line
@@ -260,3 +262,23 @@ def test_a_payment_cannot_be_edited_by_hand(admin_client: Client) -> None:
     assert admin_client.post(f"{page}change/", {"state": "completed"}).status_code == 403
     assert admin_client.post(f"{page}delete/", {"post": "yes"}).status_code == 403
     assert Payment.objects.get().state == "expected"
+
+
+@pytest.mark.parametrize(
+    ("rows", "index"),
+    [
+        (Payment.objects.filter(provider_id="ch_1"), "payment_by_provider_id"),
+        (Payment.objects.filter(state="failed").order_by("-id")[:50], "payment_by_state"),
+        (Reservation.objects.filter(state="short").order_by("-id")[:50], "reservation_by_state"),
+    ],
+)
+def test_the_few_that_an_operator_looks_for_are_not_sought_among_all(
+    rows: QuerySet[Any], index: str
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute("SET LOCAL enable_sort = off")
+    plan = rows.explain()
+    assert f"using {index}" in plan
+    assert "Filter" not in plan

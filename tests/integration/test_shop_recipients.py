@@ -261,6 +261,26 @@ def test_a_decline_is_not_told_of_an_order_that_was_cancelled_or_paid_since() ->
     assert said == ["the order was cancelled", "the order was paid"]
 
 
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (None, None),
+        (Payment.State.EXPECTED, None),
+        (Payment.State.COMPLETED, None),
+        (Payment.State.FAILED, "nothing was paid"),
+        (Payment.State.VOID, "nothing was paid"),
+    ],
+)
+def test_no_money_is_said_to_go_back_where_none_was_taken(
+    state: Payment.State | None, said: str | None
+) -> None:
+    order = an_order()
+    if state:
+        Payment.objects.open(order, state)
+    refund_order(order=order, reason="goodwill")
+    assert recipients.no_longer_true(envelope_of(order, "order.refunded")) == said
+
+
 def test_links_lead_to_the_shop() -> None:
     order = a_whole_life()
     assert f"{settings.SHOP['url']}/orders/{order.pk}" in told(order, "order.shipped", "sms").text

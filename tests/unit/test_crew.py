@@ -45,6 +45,22 @@ def test_what_waits_has_a_thread_each_as_far_as_they_go(pool: Any) -> None:
     together.wait(PATIENCE)  # they all wait at the same time, or none gets past
 
 
+def test_what_raises_all_the_same_costs_no_place_in_the_crew(
+    pool: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    crew, done = Crew(pool), threading.Event()
+
+    def broken() -> None:
+        raise SystemExit("not even this")
+
+    for _ in range(2 * pool.limit):
+        crew.put(broken)
+    crew.put(done.set)
+
+    assert done.wait(PATIENCE)
+    assert caplog.text.count("SystemExit: not even this") == 2 * pool.limit
+
+
 def test_more_than_there_are_threads_wait_for_one_to_be_free(pool: Any) -> None:
     crew, go_on = Crew(pool), threading.Event()
     four, fifth = threading.Barrier(5), threading.Event()
