@@ -143,11 +143,12 @@ def channel_of(consumer: str) -> str:
 
 def _report(name: str, facts: Facts) -> Report:
     handled, tally = facts.handled.get(name), facts.tally(name)
-    if handled and handled.outcome == Handled.Outcome.DONE:
+    done = handled is not None and handled.outcome == Handled.Outcome.DONE
+    if done and not (tally and tally.open):
         return Report(name, Standing.DONE)
-    if letter := facts.dead_letters.get(name):
+    if not done and (letter := facts.dead_letters.get(name)):
         return Report(name, Standing.GIVEN_UP, detail=f"dead letter {letter} is open")
-    if tally and tally.open:
+    if tally and tally.open:  # put off, perhaps: its task has ended well, and is "done"
         left = f"{tally.open} of {tally.total} deliveries" if tally.total > 1 else ""
         return Report(name, Standing.UNDER_WAY, tally.started, left)
     if handled and handled.outcome == Handled.Outcome.OPEN:

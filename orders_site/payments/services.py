@@ -158,6 +158,8 @@ def _next_step(
 def _claim_charge(payment: Payment, lease: float) -> _Charge | None:
     if payment.state not in (Payment.State.EXPECTED, Payment.State.CHARGING):
         return None
+    if _is_called_off(payment):
+        return None
     token = uuid4()
     Payment.objects.claim_charge(payment, token=token, lease=lease)
     if not payment.amount_minor:  # a gift: no provider takes nothing
@@ -165,6 +167,17 @@ def _claim_charge(payment: Payment, lease: float) -> _Charge | None:
         _record_charge(payment, Charged(""))
         return None
     return _Charge(payment, token, in_doubt=payment.state == Payment.State.CHARGING)
+
+
+def _is_called_off(payment: Payment) -> bool:
+    """Whether the order was cancelled before anybody asked for its charge. The event that says so
+    may still be on its way: charging and giving back again costs the provider's fee."""
+    cancelled = Order.objects.filter(pk=payment.order_id, state=Order.State.CANCELLED)
+    if payment.state != Payment.State.EXPECTED or not cancelled.exists():
+        return False
+    Payment.objects.void(payment)
+    payment.refresh_from_db()
+    return True
 
 
 def _claim_refund(payment: Payment, lease: float) -> _Refund | None:

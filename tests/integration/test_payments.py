@@ -127,6 +127,26 @@ def test_a_throttled_charge_is_put_back_and_says_when_to_come_again(sandbox, pro
     assert sandbox.requests("payment-lookups") == 0
 
 
+def test_a_charge_that_was_put_back_is_not_made_of_an_order_cancelled_since(sandbox, provider):
+    """Its next try comes before the message that says so: no fee is paid for there and back."""
+    order = an_order()
+    created = event(order, "order.created")
+    sandbox.script("payments", "throttle", times=1)
+    with pytest.raises(TransientError):
+        handle(created, provider)
+    refund_order(order=order, amount=euros(1500), reason="goodwill")
+    refunded = event(order, "order.refunded")
+    cancel_order(order=order, reason="customer_request")
+
+    for each in (refunded, created, event(order, "order.cancelled")):
+        handle(each, provider)
+    assert sandbox.charges() == []
+    assert Payment.objects.get().state == "void"
+    assert PaymentRefund.objects.get().state == "covered"
+    assert Handled.objects.filter(outcome="done").count() == 3
+    assert not Event.objects.filter(type__startswith="payment.").exists()
+
+
 @pytest.mark.S2
 def test_a_charge_whose_answer_was_lost_is_looked_up_and_not_repeated(sandbox, provider):
     order = an_order()

@@ -57,6 +57,16 @@ def test_a_channel_has_reported_once_all_of_its_deliveries_are_over() -> None:
     assert words(half) == "0 of 1; email has been under way for 5 min (1 of 2 deliveries)"
 
 
+def test_a_channel_whose_task_ended_well_is_not_done_while_a_delivery_is_put_off() -> None:
+    """It failed once, which left an inbox row; then the rest was put off until the morning."""
+    asleep = facts(
+        "email",
+        handled={"email": handled("done")},
+        tallies={"email": Tally(2, 1, started=ago(minutes=5))},
+    )
+    assert words(asleep) == "0 of 1; email has been under way for 5 min (1 of 2 deliveries)"
+
+
 def test_a_channel_with_nobody_to_tell_has_reported_by_its_inbox_row() -> None:
     assert words(facts("email", handled={"email": handled("done")})) == "1 of 1"
 
