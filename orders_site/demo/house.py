@@ -13,7 +13,7 @@ from pathlib import Path
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 
-from notifications import topology
+from notifications import consumers, topology
 from notifications.channels.receipts import consumer as receipts
 from notifications.local.parts import PartFailed, http_status
 from notifications.local.ports import HOST, free_port, is_free
@@ -27,7 +27,8 @@ WORKERS = {
     "worker-text": "sms,whatsapp,receipts",
     "worker-shop": "payments,inventory,analytics",
 }
-"""So that a hanging SMS provider does not slow the mail, and no message the shop's own work."""
+"""So that a hanging SMS provider does not slow the mail, and no message the shop's own work. The
+last one serves the consumers that are in no list, too: one that you have just added."""
 
 READY_WITHIN = 60.0
 """Seconds for a process to become ready: generous, a first start compiles every module."""
@@ -94,7 +95,7 @@ def open_house(stack: Stack, *, port: int, password: str) -> House:
     relay = _start(stack, "relay", "manage.py relay")
     workers = [
         _start(stack, name, f"celery -A orders_site worker -l INFO -Q {queues} -n {name}@%h")
-        for name, queues in WORKERS.items()
+        for name, queues in served(WORKERS).items()
     ]
     web.wait_until(lambda: http_status(port, "/admin/login/") == 200, within=READY_WITHIN)
     for process in (relay, *workers):
@@ -105,6 +106,14 @@ def open_house(stack: Stack, *, port: int, password: str) -> House:
         password=password,
         processes=(web, relay, *workers),
     )
+
+
+def served(workers: Mapping[str, str]) -> dict[str, str]:
+    """The same, with the consumers that none of them names given to the last."""
+    named = set(",".join(workers.values()).split(","))
+    others = [each.name for each in consumers.all_consumers() if each.name not in named]
+    *rest, (last, queues) = workers.items()
+    return {**dict(rest), last: ",".join([queues, *others])}
 
 
 def _says_ready(process: Process) -> bool:

@@ -91,12 +91,12 @@ def test_a_dry_run_changes_nothing(arguments: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("set", "emial", "5/s", "--reason", "x"), "there are: email"),
+        (("set", "emial", "5/s", "--reason", "x"), "there are: analytics, email"),
         (("set", "email", "often", "--reason", "x"), "5/s"),
         (("set", "email", "0", "--reason", "x"), "queues pause"),
         (("set", "email", "5/s", "--burst", "0", "--reason", "x"), "1 or more"),
         (("set", "email", "5/s"), "--reason"),
-        (("reset", "emial"), "there are: email"),
+        (("reset", "emial"), "there are: analytics, email"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_the_mend(

@@ -74,3 +74,22 @@ def test_gunicorn_does_not_start_with_a_wrong_setting(environment: dict[str, str
     )
     assert done.returncode == 3
     assert "shop.E001" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_gets_no_traceback() -> None:
+    """As of `manage.py timeline 7 | head -3`."""
+    nobody_reads, write = os.pipe()
+    os.close(nobody_reads)
+
+    ran = subprocess.run(
+        [sys.executable, "manage.py", "help"],
+        cwd=ROOT,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    os.close(write)
+
+    assert ran.stderr == ""

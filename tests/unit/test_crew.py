@@ -10,6 +10,7 @@ import pytest
 from celery.concurrency.thread import TaskPool
 
 from notifications.worker.crew import Crew, crew_of
+from tests.waiting import wait_for
 
 PATIENCE = 20.0
 
@@ -58,7 +59,7 @@ def test_what_raises_all_the_same_costs_no_place_in_the_crew(
     crew.put(done.set)
 
     assert done.wait(PATIENCE)
-    assert caplog.text.count("SystemExit: not even this") == 2 * pool.limit
+    wait_for(lambda: caplog.text.count("SystemExit: not even this") == 2 * pool.limit)
 
 
 def test_more_than_there_are_threads_wait_for_one_to_be_free(pool: Any) -> None:
