@@ -22,13 +22,12 @@ class DailyFiguresAdmin(ShopAdmin):
 
     list_display = [
         "day",
-        "orders_placed",
-        "orders_shipped",
-        "orders_cancelled",
-        "ordered",
+        "placed",
+        "shipped",
+        "cancelled",
         "revenue",
         "refunds",
-        "payments_failed",
+        "declined",
         "notified",
         "as_of",
     ]
@@ -59,6 +58,22 @@ class DailyFiguresAdmin(ShopAdmin):
         except ValueError:
             return Q(pk__in=[])
 
+    @admin.display(description="placed")
+    def placed(self, figures: DailyFigures) -> str:
+        return f"{figures.orders_placed:,}"
+
+    @admin.display(description="shipped")
+    def shipped(self, figures: DailyFigures) -> str:
+        return f"{figures.orders_shipped:,}"
+
+    @admin.display(description="cancelled")
+    def cancelled(self, figures: DailyFigures) -> str:
+        return f"{figures.orders_cancelled:,}"
+
+    @admin.display(description="declined")
+    def declined(self, figures: DailyFigures) -> str:
+        return f"{figures.payments_failed:,}"
+
     @admin.display(description="ordered")
     def ordered(self, figures: DailyFigures) -> SafeString | str:
         return _lines(words.amounts(figures.money.all(), "ordered_minor"))
@@ -82,4 +97,5 @@ class DailyFiguresAdmin(ShopAdmin):
 
 
 def _lines(texts: list[str]) -> SafeString | str:
-    return format_html_join(SafeString("<br>"), "{}", ((text,) for text in texts)) or display.EMPTY
+    line = '<span class="notifications-line">{}</span>'
+    return format_html_join("", line, ((text,) for text in texts)) or display.EMPTY
