@@ -33,11 +33,24 @@ _lock = threading.Lock()
 _quiet_until = 0.0
 
 
+# A transaction that notifies is written to the log, and its commit waits for the disk as any
+# other. A nudge that a crash loses costs nothing: the relay sweeps.
+_NOTIFY = "SELECT pg_notify(%s, '')"
+_NOTIFY_WITHOUT_DISK = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, '')"
+
+
 def nudge(using: str = "default") -> None:
-    """Wake the relays, unless this process has just done so."""
+    """Wake the relays, unless this process has just done so.
+
+    After a commit, in a transaction of its own. In somebody's transaction it is that one's commit
+    that wakes them, and that waits for the disk as it would.
+    """
     if _is_first_for_a_while():
-        with connections[using].cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+        connection = connections[using]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _NOTIFY if connection.in_atomic_block else _NOTIFY_WITHOUT_DISK, [CHANNEL]
+            )
 
 
 def _is_first_for_a_while() -> bool:

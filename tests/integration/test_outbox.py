@@ -13,7 +13,7 @@ from notifications import consumers, envelope, outbox, tracing
 from notifications.events import EventData
 from notifications.exceptions import EventRefused, OutsideTransaction, UnknownEvent
 from notifications.models import Dispatch, Event
-from notifications.nudges import THROTTLE, listen
+from notifications.nudges import THROTTLE, listen, nudge
 from orders_site.events import OrderCreated, OrderShipped
 from tests.waiting import wait_for
 
@@ -128,6 +128,26 @@ def test_a_commit_nudges_the_relay_but_once_in_a_while() -> None:
         nudges = list(listening.notifies(timeout=0.5))
 
     assert 1 <= len(nudges) < 5
+
+
+def test_a_nudge_leaves_its_connection_as_it_was() -> None:
+    """It does not wait for the disk, which is nobody else's business."""
+
+    def waits_for_the_disk() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('synchronous_commit')")
+            return bool(cursor.fetchone()[0] == "on")
+
+    with listen() as listening:
+        _wait_until_unthrottled()
+        nudge()
+        assert waits_for_the_disk()
+        _wait_until_unthrottled()
+        with transaction.atomic():
+            nudge()
+            assert waits_for_the_disk()
+
+        assert len(list(listening.notifies(timeout=5, stop_after=2))) == 2
 
 
 def test_a_rollback_nudges_nobody() -> None:
