@@ -67,19 +67,28 @@ def settle(*, order_id: int, provider: Provider, closing: Callable[[], object]) 
 
     `closing` is called in the transaction after which nothing is left to do, which is also the
     one that keeps the provider's last answer. Raises Held while somebody else is at it, and what
-    the provider raises; what is left then is done by whoever settles next.
+    the provider raises; what is left then is done by whoever settles next. A refund that is refused
+    for good holds up no other.
     """
+    refused: dict[int, PaymentRefused] = {}
     with transaction.atomic():
-        step = _next_step(order_id, provider, closing)
+        step = _next_step(order_id, provider, closing, refused)
     while step is not None:
         try:
             answer = step.ask(provider)  # outside any transaction, holding nothing but the lease
         except PaymentError as error:
             step.give_up(error)
-            raise
-        with transaction.atomic():
-            step.record(answer)
-            step = _next_step(order_id, provider, closing)
+            if not (isinstance(step, _Refund) and isinstance(error, PaymentRefused)):
+                raise
+            refused[step.refund.pk] = error
+            with transaction.atomic():
+                step = _next_step(order_id, provider, closing, refused)
+        else:
+            with transaction.atomic():
+                step.record(answer)
+                step = _next_step(order_id, provider, closing, refused)
+    for error in refused.values():
+        raise error
 
 
 @dataclass(frozen=True)
@@ -140,17 +149,21 @@ class _Refund:
 
 
 def _next_step(
-    order_id: int, provider: Provider, closing: Callable[[], object]
+    order_id: int,
+    provider: Provider,
+    closing: Callable[[], object],
+    refused: dict[int, PaymentRefused],
 ) -> _Charge | _Refund | None:
-    """What the provider is to be asked next, claimed by a lease; None, closed, if nothing is."""
+    """What the provider is to be asked next, claimed by a lease; None if nothing is: closed then,
+    unless a refund is left that was refused."""
     payment, held_for = Payment.objects.locked(order_id)
     if held_for:
         raise Held(held_for)
     lease = 2 * provider.patience + MARGIN
     step: _Charge | _Refund | None = None
     if payment is not None:
-        step = _claim_charge(payment, lease) or _claim_refund(payment, lease)
-    if step is None:
+        step = _claim_charge(payment, lease) or _claim_refund(payment, lease, refused)
+    if step is None and not refused:
         closing()
     return step
 
@@ -180,21 +193,29 @@ def _is_called_off(payment: Payment) -> bool:
     return True
 
 
-def _claim_refund(payment: Payment, lease: float) -> _Refund | None:
-    """The first refund for which something is left; those before it are covered."""
+def _claim_refund(
+    payment: Payment, lease: float, refused: dict[int, PaymentRefused]
+) -> _Refund | None:
+    """The first refund for which something is left; those before it are covered. One that was
+    refused just now is passed over, and forgotten to be once nothing is left for it."""
     if payment.state in (Payment.State.EXPECTED, Payment.State.CHARGING):
         return None
     for refund in PaymentRefund.objects.open(payment.order_id):
         token = uuid4()
-        if refund.state == PaymentRefund.State.REFUNDING:
+        payable = refund.payable_of(payment.left_minor)
+        is_under_way = refund.state == PaymentRefund.State.REFUNDING
+        if refund.pk in refused and (is_under_way or payable):
+            continue
+        if is_under_way:
             amount = refund.amount_minor or 0
             Payment.objects.claim_refund(payment, 0, token=token, lease=lease)
             return _Refund(payment, refund, amount, token, in_doubt=True)
-        if amount := refund.payable_of(payment.left_minor):
-            PaymentRefund.objects.claim(refund, amount)
-            Payment.objects.claim_refund(payment, amount, token=token, lease=lease)
-            return _Refund(payment, refund, amount, token, in_doubt=False)
+        if payable:
+            PaymentRefund.objects.claim(refund, payable)
+            Payment.objects.claim_refund(payment, payable, token=token, lease=lease)
+            return _Refund(payment, refund, payable, token, in_doubt=False)
         PaymentRefund.objects.cover(refund)
+        refused.pop(refund.pk, None)
     return None
 
 

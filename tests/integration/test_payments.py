@@ -147,6 +147,27 @@ def test_a_charge_that_was_put_back_is_not_made_of_an_order_cancelled_since(sand
     assert not Event.objects.filter(type__startswith="payment.").exists()
 
 
+def test_a_refund_that_is_refused_for_good_holds_up_no_other(sandbox, provider):
+    order = an_order()
+    handle(event(order, "order.created"), provider)
+    first = refund_order(order=order, amount=euros(1500), reason="damaged")
+    refused, address = event(order, "order.refunded"), f"refund-{first.pk}"
+    sandbox.script("payments", "refuse", code="not_in_part", address=address, times=10)
+    with pytest.raises(PermanentError, match="not_in_part"):
+        handle(refused, provider)
+    refund_order(order=order, amount=euros(1000), reason="goodwill")
+    with pytest.raises(PermanentError, match="not_in_part"):
+        handle(event(order, "order.refunded"), provider)
+    assert sandbox.charges()[0].refunded == Payment.objects.get().refunded_minor == 1000
+
+    cancel_order(order=order, reason="customer_request")
+    handle(event(order, "order.cancelled"), provider)
+    assert sandbox.charges()[0].refunded == 4990
+    handle(refused, provider)
+    assert dict(PaymentRefund.objects.values_list("key", "state"))[address] == "covered"
+    assert sandbox.charges()[0].refunded == Payment.objects.get().refunded_minor == 4990
+
+
 @pytest.mark.S2
 def test_a_charge_whose_answer_was_lost_is_looked_up_and_not_repeated(sandbox, provider):
     order = an_order()
