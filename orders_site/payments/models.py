@@ -99,7 +99,7 @@ class Payment(models.Model):
         default=0, db_default=0, help_text="Of the amount, what was or is being given back."
     )
     currency = models.CharField(max_length=3, choices=[(code, code) for code in CURRENCIES])
-    provider_id = models.CharField(max_length=100, blank=True)
+    provider_id = models.CharField(max_length=255, blank=True)
     decline_code = models.CharField(max_length=40, blank=True)
     token = models.UUIDField(null=True, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -227,7 +227,7 @@ class PaymentRefund(models.Model):
     amount_minor = models.BigIntegerField(
         null=True, blank=True, help_text="Minor units that the provider is asked for."
     )
-    provider_id = models.CharField(max_length=100, blank=True)
+    provider_id = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     settled_at = models.DateTimeField(null=True, blank=True)
 

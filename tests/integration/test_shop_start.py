@@ -36,7 +36,8 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         ({"DATABASE_URL": "nonsense"}, "(notifications.E014)"),
         ({"ADDRESS_HASH_KEY": ""}, "(notifications.E003)"),
         ({"PAYMENT_ENDPOINT": ""}, "(shop.E003) PAYMENT_ENDPOINT: not set"),
-        ({"PAYMENT_ENDPOINT": "pay.example"}, "(shop.E003) PAYMENT_ENDPOINT is no http://"),
+        ({"PAYMENT_ENDPOINT": "pay.example"}, "(shop.E003) PAYMENT_ENDPOINT is no https://"),
+        ({"PAYMENT_ENDPOINT": "http://pay.example"}, "(shop.E003) PAYMENT_ENDPOINT is no https://"),
     ],
 )
 def test_a_missing_setting_is_named_with_its_mend_and_no_stack_trace(
