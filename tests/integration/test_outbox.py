@@ -133,21 +133,24 @@ def test_a_commit_nudges_the_relay_but_once_in_a_while() -> None:
 def test_a_nudge_leaves_its_connection_as_it_was() -> None:
     """It does not wait for the disk, which is nobody else's business."""
 
-    def waits_for_the_disk() -> bool:
+    def ask(statement: str) -> str:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT current_setting('synchronous_commit')")
-            return bool(cursor.fetchone()[0] == "on")
+            cursor.execute(statement)
+            return str(cursor.fetchone()[0])
 
+    ask("SELECT set_config('synchronous_commit', 'local', false)")
     with listen() as listening:
         _wait_until_unthrottled()
         nudge()
-        assert waits_for_the_disk()
+        assert ask("SHOW synchronous_commit") == "local"
         _wait_until_unthrottled()
         with transaction.atomic():
             nudge()
-            assert waits_for_the_disk()
+            assert ask("SHOW synchronous_commit") == "local"
 
         assert len(list(listening.notifies(timeout=5, stop_after=2))) == 2
+    with connection.cursor() as cursor:
+        cursor.execute("RESET synchronous_commit")  # the pool hands the connection on
 
 
 def test_a_rollback_nudges_nobody() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
@@ -310,8 +311,8 @@ def test_the_days_are_readable_in_the_admin(
 
     page = "/admin/analytics/dailyfigures/"
     listed = admin_client.get(page).content.decode()
-    assert '<td class="field-revenue">€1,234.50<br>¥2,980</td>' in listed
-    assert '<td class="field-notified">email: 1 bounced, 1 delivered</td>' in listed
+    lines = re.findall(r'<span class="notifications-line">(.*?)</span>', listed)
+    assert [*lines[:2], lines[-1]] == ["€1,234.50", "¥2,980", "email: 1 bounced, 1 delivered"]
     found = admin_client.get(page, {"q": str(today)}).content.decode()
     assert "€1,234.50" in found
     assert "€1,234.50" not in admin_client.get(page, {"q": "2020-01-01"}).content.decode()

@@ -55,7 +55,7 @@ def task(self: object, envelope: Envelope) -> None:
 def run(event: Envelope, deed: Deed = nothing, *, receives: int = 2) -> None:
     """One receive of the event, in which the task does that."""
     deeds[event.id] = deed
-    headers: dict[str, Any] = {"consumer": "email", "queue": "email"}
+    headers: dict[str, Any] = {"consumer": "email", "queue": "email", "fifo": False}
     headers |= {"receive_count": receives, "sent_at": time.time()}
     task.push_request(headers=headers, retries=0)
     try:
