@@ -18,6 +18,14 @@ from orders_site.orders.samples import Samples
 from tests.stack import ROOT
 
 
+@pytest.fixture(params=["standard", "FIFO"])
+def kind_of_topic(request: pytest.FixtureRequest) -> str:
+    """Runs a test twice, by the topic's one setting. Its first argument: queues come after it."""
+    if request.param == "FIFO":
+        request.getfixturevalue("fifo")
+    return str(request.param)
+
+
 @pytest.fixture
 def customer(environment: dict[str, str]) -> Customer:
     """Somebody who can be reached by mail alone."""

@@ -30,7 +30,9 @@ def done(order, event_type: str) -> bool:
     ).exists()
 
 
-def test_s2_an_order_is_charged_receipted_refunded_and_cancelled(order, sandbox, relay, worker):
+def test_s2_an_order_is_charged_receipted_refunded_and_cancelled(
+    kind_of_topic, order, sandbox, relay, worker
+):
     relay()
     worker("payments", "email")
     subject = f"order/{order.pk}"

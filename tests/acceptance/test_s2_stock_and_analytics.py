@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.S2, pytest.mark.django_db(transaction=True)]
 
 
 def test_s2_orders_move_stock_and_every_event_is_recorded(
-    manage, relay, worker, customer, raw_queue
+    kind_of_topic, manage, relay, worker, customer, raw_queue
 ):
     mug = in_stock(5, threshold=4)
     fits, cancelled, does_not = (

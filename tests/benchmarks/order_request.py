@@ -50,7 +50,7 @@ class Size:
     """Requests of each contender in a round, from one client and from eight."""
 
     rounds: int = 9
-    requests: tuple[int, int] = (300, 600)
+    requests: tuple[int, int] = (400, 1200)
     peer: tuple[int, int] = (2, 16)
     warm_up: int = 60
 
@@ -164,7 +164,7 @@ class Relay:
 
 
 def run(progress: Progress, size: Size | None = None) -> Result:
-    """About two minutes. `progress` is told what is being done."""
+    """About five minutes. `progress` is told what is being done."""
     size = size or Size()
     load = os.getloadavg()[0]
     with ground(latency=0.010, durable=True) as here:
