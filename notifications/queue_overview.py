@@ -74,9 +74,8 @@ def overview(span: timedelta) -> Overview:
     """span: of the last minutes from which lag and rate are told. Raises what the database does."""
     layout = topology.current()
     found = queue_counts.of(layout.queues)
-    open_letters = (
-        keeper.open_rows()
-    )  # after SQS: what is just being kept is counted twice, not never
+    # After SQS: what is just being kept is counted twice, not never.
+    open_letters = keeper.open_rows()
     queues = sorted(layout.queues, key=lambda queue: (queue.consumer, _ORDER.index(queue.role)))
     by_consumer = {name: _of_consumer(name, span) for name in {queue.consumer for queue in queues}}
     rates = pace.rates([row.consumer for row in by_consumer.values()], span)

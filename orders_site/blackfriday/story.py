@@ -16,6 +16,7 @@ from notifications.channels.receipts import consumer as receipts
 from notifications.local.providers.client import SandboxClient
 from notifications.local.sandbox import send_receipts
 from notifications.local.stack import Stack
+from notifications.models import Job
 from orders_site.blackfriday.crew import Crew
 from orders_site.blackfriday.outcome import Outcome
 from orders_site.blackfriday.sale import BAD, CURRENCY, Sale
@@ -130,8 +131,6 @@ class Story:
 
     def _redrive(self, crew: Crew, group: dict[str, object]) -> int:
         """How many were done by it."""
-        from notifications.models import Job
-
         cause = str(group["fingerprint"])
         reason = f"the payment account takes {CURRENCY} now"
         self._type(crew, "redrive", "--fingerprint", cause, "--reason", reason)
