@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo blackfriday local test check bench chaos format clean
+.PHONY: help setup demo blackfriday local browser test check bench chaos format clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,7 +36,12 @@ check: $(READY) ## Lint, format, types, direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(READY) ## Run every test on the embedded PostgreSQL, SNS/SQS and providers: ARGS=<path> some
+browser: ## Install Chromium for the browser tests where there is none (Debian or Ubuntu, as root)
+	@command -v chromium >/dev/null || test -n "$(CHROMIUM)" \
+		|| { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium >/dev/null; } \
+		|| { echo "The browser tests need Chromium: install it, or give its path as CHROMIUM=…"; exit 1; }
+
+test: $(READY) browser ## Run every test on the embedded PostgreSQL, SNS/SQS and providers: ARGS=<path> some
 	$(BIN)/python -m pytest $(or $(ARGS),-n 2 --dist worksteal)
 
 bench: $(READY) ## Measure against plain Celery and the bare limit: ONLY=<name>, JSON=1

@@ -52,6 +52,19 @@ class ChannelConf:
 
 
 @dataclass(frozen=True)
+class Category:
+    """One kind of news that people may want or not; an event type names it (`@event(category=…)`).
+
+    title: as the preference page calls it.
+    transactional: what a person must be told (a receipt, a delay of their own order), and so
+        cannot opt out of.
+    """
+
+    title: str
+    transactional: bool = False
+
+
+@dataclass(frozen=True)
 class Retention:
     """For how many days what is over is kept. What is open is kept, however old it grows.
 
@@ -83,6 +96,7 @@ class Conf:
     source: CloudEvents `source` of what this shop records, a URI reference.
     channels: channel name → ChannelConf.
     routes: event type → the routes it takes.
+    categories: category → Category, besides "service", which is always there and transactional.
     recipients: dotted path to `(envelope, route) -> Iterable[Recipient]`.
     context: dotted path to `(envelope, recipient) -> dict`, what templates may use.
     still_true: dotted path to `(envelope) -> str | None`, the reason why it no longer is.
@@ -101,6 +115,7 @@ class Conf:
     source: str = "urn:shop"
     channels: Mapping[str, ChannelConf] = field(default_factory=dict)
     routes: Mapping[str, tuple[Route, ...]] = field(default_factory=dict)
+    categories: Mapping[str, Category] = field(default_factory=dict)
     recipients: str = ""
     context: str = ""
     still_true: str = ""
@@ -111,6 +126,12 @@ class Conf:
     retention: Retention = Retention()
 
 
+SERVICE = "service"
+"""The category of an event type that names none."""
+
+_SERVICE = Category("Your orders and your account", transactional=True)
+
+
 @cache
 def conf() -> Conf:
     """The typed setting. Raises ImproperlyConfigured saying what cannot be read."""
@@ -119,6 +140,7 @@ def conf() -> Conf:
         raise ImproperlyConfigured(problem)
     values = {name.lower(): value for name, value in given.items()}
     values["routes"] = {name: tuple(routes) for name, routes in values.get("routes", {}).items()}
+    values["categories"] = {SERVICE: _SERVICE, **values.get("categories", {})}
     values["fifo_topics"] = frozenset(values.get("fifo_topics", ()))
     return Conf(**values)
 
@@ -167,6 +189,10 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "ROUTES": (
         lambda value: _maps(value, str, lambda entry: _holds(entry, Route)),
         "a dictionary of event types and lists of Route(…)",
+    ),
+    "CATEGORIES": (
+        lambda value: _maps(value, str, lambda entry: isinstance(entry, Category)),
+        "a dictionary of names and Category(…)",
     ),
     "ADDRESS_HASH_KEYS": (
         lambda value: _maps(value, int, _is_text),

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from notifications.conf import SERVICE
 from notifications.exceptions import EventRefused, UnknownEvent
 
 MAX_NAMED, MAX_LOCATION = 10, 100
@@ -40,6 +41,8 @@ class EventType:
     `subject` is a format string over the data's fields ("order/{order_id}").
     `topic` is the event domain's SNS topic, without the environment's prefix.
     `worth_sending_for`: after this long a notification about it is skipped as expired.
+    `category`: the key of NOTIFICATIONS["CATEGORIES"] by which people say what they want to hear.
+    `urgent`: worth waking somebody for; quiet hours do not hold it back.
     `internal`: made by this worker for one of its own tasks. It is no fact of the shop: it has
     no topic, is recorded nowhere, and nobody can send it.
     """
@@ -51,6 +54,8 @@ class EventType:
     topic: str
     worth_sending_for: timedelta
     internal: bool = False
+    category: str = SERVICE
+    urgent: bool = False
 
     def subject_of(self, data: EventData) -> str:
         return self.subject.format(**data.model_dump())
@@ -76,6 +81,8 @@ def event(
     topic: str = "order-events",
     worth_sending_for: timedelta = timedelta(days=3),
     internal: bool = False,
+    category: str = SERVICE,
+    urgent: bool = False,
 ) -> Callable[[_Model], _Model]:
     """Register the decorated `EventData` class as the payload of `name` at `version`."""
 
@@ -91,7 +98,17 @@ def event(
                 f"{known.data.__module__}.{known.data.__qualname__} and "
                 f"{model.__module__}.{model.__qualname__}. Raise the version of one."
             )
-        entry = EventType(name, version, model, subject, topic, worth_sending_for, internal)
+        entry = EventType(
+            name,
+            version,
+            model,
+            subject,
+            topic,
+            worth_sending_for,
+            internal=internal,
+            category=category,
+            urgent=urgent,
+        )
         _registry[name, version] = entry
         _by_model[model] = entry
         return model

@@ -24,6 +24,8 @@ class Recipient:
     address: where to send; empty when the shop has none (skipped as `no_address`).
     opted_out: the person said no to this channel (skipped as `opted_out`).
     locale: language tag for templates, such as "de"; time_zone: IANA name.
+    person: whose preferences and rights count, where `reference` is one of several places at which
+        they are reached; it is how `reference` begins ("customer/42" of "customer/42/device/7").
     """
 
     reference: str
@@ -31,6 +33,12 @@ class Recipient:
     opted_out: bool = False
     locale: str = ""
     time_zone: str = ""
+    person: str = ""
+
+    @property
+    def who(self) -> str:
+        """The person's reference: `person`, or `reference` where that is the person."""
+        return self.person or self.reference
 
 
 def resolve(envelope: Envelope, route: Route) -> list[Recipient]:

@@ -135,6 +135,7 @@ def _recipient(customer: Customer, channel: str, device: Device | None = None) -
         opted_out=not customer.agrees_to(channel),
         locale=customer.locale,
         time_zone=customer.time_zone,
+        person=person,
     )
 
 

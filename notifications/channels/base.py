@@ -29,12 +29,23 @@ class Content:
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """A file that goes with an email. media_type: such as "application/pdf"."""
+
+    name: str
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Message:
     """One attempt, ready to be handed to a provider.
 
     tag: "<delivery id>.<generation>.<attempt>", attached so that receipts find their way back.
     idempotency_key: "<delivery id>.<generation>", for providers that take one.
     event_type, subject: attached where the provider has room for them.
+    headers: of an email, besides those that the adapter writes itself (List-Unsubscribe, say).
+    attachments: of an email.
     """
 
     address: str = field(repr=False)
@@ -43,6 +54,8 @@ class Message:
     idempotency_key: str
     event_type: str
     subject: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True)
