@@ -28,8 +28,8 @@ again, anything else is given up.
 def written() -> str:
     """From the mark to the end."""
     parts = [MARK, "", "## Codes", "", _LEGEND]
-    shared = dict.fromkeys(group for table in TABLES for group in table.shared)
-    for group in (NETWORK, *shared):
+    shared = {group.title: group for table in TABLES for group in table.shared}
+    for group in (NETWORK, *shared.values()):
         parts += ["", f"### {group.title}", "", *_table(group.rows, None), "", _sources(group)]
     for table in TABLES:
         parts += ["", f"### {table.title}", ""]
