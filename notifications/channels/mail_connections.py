@@ -23,10 +23,11 @@ asks for five minutes; Amazon SES hangs up after some ten seconds)."""
 
 
 class MailConnections:
-    """Backends of one class, made with the same options. Safe to use from many threads."""
+    """Backends of one class, made with the same options; an unused one is kept for `kept` seconds.
+    Safe to use from many threads."""
 
-    def __init__(self, backend: str, options: dict[str, Any]) -> None:
-        self._backend, self._options = backend, options
+    def __init__(self, backend: str, options: dict[str, Any], *, kept: float = KEPT) -> None:
+        self._backend, self._options, self._kept = backend, options, kept
         self._lock = threading.Lock()
         self._idle: list[tuple[Any, float]] = []  # the one that was used last is lent first
         self._process = os.getpid()
@@ -75,7 +76,7 @@ class MailConnections:
                 if not self._idle:
                     return None
                 backend, since = self._idle.pop()
-            if time.monotonic() - since < KEPT and not _has_something_to_say(backend):
+            if time.monotonic() - since < self._kept and not _has_something_to_say(backend):
                 return backend
             _close(backend)
 
