@@ -115,7 +115,7 @@ def check_encryption_keys() -> Found:
 
 
 def check_hooks() -> Found:
-    for name in ("recipients", "context", "still_true", "attachments", "timeline"):
+    for name in ("recipients", "context", "still_true", "attachments", "timeline", "forget"):
         path: str = getattr(conf(), name)
         setting = f'NOTIFICATIONS["{name.upper()}"]'
         if path:
