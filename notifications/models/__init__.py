@@ -17,6 +17,7 @@ from notifications.models.pause import Pause
 from notifications.models.progress import Progress
 from notifications.models.rate_limit import RateLimit
 from notifications.models.receipt import Receipt
+from notifications.models.seen import Seen
 from notifications.models.worker_process import WorkerProcess
 
 __all__ = [
@@ -35,5 +36,6 @@ __all__ = [
     "Progress",
     "RateLimit",
     "Receipt",
+    "Seen",
     "WorkerProcess",
 ]
