@@ -1,10 +1,12 @@
 """What is kept: facts (Event), what must be published (Dispatch), what was done about it
 (Delivery, Attempt and Receipt for channels, Handled for services), what was given up on
 (DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works (WorkerProcess), how
-far consumers are (Progress) and what operators have mended (Job, JobItem, JobEntry)."""
+far consumers are (Progress), what operators have mended (Job, JobItem, JobEntry), what people want
+to hear (Preference, Consent) and which addresses nothing is sent to (Suppression)."""
 
 from notifications.models.attempt import Attempt
 from notifications.models.breaker import Breaker
+from notifications.models.consent import Consent
 from notifications.models.dead_letter import DeadLetter
 from notifications.models.delivery import Delivery
 from notifications.models.dispatch import Dispatch
@@ -12,14 +14,17 @@ from notifications.models.event import Event
 from notifications.models.handled import Handled
 from notifications.models.job import Job, JobEntry, JobItem
 from notifications.models.pause import Pause
+from notifications.models.preference import Preference
 from notifications.models.progress import Progress
 from notifications.models.rate_limit import RateLimit
 from notifications.models.receipt import Receipt
+from notifications.models.suppression import Suppression
 from notifications.models.worker_process import WorkerProcess
 
 __all__ = [
     "Attempt",
     "Breaker",
+    "Consent",
     "DeadLetter",
     "Delivery",
     "Dispatch",
@@ -29,8 +34,10 @@ __all__ = [
     "JobEntry",
     "JobItem",
     "Pause",
+    "Preference",
     "Progress",
     "RateLimit",
     "Receipt",
+    "Suppression",
     "WorkerProcess",
 ]
