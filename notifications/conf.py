@@ -10,6 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 MAX_SOURCE = 255
 """Characters. Consumers would take an event with a longer source, or none, for no event."""
@@ -58,10 +60,12 @@ class Category:
     title: as the preference page calls it.
     transactional: what a person must be told (a receipt, a delay of their own order), and so
         cannot opt out of.
+    opt_in: nobody is told who has not asked for it; otherwise, everybody who has not said no.
     """
 
-    title: str
+    title: str | Promise
     transactional: bool = False
+    opt_in: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,8 @@ class Conf:
     still_true: dotted path to `(envelope) -> str | None`, the reason why it no longer is.
     timeline: dotted path to `(subject) -> Iterable[Entry]`, what the shop itself knows of a subject
         (`notifications.timeline_entries`).
+    public_url: where customers reach `notifications.urls`, as "https://shop.example": unsubscribe
+        links begin with it. Empty: no mail has one.
     address_hash_keys: version → secret, for searching by address; the highest version writes.
     encryption_keys: version → secret, by which addresses and other people's secrets are sealed in
         our tables (`notifications.sealed`); the highest version writes.
@@ -122,6 +128,7 @@ class Conf:
     context: str = ""
     still_true: str = ""
     timeline: str = ""
+    public_url: str = ""
     address_hash_keys: Mapping[int, str] = field(default_factory=dict)
     encryption_keys: Mapping[int, str] = field(default_factory=dict)
     fifo_topics: frozenset[str] = frozenset()
@@ -132,7 +139,7 @@ class Conf:
 SERVICE = "service"
 """The category of an event type that names none."""
 
-_SERVICE = Category("Your orders and your account", transactional=True)
+_SERVICE = Category(_("Your orders and your account"), transactional=True)
 
 
 @cache
@@ -144,6 +151,7 @@ def conf() -> Conf:
     values = {name.lower(): value for name, value in given.items()}
     values["routes"] = {name: tuple(routes) for name, routes in values.get("routes", {}).items()}
     values["categories"] = {SERVICE: _SERVICE, **values.get("categories", {})}
+    values["public_url"] = values.get("public_url", "").rstrip("/")
     values["fifo_topics"] = frozenset(values.get("fifo_topics", ()))
     return Conf(**values)
 
@@ -179,7 +187,8 @@ def _holds(value: Any, kind: type) -> bool:
 
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(
-        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "TIMELINE"), (_is_text, "a text")
+        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "TIMELINE", "PUBLIC_URL"),
+        (_is_text, "a text"),
     ),
     "SOURCE": (
         lambda value: _is_text(value) and 0 < len(value) <= MAX_SOURCE,

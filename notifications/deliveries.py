@@ -206,7 +206,7 @@ def lease_of(channel: str) -> timedelta:
 
 def _decide(duty: Duty, claim: Claim) -> str:
     """Why it should not be sent, or nothing."""
-    no = decision.objection(duty.envelope, duty.recipient)
+    no = decision.objection(duty.envelope, duty.recipient, channel=duty.channel)
     if no is None or (no.overridable and Delivery.objects.is_overridden(claim)):
         return ""
     return no.reason
