@@ -108,6 +108,7 @@ class Conf:
         (`notifications.timeline_entries`).
     public_url: where customers reach `notifications.urls`, as "https://shop.example": unsubscribe
         links begin with it. Empty: no mail has one.
+    public_name: how those pages call the shop; empty: by the host's name.
     address_hash_keys: version → secret, for searching by address; the highest version writes.
     encryption_keys: version → secret, by which addresses and other people's secrets are sealed in
         our tables (`notifications.sealed`); the highest version writes.
@@ -129,6 +130,7 @@ class Conf:
     still_true: str = ""
     timeline: str = ""
     public_url: str = ""
+    public_name: str = ""
     address_hash_keys: Mapping[int, str] = field(default_factory=dict)
     encryption_keys: Mapping[int, str] = field(default_factory=dict)
     fifo_topics: frozenset[str] = frozenset()
@@ -187,7 +189,7 @@ def _holds(value: Any, kind: type) -> bool:
 
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(
-        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "TIMELINE", "PUBLIC_URL"),
+        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "TIMELINE", "PUBLIC_URL", "PUBLIC_NAME"),
         (_is_text, "a text"),
     ),
     "SOURCE": (
