@@ -5,7 +5,7 @@
 | notifications.E001 | NOTIFICATIONS cannot be read: an unknown key, a value of the wrong kind |
 | notifications.E002 | PREFIX (or a topic's or queue's name with it) is none that SQS takes |
 | notifications.E003 | ADDRESS_HASH_KEYS has no key, or an empty one |
-| notifications.E004 | RECIPIENTS, CONTEXT, STILL_TRUE or TIMELINE is not set or no function |
+| notifications.E004 | RECIPIENTS is not set; it, CONTEXT, FORGET … is no function |
 | notifications.E005 | a channel's adapter cannot be made from its path and options |
 | notifications.E006 | a route leads to a channel that is not configured |
 | notifications.E007 | a route or a consumer names an event type that nobody registered |
@@ -24,6 +24,9 @@
 | notifications.E020 | outcomes are deleted before what could be done once more |
 | notifications.E021 | a chore is due every 0 s, or cannot be called as the relay calls it |
 | notifications.E022 | ENCRYPTION_KEYS has no key, or an empty one |
+| notifications.E044 | an event type is of a category that is not declared |
+| notifications.E045 | a category is transactional and opt_in at once, or has no usable name |
+| notifications.E046 | news goes out by email without a way to unsubscribe: PUBLIC_URL, urls |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
 None of them needs a database or a network. The templates of every language but the
@@ -54,6 +57,7 @@ from notifications.events import all_event_types
 from notifications.limit_checks import check_rate_limits, check_recipient_limits
 from notifications.models import Event
 from notifications.order_checks import check_order
+from notifications.preference_checks import check_categories, check_way_out
 from notifications.retention_checks import check_retention
 from notifications.worker.task import EventTask
 
@@ -115,7 +119,7 @@ def check_encryption_keys() -> Found:
 
 
 def check_hooks() -> Found:
-    for name in ("recipients", "context", "still_true", "timeline"):
+    for name in ("recipients", "context", "still_true", "timeline", "forget"):
         path: str = getattr(conf(), name)
         setting = f'NOTIFICATIONS["{name.upper()}"]'
         if path:
@@ -249,6 +253,8 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_retention,
     check_chores,
     check_order,
+    check_categories,
+    check_way_out,
 )
 
 

@@ -158,6 +158,9 @@ class Conf:
         (`notifications.timeline_entries`).
     public_url: where customers reach `notifications.urls`, as "https://shop.example": unsubscribe
         links begin with it. Empty: no mail has one.
+    public_name: how those pages call the shop; empty: by the host's name.
+    forget: dotted path to `(person) -> None`, by which the shop erases what its own tables hold of
+        "customer/42" (`manage.py forget`). Called in a transaction; it may be called again.
     address_hash_keys: version → secret, for searching by address; the highest version writes.
     encryption_keys: version → secret, by which addresses and other people's secrets are sealed in
         our tables (`notifications.sealed`); the highest version writes.
@@ -181,6 +184,8 @@ class Conf:
     still_true: str = ""
     timeline: str = ""
     public_url: str = ""
+    public_name: str = ""
+    forget: str = ""
     address_hash_keys: Mapping[int, str] = field(default_factory=dict)
     encryption_keys: Mapping[int, str] = field(default_factory=dict)
     fifo_topics: frozenset[str] = frozenset()
@@ -241,9 +246,10 @@ def _holds(value: Any, kind: type) -> bool:
 
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(
-        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "TIMELINE", "PUBLIC_URL"),
+        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "TIMELINE", "FORGET"),
         (_is_text, "a text"),
     ),
+    **dict.fromkeys(("PUBLIC_URL", "PUBLIC_NAME"), (_is_text, "a text")),
     "SOURCE": (
         lambda value: _is_text(value) and 0 < len(value) <= MAX_SOURCE,
         f"a text of 1 to {MAX_SOURCE} characters",

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import NoReturn
 from uuid import UUID
 
-from notifications import decision, outcomes, recipient_limits, recipients, rendering
+from notifications import decision, outcomes, recipient_limits, recipients, rendering, unsubscribe
 from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
 from notifications.channels.base import Message, longest_send
@@ -213,11 +213,17 @@ def _decide(duty: Duty, claim: Claim) -> str:
 
 
 def _render(duty: Duty, claim: Claim) -> Message:
+    way_out = unsubscribe.offer(
+        duty.envelope.event_type,
+        duty.recipient,
+        channel=duty.channel,
+        delivery=claim.delivery_id,
+    )
     content = rendering.render(
         duty.envelope,
         channel=duty.channel,
         recipient=duty.recipient,
-        context=recipients.context(duty.envelope, duty.recipient),
+        context={**way_out.words, **recipients.context(duty.envelope, duty.recipient)},
     )
     return Message(
         address=duty.recipient.address,
@@ -226,6 +232,7 @@ def _render(duty: Duty, claim: Claim) -> Message:
         idempotency_key=claim.idempotency_key,
         event_type=duty.envelope.type,
         subject=duty.envelope.subject,
+        headers=way_out.headers,
     )
 
 

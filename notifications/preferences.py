@@ -19,6 +19,9 @@ from notifications.models.consent import MOST_NAME, MOST_TEXT
 
 Source = Consent.Source
 
+TO_NOBODY = frozenset({"webhook"})
+"""Channels to machines: no person chooses them."""
+
 
 class CannotOptOut(Exception):
     """The category is transactional: a receipt, or what happens to somebody's own order."""
@@ -124,7 +127,8 @@ def _told() -> Iterable[tuple[str, str]]:
     routes = conf().routes
     for kind in events.all_event_types():
         for route in routes.get(kind.name, ()):
-            yield kind.category, route.channel
+            if route.channel not in TO_NOBODY:
+                yield kind.category, route.channel
 
 
 def _ordered(category: str, told: set[tuple[str, str]]) -> list[str]:

@@ -13,7 +13,6 @@ ANY = "UPDATE notifications_receipt SET kind = 'bounced' WHERE kind = 'soft_boun
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifications", "0006_sealed_addresses"),
         ("notifications", "0009_preferences_and_suppressions"),
     ]
 

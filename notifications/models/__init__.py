@@ -1,9 +1,9 @@
 """What is kept: facts (Event), what must be published (Dispatch), what was done about it
 (Delivery, Attempt and Receipt for channels, Handled for services), what was given up on
 (DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works (WorkerProcess), how
-far consumers are (Progress), what operators have mended (Job, JobItem, JobEntry), what people want
-to hear (Preference, Consent), which addresses nothing is sent to (Suppression), who has written to
-us (Conversation) and what is taken once only (Seen)."""
+far consumers are (Progress), what operators have mended (Job, JobItem, JobEntry), that somebody was
+forgotten (Erasure), what people want to hear (Preference, Consent), which addresses nothing is
+sent to (Suppression), who has written to us (Conversation) and what is taken once only (Seen)."""
 
 from notifications.models.attempt import Attempt
 from notifications.models.breaker import Breaker
@@ -12,6 +12,7 @@ from notifications.models.conversation import Conversation
 from notifications.models.dead_letter import DeadLetter
 from notifications.models.delivery import Delivery
 from notifications.models.dispatch import Dispatch
+from notifications.models.erasure import Erasure
 from notifications.models.event import Event
 from notifications.models.handled import Handled
 from notifications.models.job import Job, JobEntry, JobItem
@@ -32,6 +33,7 @@ __all__ = [
     "DeadLetter",
     "Delivery",
     "Dispatch",
+    "Erasure",
     "Event",
     "Handled",
     "Job",
