@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from notifications import suppressions
+from notifications import proofs, suppressions
 from notifications.models import Receipt, Suppression
 from notifications.models.settlement import Settlement
 
@@ -40,7 +40,9 @@ def heed(receipt: Told, settlement: Settlement) -> bool:
     reason = SHUTS_OUT.get(settlement.channel, {}).get(receipt.kind)
     if receipt.opted_out:
         reason = Reason.OPT_OUT_REPLY
-    hashed = settlement.address_hash or receipt.address_hash
+    hashed = settlement.address_hash
+    if not hashed or hashed.startswith(proofs.PREFIX):  # they have been forgotten meanwhile
+        hashed = receipt.address_hash
     if reason is None or not hashed:
         return False
     new = suppressions.suppress(

@@ -88,7 +88,7 @@ def envelope_of(
     receipts: tuple[Told, ...] = (), *, subject: str, heard: tuple[Heard, ...] = ()
 ) -> Envelope:
     """How they travel to the task; the same id whenever the same is said. One at least."""
-    said = (*receipts, *heard)
+    said: list[Told | Heard] = [*receipts, *heard]
     came = ReceiptsCame(subject=subject, receipts=receipts, heard=heard)
     return Envelope(
         id=uuid5(NAMESPACE, "receipts:" + "|".join(str(each.id) for each in said)),

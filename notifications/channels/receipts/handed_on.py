@@ -28,11 +28,11 @@ def write(found: Sequence[Said | Heard]) -> Iterator[tuple[str, str]]:
         some = found[start : start + MOST]
         receipts = [each for each in some if isinstance(each, Said)]
         came = ReceiptsCame(
-            subject=receipts[0].subject if receipts else "",
+            subject=receipts[0].subject or receipts[0].told.subject if receipts else "",
             receipts=tuple(each.told for each in receipts),
             heard=tuple(each for each in some if isinstance(each, Heard)),
         )
-        subject = came.subject or (*came.receipts, *came.heard)[0].subject
+        subject = came.subject or came.heard[0].subject
         yield subject, json.dumps({KEY: came.model_dump(mode="json")}, separators=(",", ":"))
 
 
