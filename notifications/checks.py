@@ -31,6 +31,7 @@
 | notifications.E044 | an event type is of a category that is not declared |
 | notifications.E045 | a category is transactional and opt_in at once, or has no usable name |
 | notifications.E046 | news goes out by email without a way to unsubscribe: PUBLIC_URL, urls |
+| notifications.W030 | an event has no WhatsApp template, and nothing else may be sent |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
 None of them needs a database or a network. The templates of every language but the
@@ -64,6 +65,7 @@ from notifications.order_checks import check_order
 from notifications.preference_checks import check_categories, check_way_out
 from notifications.receipt_checks import check_receipt_webhooks, check_reputation
 from notifications.retention_checks import check_retention
+from notifications.whatsapp_checks import check_whatsapp_templates
 from notifications.worker.task import EventTask
 
 TAG = "notifications"
@@ -258,6 +260,7 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_retention,
     check_chores,
     check_order,
+    check_whatsapp_templates,
     check_receipt_webhooks,
     check_reputation,
     check_categories,

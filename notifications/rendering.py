@@ -101,6 +101,11 @@ def missing_templates(event_type: str, channel: str) -> list[str]:
     ]
 
 
+def has_provider_template(event_type: str, channel: str) -> bool:
+    """Whether the event names a template that the provider itself has, in the default language."""
+    return any(part.is_json and _exists(_path(event_type, part.file)) for part in parts_of(channel))
+
+
 def broken_templates(event_type: str, channel: str) -> list[str]:
     """What Django says about templates of this route that do not compile, for the system check."""
     problems = []

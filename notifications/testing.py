@@ -50,6 +50,7 @@ from django.test import override_settings
 
 from notifications import consumers
 from notifications import envelope as wire
+from notifications.channels.base import Attachment
 from notifications.channels.memory import MemoryChannel
 from notifications.conf import conf
 from notifications.consumers import Consumer
@@ -76,6 +77,7 @@ class Told:
     html: str
     event_type: str
     about: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,7 @@ def _messages() -> Iterator[Told]:
                 html=message.content.html,
                 event_type=message.event_type,
                 about=message.subject,
+                attachments=message.attachments,
             )
 
 

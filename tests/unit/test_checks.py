@@ -122,6 +122,20 @@ def test_a_hook_that_is_no_function_is_found(found: Any, path: str) -> None:
     assert path in message.msg
 
 
+def test_an_event_that_may_be_told_in_no_way_is_found(found: Any) -> None:
+    """WhatsApp outside of conversations, by templates only: shipping has one, cancelling not."""
+    cloud = ChannelConf(
+        "notifications.channels.whatsapp_cloud.CloudApiWhatsApp",
+        {"phone_number_id": "1", "access_token": "a", "outside_window": "template"},
+    )
+    routes = {name: [Route("whatsapp")] for name in ("order.shipped", "order.cancelled")}
+
+    messages = found(CHANNELS={"whatsapp": cloud}, ROUTES=routes)
+
+    assert ids(messages) == ["E008", "W030"]
+    assert "order.cancelled" in messages[1].msg
+
+
 @pytest.mark.parametrize(
     ("path", "options", "said"),
     [
