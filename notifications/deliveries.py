@@ -14,6 +14,7 @@ from uuid import UUID
 from notifications import (
     decision,
     failover,
+    fallbacks,
     outcomes,
     providers,
     recipient_limits,
@@ -111,6 +112,7 @@ def deliver(
         except Exception as error:  # noqa: BLE001 - raised below, when the others have been told
             errors.append(error)
             tried = tried or not isinstance(error, Busy)
+    fallbacks.go_on(envelope, ((duty.route, duty.recipient) for duty in duties))
     if errors:
         _raise_most_urgent(errors)
 
@@ -126,7 +128,8 @@ def _addressees(envelope: Envelope, channel: str) -> Iterator[tuple[Route, Recip
     for route in conf().routes.get(envelope.type, ()):
         if route.channel == channel:
             for recipient in recipients.resolve(envelope, route):
-                yield route, recipient
+                if fallbacks.is_called_for(envelope, route, recipient):
+                    yield route, recipient
 
 
 def _skip_unnamed(envelope: Envelope, channel: str, duties: list[Duty]) -> None:
@@ -235,6 +238,8 @@ def lease_of(channel: str) -> timedelta:
 
 def _decide(duty: Duty, claim: Claim) -> str:
     """Why it should not be sent, or nothing."""
+    if duty.route.rule and fallbacks.told_already(duty.envelope, duty.route, duty.recipient):
+        return fallbacks.TOLD_ALREADY
     no = decision.objection(duty.envelope, duty.recipient)
     if no is None or (no.overridable and Delivery.objects.is_overridden(claim)):
         return ""
