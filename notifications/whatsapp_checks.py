@@ -14,7 +14,9 @@ from notifications.conf import conf
 def check_whatsapp_templates() -> Iterator[CheckMessage]:
     """`outside_window="template"` refuses an event without one to who has not written lately."""
     described = conf().channels.get(CHANNEL)
-    if described is None or described.options.get("outside_window") != "template":
+    if described is None or not any(
+        each.options.get("outside_window") == "template" for each in described.each
+    ):
         return
     for event_type, routes in sorted(conf().routes.items()):
         routed = any(route.channel == CHANNEL for route in routes)

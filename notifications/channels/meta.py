@@ -36,6 +36,8 @@ PERMANENT = frozenset(
     | {"131049", "131050", "131051", "131052", "131053", "132000", "132001", "132005", "132007"}
     | {"132012", "132015", "132016", "132068", "135000"}
 )
+ELSEWHERE = frozenset({"130497", "131030", "132001", "132015", "132016"})
+"""Codes that say something of this account: whom it may write to, which templates it has."""
 
 OUTSIDE_WINDOW = "outside_window"
 

@@ -28,6 +28,7 @@ _CODES = Codes(
     paused=meta.PAUSED,
     transient=meta.TRANSIENT,
     permanent=meta.PERMANENT,
+    elsewhere=meta.ELSEWHERE,
     unknown=frozenset({"http_504"}),
 )
 

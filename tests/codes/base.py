@@ -44,7 +44,7 @@ class Row:
     """One code, as an attempt shows it.
 
     says: what the provider means by it. behaviour, arguments: how the sandbox is made to say it;
-    without arguments it refuses with the code itself.
+    without arguments it refuses with the code itself. elsewhere: another provider may take it.
     """
 
     code: str
@@ -52,6 +52,7 @@ class Row:
     says: str
     behaviour: str = "refuse"
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    elsewhere: bool = False
 
     @property
     def script(self) -> dict[str, Any]:
@@ -89,6 +90,6 @@ class Table:
         return self.rows + tuple(row for group in self.shared for row in group.rows)
 
 
-def rows(meaning: Meaning, codes: Mapping[str, str]) -> Iterable[Row]:
+def rows(meaning: Meaning, codes: Mapping[str, str], *, elsewhere: bool = False) -> Iterable[Row]:
     """A row for each code and what it says, all of one meaning."""
-    return [Row(code, meaning, says) for code, says in codes.items()]
+    return [Row(code, meaning, says, elsewhere=elsewhere) for code, says in codes.items()]
