@@ -8,7 +8,7 @@ from pathlib import Path
 from django.utils.translation import gettext_lazy as _
 
 from notifications.conf import Category, ChannelConf, ReceiptWebhooks, Route
-from orders_site import environment
+from orders_site import channels, environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 environment.load(BASE_DIR / ".local" / "env")
@@ -117,26 +117,9 @@ NOTIFICATIONS = {
     # The topics whose events keep their order per subject: "order-events".
     "FIFO_TOPICS": os.environ.get("NOTIFICATIONS_FIFO_TOPICS", "").split(),
     "CHANNELS": {
-        "email": ChannelConf(
-            "notifications.channels.email.SesEmail",
-            {
-                "from_address": os.environ.get(
-                    "EMAIL_FROM", "Harbour & Pine <orders@shop.example>"
-                ),
-                "configuration_set": os.environ.get("SES_CONFIGURATION_SET", ""),
-            },
-        ),
-        "sms": ChannelConf(
-            "notifications.channels.sms.EndUserMessagingSms",
-            {
-                "origination_identity": os.environ.get("SMS_ORIGINATION_IDENTITY", ""),
-                "configuration_set": os.environ.get("SMS_CONFIGURATION_SET", ""),
-            },
-        ),
-        "whatsapp": ChannelConf(
-            "notifications.channels.whatsapp.EndUserMessagingWhatsApp",
-            {"phone_number_id": os.environ.get("WHATSAPP_PHONE_NUMBER_ID", "")},
-        ),
+        "email": channels.email(os.environ),
+        "sms": channels.sms(os.environ),
+        "whatsapp": channels.whatsapp(os.environ),
         "push": ChannelConf(
             "notifications.channels.push.FcmPush",
             {
