@@ -130,8 +130,8 @@ def _take_one(receipt: Told) -> None:
         if settlement.seconds:
             raise _too_early(receipt, settlement.seconds)
         Attempt.objects.tell_better(word)
-        Receipt.objects.keep(receipt.id, word, settlement)
-        bounces.heed(receipt, settlement)
+        if Receipt.objects.keep(receipt.id, word, settlement):
+            bounces.heed(receipt, settlement)  # said again, it does not undo who has lifted it
     logger.info(
         "delivery %s: %s says %s %s%s",
         receipt.delivery_id,
