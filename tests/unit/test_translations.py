@@ -48,4 +48,9 @@ def test_every_sentence_of_the_pages_is_in_german() -> None:
 def _read(path: Path, read: Callable[[Any], Catalog]) -> dict[tuple[str, str], str]:
     """The translations, without the header, which tells the time."""
     with path.open("rb") as file:
-        return {(each.context or "", each.id): each.string for each in read(file) if each.id}
+        return {(_context(each.context), each.id): each.string for each in read(file) if each.id}
+
+
+def _context(given: str | bytes | None) -> str:
+    """Babel reads it as bytes from one of the two formats."""
+    return given.decode() if isinstance(given, bytes) else given or ""
