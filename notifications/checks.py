@@ -5,7 +5,7 @@
 | notifications.E001 | NOTIFICATIONS cannot be read: an unknown key, a value of the wrong kind |
 | notifications.E002 | PREFIX (or a topic's or queue's name with it) is none that SQS takes |
 | notifications.E003 | ADDRESS_HASH_KEYS has no key, or an empty one |
-| notifications.E004 | RECIPIENTS, CONTEXT, STILL_TRUE or TIMELINE is not set or no function |
+| notifications.E004 | RECIPIENTS is not set, or a hook (CONTEXT, ATTACHMENTS, …) is no function |
 | notifications.E005 | a channel's adapter cannot be made from its path and options |
 | notifications.E006 | a route leads to a channel that is not configured |
 | notifications.E007 | a route or a consumer names an event type that nobody registered |
@@ -23,10 +23,18 @@
 | notifications.E019 | the tasks of one account declare different limits |
 | notifications.E020 | outcomes are deleted before what could be done once more |
 | notifications.E021 | a chore is due every 0 s, or cannot be called as the relay calls it |
+| notifications.E022 | ENCRYPTION_KEYS has no key, or an empty one |
 | notifications.E036 | a channel's providers have no names or weights, or an adapter beside them |
 | notifications.E037 | a provider's rate_limit cannot be read |
 | notifications.E038 | a fallback has one channel, one channel twice, or no time |
 | notifications.E039 | two routes of one event would be the same delivery |
+| notifications.E040 | RECEIPT_WEBHOOKS has a secret that anybody could guess, or no word for Meta |
+| notifications.W041 | Twilio signs a URL that we can only guess: PUBLIC_URL |
+| notifications.E042 | RECEIPT_WEBHOOKS has secrets, and notifications.urls is not included |
+| notifications.E043 | REPUTATION has a rate, a window or a number that cannot be meant |
+| notifications.E044 | an event type is of a category that is not declared |
+| notifications.E045 | a category is transactional and opt_in at once, or has no usable name |
+| notifications.E046 | news goes out by email without a way to unsubscribe: PUBLIC_URL, urls |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
 None of them needs a database or a network. The templates of every language but the
@@ -57,12 +65,14 @@ from notifications.events import all_event_types
 from notifications.limit_checks import check_rate_limits, check_recipient_limits
 from notifications.models import Event
 from notifications.order_checks import check_order
+from notifications.preference_checks import check_categories, check_way_out
 from notifications.provider_checks import (
     check_fallbacks,
     check_provider_limits,
     check_providers,
     check_route_names,
 )
+from notifications.receipt_checks import check_receipt_webhooks, check_reputation
 from notifications.retention_checks import check_retention
 from notifications.worker.task import EventTask
 
@@ -111,8 +121,20 @@ def check_address_hash_keys() -> Found:
         )
 
 
+def check_encryption_keys() -> Found:
+    keys = conf().encryption_keys
+    if not keys or not all(keys.values()):
+        yield Error(
+            'NOTIFICATIONS["ENCRYPTION_KEYS"] has no key, or an empty one: '
+            "addresses could not be kept.",
+            hint="Give {1: a long secret of its own}; the shop reads it from ENCRYPTION_KEY. Keep "
+            "old versions when you rotate, until `manage.py reseal` has been run.",
+            id="notifications.E022",
+        )
+
+
 def check_hooks() -> Found:
-    for name in ("recipients", "context", "still_true", "timeline"):
+    for name in ("recipients", "context", "still_true", "attachments", "timeline", "forget"):
         path: str = getattr(conf(), name)
         setting = f'NOTIFICATIONS["{name.upper()}"]'
         if path:
@@ -238,6 +260,7 @@ def check_database() -> Found:
 _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_names,
     check_address_hash_keys,
+    check_encryption_keys,
     check_hooks,
     check_adapters,
     check_routes,
@@ -253,6 +276,10 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_provider_limits,
     check_fallbacks,
     check_route_names,
+    check_receipt_webhooks,
+    check_reputation,
+    check_categories,
+    check_way_out,
 )
 
 
