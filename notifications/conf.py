@@ -154,6 +154,8 @@ class Conf:
     recipients: dotted path to `(envelope, route) -> Iterable[Recipient]`.
     context: dotted path to `(envelope, recipient) -> dict`, what templates may use.
     still_true: dotted path to `(envelope) -> str | None`, the reason why it no longer is.
+    attachments: dotted path to `(envelope, recipient) -> Iterable[Attachment]`, what goes with an
+        email (`notifications.channels.base.Attachment`).
     timeline: dotted path to `(subject) -> Iterable[Entry]`, what the shop itself knows of a subject
         (`notifications.timeline_entries`).
     public_url: where customers reach `notifications.urls`, as "https://shop.example": unsubscribe
@@ -182,6 +184,7 @@ class Conf:
     recipients: str = ""
     context: str = ""
     still_true: str = ""
+    attachments: str = ""
     timeline: str = ""
     public_url: str = ""
     public_name: str = ""
@@ -246,7 +249,7 @@ def _holds(value: Any, kind: type) -> bool:
 
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(
-        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "TIMELINE", "FORGET"),
+        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "ATTACHMENTS", "TIMELINE", "FORGET"),
         (_is_text, "a text"),
     ),
     **dict.fromkeys(("PUBLIC_URL", "PUBLIC_NAME"), (_is_text, "a text")),

@@ -27,6 +27,16 @@ def e164(address: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def region(number: str) -> str:
+    """The country of a number in E.164, by its two letters ("DE"); "" where it is no one country's.
+    Numbers that share a country calling code are told apart ("US" and "CA")."""
+    parsed = phonenumbers.parse(number, None)
+    found = phonenumbers.region_code_for_number(parsed)
+    if found is None:  # of no range in use, as far as the tables know
+        found = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    return "" if found in {"001", "ZZ"} else found
+
+
 def dialled(address: str) -> str:
     """The one way of writing a number, by which it is known again: E.164, whether it came with a
     plus, with blanks, or, as Meta writes it, as bare digits. What is no number stays as it is."""

@@ -25,8 +25,18 @@ from notifications.models import (
 )
 
 MODELS = list(apps.get_app_config("notifications").get_models())
-OF_THE_HOUSE = {Breaker, Erasure, Job, JobEntry, Pause, Progress, RateLimit, Seen, WorkerProcess}
-"""Rows about an account, a queue, a call, a process or many orders, not about one fact."""
+OF_THE_HOUSE = {
+    Breaker,
+    Erasure,
+    Job,
+    JobEntry,
+    Pause,
+    Progress,
+    RateLimit,
+    Seen,
+    WorkerProcess,
+}
+"""Rows about an account, a queue, a consumer, a process or many orders, not about one fact."""
 OF_PEOPLE = {Consent, Conversation, Preference, Suppression}
 """Rows about what a person has said, or what happened at an address."""
 
