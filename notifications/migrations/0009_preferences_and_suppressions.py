@@ -141,7 +141,6 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [
                     models.Index(fields=["address_hash"], name="suppression_by_address_hash"),
-                    models.Index(fields=["reason", "id"], name="suppression_by_reason"),
                 ],
                 "constraints": [
                     models.UniqueConstraint(
