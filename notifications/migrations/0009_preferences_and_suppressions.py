@@ -139,6 +139,13 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "permissions": [
+                    ("lift_suppression", "Can let a suppressed address be sent to again"),
+                    (
+                        "lift_complaint",
+                        "Can let an address be sent to again whose owner complained",
+                    ),
+                ],
                 "indexes": [
                     models.Index(fields=["address_hash"], name="suppression_by_address_hash"),
                 ],

@@ -142,6 +142,10 @@ class Suppression(models.Model):
     objects = SuppressionQuerySet.as_manager()
 
     class Meta:
+        permissions = [
+            ("lift_suppression", "Can let a suppressed address be sent to again"),
+            ("lift_complaint", "Can let an address be sent to again whose owner complained"),
+        ]
         constraints = [
             models.UniqueConstraint(  # what every send looks at
                 fields=["channel", "address_hash", "reason"],
