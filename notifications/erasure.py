@@ -9,6 +9,7 @@
 | dead letters that hold an address | the body; discarded if open | that there was one |
 | preferences and consents | the rows | |
 | suppressions | the masked address, the note | the hash: they are not to be written to again |
+| conversations | the rows | |
 | failed tasks of their messages | the row | |
 
 The shop's own tables are the shop's: NOTIFICATIONS["FORGET"] is asked first, in the same
@@ -31,6 +32,7 @@ from notifications.conf import conf
 from notifications.models import (
     Attempt,
     Consent,
+    Conversation,
     DeadLetter,
     Delivery,
     Dispatch,
@@ -138,6 +140,8 @@ def _forget_rows(person: str, addresses: set[str], erased: Erased) -> None:
     erased.add("preferences", wishes)
     hashes = {found for address in addresses for found in suppressions.hashes(address)}
     listed = Suppression.objects.using(using).filter(address_hash__in=hashes)
+    spoken = Conversation.objects.using(using).filter(address_hash__in=hashes)
+    erased.add("conversations", spoken.delete()[0])
     erased.add("suppressions", listed.exclude(hint="", note="").update(hint="", note=""))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
 
-from notifications.conf import Category, ChannelConf, Route
+from notifications.conf import Category, ChannelConf, ReceiptWebhooks, Route
 from orders_site import environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -158,6 +158,12 @@ NOTIFICATIONS = {
     "CATEGORIES": {"news": Category(_("News and offers"))},
     "PUBLIC_URL": os.environ.get("PUBLIC_URL", ""),
     "PUBLIC_NAME": SHOP["name"],
+    # Secrets by which Meta's and Twilio's calls are known; without any, nobody's are taken.
+    "RECEIPT_WEBHOOKS": ReceiptWebhooks(
+        meta_app_secrets=tuple(os.environ.get("META_APP_SECRETS", "").split()),
+        meta_verify_token=os.environ.get("META_VERIFY_TOKEN", ""),
+        twilio_auth_tokens=tuple(os.environ.get("TWILIO_AUTH_TOKENS", "").split()),
+    ),
     "RECIPIENTS": "orders_site.recipients.resolve",
     "CONTEXT": "orders_site.recipients.context",
     "STILL_TRUE": "orders_site.recipients.no_longer_true",

@@ -1,4 +1,5 @@
-"""The shop's pages: the operators' admin, the order API, and where people unsubscribe."""
+"""The shop's pages: the operators' admin, the order API, and where people unsubscribe
+and providers call."""
 
 from django.conf import settings
 from django.contrib import admin

@@ -2,12 +2,13 @@
 (Delivery, Attempt and Receipt for channels, Handled for services), what was given up on
 (DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works (WorkerProcess), how
 far consumers are (Progress), what operators have mended (Job, JobItem, JobEntry), that somebody was
-forgotten (Erasure), what people want to hear (Preference, Consent) and which addresses nothing is
-sent to (Suppression)."""
+forgotten (Erasure), what people want to hear (Preference, Consent), which addresses nothing is
+sent to (Suppression), who has written to us (Conversation) and what is taken once only (Seen)."""
 
 from notifications.models.attempt import Attempt
 from notifications.models.breaker import Breaker
 from notifications.models.consent import Consent
+from notifications.models.conversation import Conversation
 from notifications.models.dead_letter import DeadLetter
 from notifications.models.delivery import Delivery
 from notifications.models.dispatch import Dispatch
@@ -20,6 +21,7 @@ from notifications.models.preference import Preference
 from notifications.models.progress import Progress
 from notifications.models.rate_limit import RateLimit
 from notifications.models.receipt import Receipt
+from notifications.models.seen import Seen
 from notifications.models.suppression import Suppression
 from notifications.models.worker_process import WorkerProcess
 
@@ -27,6 +29,7 @@ __all__ = [
     "Attempt",
     "Breaker",
     "Consent",
+    "Conversation",
     "DeadLetter",
     "Delivery",
     "Dispatch",
@@ -41,6 +44,7 @@ __all__ = [
     "Progress",
     "RateLimit",
     "Receipt",
+    "Seen",
     "Suppression",
     "WorkerProcess",
 ]
