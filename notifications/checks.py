@@ -275,14 +275,14 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_chores,
     check_order,
     check_whatsapp_templates,
-    check_receipt_webhooks,
-    check_reputation,
-    check_categories,
-    check_way_out,
     check_providers,
     check_provider_limits,
     check_fallbacks,
     check_route_names,
+    check_receipt_webhooks,
+    check_reputation,
+    check_categories,
+    check_way_out,
 )
 
 

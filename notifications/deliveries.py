@@ -176,7 +176,7 @@ def _try_one(duty: Duty) -> bool:
             result = Skipped(reason)
         else:
             message = _render(duty, claim)
-            duty = _wait_turn(duty, claim, message)
+            duty, message = _wait_turn(duty, claim, message)
             _insist_on_lease(lease_ends)
             result = _send(duty, message)
     except Exception as error:  # noqa: BLE001 - every one is put on record, and raised again there
@@ -273,7 +273,7 @@ def _render(duty: Duty, claim: Claim) -> Message:
         headers=way_out.headers,
         attachments=_attachments(duty),
     )
-    return duty.adapter.suited(message)
+    return message if duty.providers else duty.adapter.suited(message)
 
 
 def _attachments(duty: Duty) -> tuple[Attachment, ...]:
@@ -282,15 +282,15 @@ def _attachments(duty: Duty) -> tuple[Attachment, ...]:
     return recipients.attachments(duty.envelope, duty.recipient)
 
 
-def _wait_turn(duty: Duty, claim: Claim, message: Message) -> Duty:
-    """The duty as it is to be sent: by which provider, where there are several."""
+def _wait_turn(duty: Duty, claim: Claim, message: Message) -> tuple[Duty, Message]:
+    """Both as they are to be sent: by which provider, where there are several."""
     lend_connection()
     if duty.providers:
         return failover.choose(duty, claim, message)
     with suppress(Exception):  # the send meets it again, and is the one to tell
         duty.adapter.prepare()
     duty.account.wait_turn(duty.adapter.weight(message))
-    return duty
+    return duty, message
 
 
 def _insist_on_lease(ends: float) -> None:

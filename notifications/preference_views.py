@@ -19,6 +19,7 @@ from django.db import router, transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils import translation
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
@@ -38,6 +39,14 @@ CHANNELS = {
     "push": _("Notifications in the app"),
 }
 """What people call them; another channel is shown by its name."""
+
+BY = {
+    "email": _("by email"),
+    "sms": _("by text message"),
+    "whatsapp": _("by WhatsApp"),
+    "push": _("in the app"),
+}
+"""How something is told over them."""
 
 View = Callable[..., HttpResponse]
 
@@ -75,7 +84,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         kind = wishes.category_of(link.category)
         context = {
             "kind": kind,
-            "channel": CHANNELS.get(link.channel, link.channel),
+            "how": BY.get(link.channel) or gettext("by %s") % link.channel,
             "wanted": wishes.wanted(link.person, link.category, link.channel),
             "said": request.method == "POST",
             "choose": links.is_young(token) and link.choice.token,

@@ -132,8 +132,8 @@ def _take_one(receipt: Told) -> None:
         if settlement.seconds:
             raise _too_early(receipt, settlement.seconds)
         Attempt.objects.tell_better(word)
-        Receipt.objects.keep(receipt.id, word, settlement)
-        bounces.heed(receipt, settlement)
+        if Receipt.objects.keep(receipt.id, word, settlement):
+            bounces.heed(receipt, settlement)  # said again, it does not undo who has lifted it
         if settlement.moved_to in _CAME_BACK:
             fallbacks.came_back([receipt.delivery_id], using=router.db_for_write(Delivery))
     if settlement.moved_to and settlement.moved_to not in _CAME_BACK:

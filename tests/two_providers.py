@@ -5,7 +5,7 @@ from orders_site import settings as shop
 from orders_site.settings import *  # noqa: F403
 
 FIRST, OTHER = "first@shop.example", "other@shop.example"
-LIMITS = {FIRST: 15, OTHER: 10}
+LIMITS = {FIRST: 30, OTHER: 20}
 """Mails a second."""
 
 

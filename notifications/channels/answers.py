@@ -21,8 +21,8 @@ class Codes:
 
     paused: the account as a whole is refused. transient: worth trying again.
     permanent: this message never. unknown: it may have been sent all the same. The first set
-    that holds the code wins.
-    elsewhere: those of the permanent that are this provider's alone: another may take the message.
+    that holds the code wins. elsewhere: those of the permanent that are this provider's alone:
+    another may take the message.
     """
 
     paused: frozenset[str] = field(default_factory=frozenset)

@@ -9,7 +9,7 @@ import pytest
 from notifications import proofs, receipts
 from notifications.models import Delivery, Suppression
 from notifications.recipients import address_hash
-from notifications.suppressions import is_suppressed
+from notifications.suppressions import is_suppressed, lift
 from tests.integration.test_receipts import a_delivery, told
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +60,14 @@ def test_which_receipt_shuts_an_address_out(
         assert (kept.delivery_id, kept.note[:5]) == (delivery.pk, "ses: ")
     take(delivery, kind, opted_out=opted_out)
     assert Suppression.objects.count() == bool(expected)
+
+
+def test_a_receipt_that_is_repeated_does_not_undo_who_has_lifted_it() -> None:
+    delivery = sent_to(EMAIL)
+    take(delivery, "bounced")
+    lift(channel="email", address=EMAIL, by="ann", reason="the mailbox is there again")
+    take(delivery, "bounced")
+    assert reason("email", EMAIL) == ""
 
 
 def test_of_a_delivery_that_was_opened_again_it_is_the_address_that_the_provider_names() -> None:

@@ -10,6 +10,7 @@ from notifications.models import (
     Attempt,
     Breaker,
     Consent,
+    Conversation,
     Delivery,
     Erasure,
     Job,
@@ -18,14 +19,25 @@ from notifications.models import (
     Preference,
     Progress,
     RateLimit,
+    Seen,
     Suppression,
     WorkerProcess,
 )
 
 MODELS = list(apps.get_app_config("notifications").get_models())
-OF_THE_HOUSE = {Breaker, Erasure, Job, JobEntry, Pause, Progress, RateLimit, WorkerProcess}
+OF_THE_HOUSE = {
+    Breaker,
+    Erasure,
+    Job,
+    JobEntry,
+    Pause,
+    Progress,
+    RateLimit,
+    Seen,
+    WorkerProcess,
+}
 """Rows about an account, a queue, a consumer, a process or many orders, not about one fact."""
-OF_PEOPLE = {Consent, Preference, Suppression}
+OF_PEOPLE = {Consent, Conversation, Preference, Suppression}
 """Rows about what a person has said, or what happened at an address."""
 
 
