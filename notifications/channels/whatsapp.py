@@ -31,6 +31,7 @@ _CODES = Codes(
     permanent=meta.PERMANENT
     | {"InvalidParametersException", "ResourceNotFoundException", "ValidationException"},
     unknown=aws_errors.UNKNOWN,
+    elsewhere=meta.ELSEWHERE,
 )
 
 

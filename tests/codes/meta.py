@@ -61,6 +61,7 @@ META = Group(
                 "132068": "the flow is blocked",
                 "135000": "an error of the request's parameters that Meta has no words for",
             },
+            elsewhere={"130497", "131030", "131051", "132001", "132015", "132016"},
         ),
         *rows(
             Meaning.PAUSE,
