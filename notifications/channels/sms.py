@@ -21,32 +21,27 @@ from notifications.channels.sms_parts import parts
 from notifications.channels.sms_senders import Senders
 
 _UNCONFIGURED = "configuration_set_not_found"
-_OF_THIS_ACCOUNT = frozenset(
-    {
-        "COUNTRY_NOT_ENABLED",
-        "DESTINATION_COUNTRY_BLOCKED",
-        "DESTINATION_PHONE_NUMBER_NOT_VERIFIED",
-        "INTERNATIONAL_SENDING_NOT_SUPPORTED",
-        "INVALID_IDENTITY_FOR_DESTINATION_COUNTRY",
-        "MESSAGE_TYPE_MISMATCH",
-        "NO_ORIGINATION_IDENTITIES_FOUND",
-        "NUMBER_CAPABILITIES_MISMATCH",
-        "RESOURCE_NOT_ACTIVE",
-        "SENDER_ID_NOT_REGISTERED",
-        "SENDER_ID_NOT_SUPPORTED",
-        "SENDER_ID_REQUIRES_REGISTRATION",
-    }
-)
-"""Reasons of a ConflictException or ValidationException that say something of our senders and the
-number's country: another provider may serve it."""
-
 _CODES = Codes(
     paused=aws_errors.PAUSED | {"ServiceQuotaExceededException", _UNCONFIGURED},
     transient=aws_errors.TRANSIENT | {"InternalServerException"},
-    permanent=_OF_THIS_ACCOUNT
-    | {"ConflictException", "ResourceNotFoundException", "ValidationException"},
-    elsewhere=_OF_THIS_ACCOUNT | {"ResourceNotFoundException"},
+    permanent=frozenset({"ConflictException", "ResourceNotFoundException", "ValidationException"}),
     unknown=aws_errors.UNKNOWN,
+    elsewhere=frozenset(
+        {
+            "COUNTRY_NOT_ENABLED",
+            "DESTINATION_PHONE_NUMBER_NOT_VERIFIED",
+            "INTERNATIONAL_SENDING_NOT_SUPPORTED",
+            "INVALID_IDENTITY_FOR_DESTINATION_COUNTRY",
+            "MESSAGE_TYPE_MISMATCH",
+            "NO_ORIGINATION_IDENTITIES_FOUND",
+            "NUMBER_CAPABILITIES_MISMATCH",
+            "RESOURCE_NOT_ACTIVE",
+            "ResourceNotFoundException",
+            "SENDER_ID_NOT_REGISTERED",
+            "SENDER_ID_NOT_SUPPORTED",
+            "SENDER_ID_REQUIRES_REGISTRATION",
+        }
+    ),  # what our own rules block (protection, a price) is blocked whoever sends it
 )
 
 
@@ -106,9 +101,7 @@ class EndUserMessagingSms(ChannelAdapter):
 
 
 def _refine(code: str, answer: Mapping[str, Any]) -> str:
-    """A configuration set that is not there fails every message; a sender, only its country's. And
-    a reason counts where it says more than that it is this message's fault."""
+    """A configuration set that is not there fails every message; a sender, only its country's."""
     if code == "ResourceNotFoundException" and answer.get("ResourceType") == "configuration-set":
         return _UNCONFIGURED
-    reason = str(answer.get("Reason") or "")
-    return reason if reason in _OF_THIS_ACCOUNT else code
+    return code

@@ -31,8 +31,8 @@ _CODES = Codes(
     | meta.TRANSIENT
     | {"DependencyException", "InternalServiceException", "ThrottledRequestException"},
     permanent=meta.PERMANENT | {"InvalidParametersException", "ValidationException"},
-    elsewhere=meta.ELSEWHERE,
     unknown=aws_errors.UNKNOWN,
+    elsewhere=meta.ELSEWHERE,
 )
 
 

@@ -28,8 +28,8 @@ _CODES = Codes(
     paused=meta.PAUSED,
     transient=meta.TRANSIENT,
     permanent=meta.PERMANENT,
-    elsewhere=meta.ELSEWHERE,
     unknown=frozenset({"http_504"}),
+    elsewhere=meta.ELSEWHERE,
 )
 
 

@@ -5,19 +5,27 @@ from __future__ import annotations
 from tests.codes.aws import AWS
 from tests.codes.base import Meaning, Row, Table, rows
 
-
-def _of_this_account(code: str, reasons: dict[str, str]) -> list[Row]:
-    """Rows of one exception for reasons that count for more than it does."""
-    return [
-        Row(reason, Meaning.PERMANENT, says, arguments={"code": f"{code}:{reason}"}, elsewhere=True)
-        for reason, says in reasons.items()
-    ]
+_ELSEWHERE = {
+    *("NO_ORIGINATION_IDENTITIES_FOUND", "NUMBER_CAPABILITIES_MISMATCH", "MESSAGE_TYPE_MISMATCH"),
+    *("RESOURCE_NOT_ACTIVE", "DESTINATION_PHONE_NUMBER_NOT_VERIFIED"),
+    *("phone-number", "pool", "sender-id"),
+    *("COUNTRY_NOT_ENABLED", "INTERNATIONAL_SENDING_NOT_SUPPORTED"),
+    *("INVALID_IDENTITY_FOR_DESTINATION_COUNTRY", "SENDER_ID_NOT_REGISTERED"),
+    *("SENDER_ID_NOT_SUPPORTED", "SENDER_ID_REQUIRES_REGISTRATION"),
+}
 
 
 def _because(code: str, meaning: Meaning, reasons: dict[str, str]) -> list[Row]:
     """Rows of one exception for the reasons it names; the attempt's text has the reason."""
     return [
-        Row(code, meaning, f"{reason}: {says}", "refuse", {"code": f"{code}:{reason}"})
+        Row(
+            code,
+            meaning,
+            f"{reason}: {says}",
+            "refuse",
+            {"code": f"{code}:{reason}"},
+            elsewhere=reason in _ELSEWHERE,
+        )
         for reason, says in reasons.items()
     ]
 
@@ -44,17 +52,12 @@ SMS = Table(
             Meaning.PERMANENT,
             {
                 "DESTINATION_PHONE_NUMBER_OPTED_OUT": "the person answered STOP",
+                "DESTINATION_PHONE_NUMBER_NOT_VERIFIED": "the account is on trial, and sends to "
+                "verified numbers only",
                 "DESTINATION_PHONE_NUMBER_BLOCKED_BY_PROTECT_NUMBER_OVERRIDE": "a rule of the "
                 "account blocks this number",
                 "DESTINATION_COUNTRY_BLOCKED_BY_PROTECT_CONFIGURATION": "a rule of the account "
                 "blocks its country",
-            },
-        ),
-        *_of_this_account(
-            "ConflictException",
-            {
-                "DESTINATION_PHONE_NUMBER_NOT_VERIFIED": "the account is on trial, and sends to "
-                "verified numbers only",
                 "NO_ORIGINATION_IDENTITIES_FOUND": "no sender of the account serves its country",
                 "NUMBER_CAPABILITIES_MISMATCH": "the sender for its country sends no SMS",
                 "MESSAGE_TYPE_MISMATCH": "the sender for its country is for other messages",
@@ -62,35 +65,29 @@ SMS = Table(
             },
         ),
         *_because(
+            "ResourceNotFoundException",
+            Meaning.PERMANENT,
+            {
+                "phone-number": "the sender for its country does not exist",
+                "pool": "the sender for its country does not exist",
+                "sender-id": "the sender for its country does not exist",
+            },
+        ),
+        *_because(
             "ValidationException",
             Meaning.PERMANENT,
             {
-                "FIELD_VALIDATION_FAILED": "the number or the text is not valid",
-                "INVALID_PARAMETER": "a parameter is not valid",
-                "PRICE_OVER_THRESHOLD": "it would cost more than allowed",
-            },
-        ),
-        *_of_this_account(
-            "ValidationException",
-            {
                 "COUNTRY_NOT_ENABLED": "the account does not send to its country",
-                "DESTINATION_COUNTRY_BLOCKED": "the account may not send to its country",
+                "DESTINATION_COUNTRY_BLOCKED": "its country is blocked",
+                "FIELD_VALIDATION_FAILED": "the number or the text is not valid",
                 "INTERNATIONAL_SENDING_NOT_SUPPORTED": "the sender serves its own country only",
                 "INVALID_IDENTITY_FOR_DESTINATION_COUNTRY": "the sender does not serve its country",
+                "INVALID_PARAMETER": "a parameter is not valid",
+                "PRICE_OVER_THRESHOLD": "it would cost more than allowed",
                 "SENDER_ID_NOT_REGISTERED": "the sender id is not registered in its country",
                 "SENDER_ID_NOT_SUPPORTED": "its country knows no sender ids",
                 "SENDER_ID_REQUIRES_REGISTRATION": "its country wants them registered",
             },
-        ),
-        *(
-            Row(
-                "ResourceNotFoundException",
-                Meaning.PERMANENT,
-                f"{kind}: the sender for its country does not exist",
-                arguments={"code": f"ResourceNotFoundException:{kind}"},
-                elsewhere=True,
-            )
-            for kind in ("phone-number", "pool", "sender-id")
         ),
         *_because(
             "ServiceQuotaExceededException",
