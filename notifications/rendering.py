@@ -103,7 +103,8 @@ def missing_templates(event_type: str, channel: str) -> list[str]:
 
 def has_provider_template(event_type: str, channel: str) -> bool:
     """Whether the event names a template that the provider itself has, in the default language."""
-    return any(part.is_json and _exists(_path(event_type, part.file)) for part in parts_of(channel))
+    files = [part.file for part in parts_of(channel) if part.is_json]
+    return any(_exists(f"{ROOT}/{event_type}/{file}") for file in files)
 
 
 def broken_templates(event_type: str, channel: str) -> list[str]:
