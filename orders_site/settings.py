@@ -139,7 +139,7 @@ NOTIFICATIONS = {
     },
     # What people may say yes or no to; what no event type names another for is "service".
     "CATEGORIES": {"news": Category(_("News and offers"))},
-    "PUBLIC_URL": os.environ.get("PUBLIC_URL", ""),
+    "PUBLIC_URL": os.environ.get("PUBLIC_URL", SHOP["url"]),  # news says there how to unsubscribe
     "PUBLIC_NAME": SHOP["name"],
     # Secrets by which Meta's and Twilio's calls are known; without any, nobody's are taken.
     "RECEIPT_WEBHOOKS": ReceiptWebhooks(
