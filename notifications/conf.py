@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -25,15 +26,50 @@ LONGEST_KEPT = 36500
 
 
 @dataclass(frozen=True)
+class Digest:
+    """Events that are told together: one message of all that came within a while.
+
+    name: the digest's, in the form of an event type ("orders.daily"): its templates are
+        notifications/<name>/<channel>.*. Routes that name it tell their events together.
+    at: told at this time of the day ("08:00"), by the clock where the recipient lives.
+    window: instead of `at`: told so long after the first of them came.
+    most: with so many it is told at once, and what comes then goes into the next.
+    category: what kind of news the digest is (`Category`).
+    """
+
+    name: str
+    at: str = ""
+    window: timedelta = timedelta()
+    most: int = 50
+    category: str = "service"
+
+
+@dataclass(frozen=True)
 class Route:
     """One line of the routes table: this event is told over `channel`.
 
     `name` tells apart two routes of one event over one channel (the customer and
     the warehouse, say); the recipient resolver is given the route.
+    digest: where it is told together with others, and not by itself.
     """
 
     channel: str
     name: str = "customer"
+    digest: Digest | None = None
+
+
+@dataclass(frozen=True)
+class QuietHours:
+    """When nobody is disturbed over a channel, by the clock where the recipient lives.
+
+    begin, end: times of the day ("21:00", "08:00"); past midnight where the end is the earlier.
+    spread: minutes over which those who waited are told, from `end` on, each person always at the
+        same one of them: so that the whole country is not told at the stroke of eight.
+    """
+
+    begin: str
+    end: str
+    spread: int = 15
 
 
 @dataclass(frozen=True)
@@ -109,6 +145,7 @@ class Conf:
         have it: twice its consumer's maximum processing time if that is less. A worker at work
         extends it; what a worker held that died comes again after it.
     retention: for how many days what is over is kept.
+    quiet_hours: channel → the hours in which it disturbs nobody, but for urgent events.
     """
 
     prefix: str = "dev"
@@ -124,6 +161,7 @@ class Conf:
     fifo_topics: frozenset[str] = frozenset()
     visibility_seconds: int = VISIBILITY_SECONDS
     retention: Retention = Retention()
+    quiet_hours: Mapping[str, QuietHours] = field(default_factory=dict)
 
 
 SERVICE = "service"
@@ -206,6 +244,10 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "RETENTION": (
         lambda value: isinstance(value, Retention) and not any(value.problems()),
         f"a Retention(…) of whole days from 1 to {LONGEST_KEPT}",
+    ),
+    "QUIET_HOURS": (
+        lambda value: _maps(value, str, lambda entry: isinstance(entry, QuietHours)),
+        "a dictionary of channel names and QuietHours(…)",
     ),
 }
 

@@ -8,10 +8,18 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID
 
-from notifications import decision, outcomes, recipient_limits, recipients, rendering
+from notifications import (
+    decision,
+    digests,
+    outcomes,
+    quiet_hours,
+    recipient_limits,
+    recipients,
+    rendering,
+)
 from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
 from notifications.channels.base import Message, longest_send
@@ -95,6 +103,8 @@ def deliver(
         except Exception as error:  # noqa: BLE001 - raised below, when the others have been told
             errors.append(error)
             tried = tried or not isinstance(error, Busy)
+    if digests.is_digest(envelope):
+        digests.settle(envelope)
     if errors:
         _raise_most_urgent(errors)
 
@@ -106,6 +116,8 @@ def _seconds_to_start_in(channel: str) -> float:
 
 
 def _addressees(envelope: Envelope, channel: str) -> Iterator[tuple[Route, Recipient]]:
+    if digests.is_digest(envelope):
+        yield from digests.addressees(envelope, channel)
     for route in conf().routes.get(envelope.type, ()):
         if route.channel == channel:
             for recipient in recipients.resolve(envelope, route):
@@ -151,6 +163,9 @@ def _deliver_one(duty: Duty) -> bool:
 
 def _claim(duty: Duty) -> Claim | None:
     """The claim, or None when there is nothing left to do for this message."""
+    if digests.collect(duty) or quiet_hours.hold_back(duty):
+        logger.info("event %s waits: its recipient is told later", duty.envelope.id)
+        return None
     with recipient_limits.room(duty) as may_be_told:
         if not may_be_told:
             logger.info(
@@ -206,6 +221,8 @@ def lease_of(channel: str) -> timedelta:
 
 def _decide(duty: Duty, claim: Claim) -> str:
     """Why it should not be sent, or nothing."""
+    if digests.is_digest(duty.envelope):
+        return digests.decide(duty, claim)
     no = decision.objection(duty.envelope, duty.recipient)
     if no is None or (no.overridable and Delivery.objects.is_overridden(claim)):
         return ""
@@ -217,7 +234,7 @@ def _render(duty: Duty, claim: Claim) -> Message:
         duty.envelope,
         channel=duty.channel,
         recipient=duty.recipient,
-        context=recipients.context(duty.envelope, duty.recipient),
+        context=_context(duty),
     )
     return Message(
         address=duty.recipient.address,
@@ -227,6 +244,12 @@ def _render(duty: Duty, claim: Claim) -> Message:
         event_type=duty.envelope.type,
         subject=duty.envelope.subject,
     )
+
+
+def _context(duty: Duty) -> dict[str, Any]:
+    if digests.is_digest(duty.envelope):
+        return digests.context(duty)
+    return recipients.context(duty.envelope, duty.recipient)
 
 
 def _wait_turn(duty: Duty, message: Message) -> None:

@@ -47,6 +47,16 @@ def resolve(envelope: Envelope, route: Route) -> list[Recipient]:
     return list(resolver(envelope, route))
 
 
+def named(envelope: Envelope, *, channel: str, route: str, reference: str) -> Recipient | None:
+    """The recipient of that reference on that route, as the shop knows them today, or None."""
+    for declared in conf().routes.get(envelope.type, ()):
+        if (declared.channel, declared.name) == (channel, route):
+            for recipient in resolve(envelope, declared):
+                if recipient.reference == reference:
+                    return recipient
+    return None
+
+
 def context(envelope: Envelope, recipient: Recipient) -> dict[str, Any]:
     """Ask the shop what the templates of this event may use."""
     if not conf().context:

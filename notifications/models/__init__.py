@@ -1,12 +1,14 @@
 """What is kept: facts (Event), what must be published (Dispatch), what was done about it
-(Delivery, Attempt and Receipt for channels, Handled for services), what was given up on
-(DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works (WorkerProcess), how
-far consumers are (Progress) and what operators have mended (Job, JobItem, JobEntry)."""
+(Delivery, Attempt and Receipt for channels, Handled for services), what waits to be told together
+(DigestWindow, DigestItem), what was given up on (DeadLetter), what holds sending back (RateLimit,
+Breaker, Pause), who works (WorkerProcess), how far consumers are (Progress) and what operators
+have mended (Job, JobItem, JobEntry)."""
 
 from notifications.models.attempt import Attempt
 from notifications.models.breaker import Breaker
 from notifications.models.dead_letter import DeadLetter
 from notifications.models.delivery import Delivery
+from notifications.models.digest import DigestItem, DigestWindow
 from notifications.models.dispatch import Dispatch
 from notifications.models.event import Event
 from notifications.models.handled import Handled
@@ -22,6 +24,8 @@ __all__ = [
     "Breaker",
     "DeadLetter",
     "Delivery",
+    "DigestItem",
+    "DigestWindow",
     "Dispatch",
     "Event",
     "Handled",
