@@ -61,10 +61,21 @@ def configured() -> dict[str, Digest]:
     return {route.digest.name: route.digest for route in routes if route.digest}
 
 
+def told_routes() -> dict[str, list[Route]]:
+    """By event type, the routes on which a message is rendered of it: a digest's is one of these,
+    what is told in it is not."""
+    told: dict[str, list[Route]] = {}
+    for event_type, routes in conf().routes.items():
+        for route in routes:
+            name = route.digest.name if route.digest else event_type
+            told.setdefault(name, []).append(route)
+    return told
+
+
 def register_configured(**_: object) -> None:
     """Make an event type of each configured digest, and forget those that are none any more.
 
-    A name that the shop gave to an event of its own is left alone: the system check names it.
+    A name that is none, or an event's of the shop, is left alone: the system check says so.
     """
     try:
         wanted = configured()
@@ -74,7 +85,7 @@ def register_configured(**_: object) -> None:
         if kind.data is DigestDue and kind.name not in wanted:
             events.unregister(kind.name)
     for digest in wanted.values():
-        if is_free(digest.name):
+        if events.is_name(digest.name) and is_free(digest.name):
             _register(digest)
 
 
@@ -232,7 +243,7 @@ def _order(window: DigestWindow, duty: Duty, using: str) -> None:
         subject=kind.subject_of(facts),
         time=window.due_at,
         data=facts.model_dump(mode="json"),
-        expected=serving,
+        expected=[],  # or its consumer would seem to be late until it is due
     )
     Dispatch.objects.using(using).postpone(
         happened.envelope(),

@@ -143,6 +143,11 @@ def newest(name: str) -> EventType:
     return _registry[name, max(versions)]
 
 
+def is_name(name: str) -> bool:
+    """Whether an event type may be called that."""
+    return bool(_NAME.match(name))
+
+
 def unregister(name: str) -> None:
     """Forget every version of a type (a digest that is configured no more)."""
     for key, kind in [*_registry.items()]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -13,6 +14,9 @@ from django.utils.module_loading import import_string
 
 from notifications.conf import Route, conf
 from notifications.envelope import Envelope
+
+PHONE = re.compile(r"\+[\d\s()./-]{6,}\Z")
+"""A phone number as people write one."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,14 @@ def address_hash(address: str) -> str:
 def address_hashes(address: str) -> list[str]:
     """The hash under every key there is: what a search for `address` has to look for."""
     return [_hash(address, version) for version in conf().address_hash_keys] if address else []
+
+
+def searched_hashes(typed: str) -> set[str]:
+    """The same for an address as people type it: a phone number in any of its spellings."""
+    spelled = {typed}
+    if PHONE.match(typed):
+        spelled.add("+" + re.sub(r"\D", "", typed))
+    return {found for address in spelled for found in address_hashes(address)}
 
 
 def _hash(address: str, version: int) -> str:

@@ -16,11 +16,11 @@ from django.db.models.functions import Coalesce, Now
 
 from notifications.identifiers import uuid7
 from notifications.models.delivery import Delivery
+from notifications.models.wait import DIGEST
 
-IN_DIGEST = "in_digest"
-DIGEST_FAILED = "digest_failed"
-"""The reason on a delivery that was told in a digest, or was not because that failed. Its attempts
-and receipts are the digest's."""
+IN_DIGEST, DIGEST_FAILED, LEFT_OUT = "in_digest", "digest_failed", "left_out"
+"""The reasons on a delivery that was told in a digest, was not because that failed, or was left out
+of it ("left_out: expired"). Its attempts and receipts are the digest's."""
 
 # Whoever collects holds the window's row until they commit, and whoever closes it waits for them:
 # what came first is in it, what comes then finds none that is open, and begins the next.
@@ -40,8 +40,9 @@ ON CONFLICT (delivery_id, generation) DO NOTHING
 RETURNING id
 """
 
-# An item that was tried by itself, or re-opened since, follows no digest any more. Its `sent_at`
-# stays empty: no provider took it, and it counts towards no limit.
+# By its reason it is known that an item still follows this digest: a claim, a re-opening or an
+# erasure takes it away. Its `sent_at` stays empty: no provider took it, and it counts towards no
+# recipient's limit.
 _SETTLE = """
 WITH ended AS (
     SELECT digest.id, told.state, told.reason, COALESCE(told.sent_at, told.finished_at) AS at
@@ -63,16 +64,16 @@ WITH ended AS (
             WHEN ended.state IN ('failed', 'skipped', 'discarded') THEN ended.state
             ELSE 'sent' END,
         reason = CASE
-            WHEN entry.left_out <> '' THEN entry.left_out
-            WHEN ended.state = 'failed' THEN %(failed)s
-            WHEN ended.state IN ('skipped', 'discarded') THEN ended.reason
+            WHEN entry.left_out <> '' THEN left(%(left_out)s || ': ' || entry.left_out, 100)
+            WHEN ended.state = 'skipped' THEN left(%(left_out)s || ': ' || ended.reason, 100)
+            WHEN ended.state IN ('failed', 'discarded') THEN %(failed)s
             ELSE %(told)s END,
         next_try_at = NULL,
         finished_at = ended.at,
         updated_at = statement_timestamp()
     FROM ended JOIN notifications_digestitem AS entry ON entry.digest_id = ended.id
     WHERE item.id = entry.delivery_id AND item.generation = entry.generation
-      AND item.attempts = 0
+      AND split_part(item.reason, ':', 1) = ANY(%(follows)s)
 )
 SELECT count(*) FROM ended
 """
@@ -117,6 +118,8 @@ class DigestWindowQuerySet(models.QuerySet["DigestWindow"]):
             "over": [str(state) for state in Delivery.TERMINAL],
             "told": IN_DIGEST,
             "failed": DIGEST_FAILED,
+            "left_out": LEFT_OUT,
+            "follows": [DIGEST, IN_DIGEST, DIGEST_FAILED, LEFT_OUT],
         }
         with connections[self.db].cursor() as cursor:
             cursor.execute(_SETTLE, values)
@@ -176,12 +179,13 @@ class DigestItemQuerySet(models.QuerySet["DigestItem"]):
     def of(self, window_id: UUID) -> list[DigestItem]:
         """What is told in it, in the order in which it happened.
 
-        Not what has been told by itself since, or was re-opened and is in a later one.
+        Not what has been told by itself since, was re-opened and is in a later one, or is nobody's
+        business any more.
         """
+        follows = models.Q(delivery__reason__in=[DIGEST, IN_DIGEST, DIGEST_FAILED])
+        follows |= models.Q(delivery__reason__startswith=f"{LEFT_OUT}:")
         found = self.filter(
-            digest_id=window_id,
-            delivery__generation=models.F("generation"),
-            delivery__attempts=0,
+            follows, digest_id=window_id, delivery__generation=models.F("generation")
         )
         return list(found.select_related("delivery").order_by("delivery__event_time", "id"))
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connections
+from django.utils import timezone
 
 from notifications.models.claim import ClaimRequest
 
@@ -23,6 +24,15 @@ WORDS: Mapping[str, str] = {
     DIGEST: "its digest",
 }
 """The reasons on rows that wait, and how they are said. A claim takes the reason away."""
+
+
+def words(reason: str, until: datetime | None) -> str:
+    """ "waits until 2026-11-26 08:00: quiet hours", the shop's time; empty for other reasons."""
+    why = WORDS.get(reason, "")
+    if not why or until is None:
+        return why and f"waits: {why}"
+    return f"waits until {timezone.localtime(until):%Y-%m-%d %H:%M}: {why}"
+
 
 # Only what a claim could have: nobody's else lease, and no last state. And only if the moment is
 # still ahead by the database's clock: whoever reads it from another may come round at once.

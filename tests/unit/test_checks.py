@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import pytest
 from celery import shared_task
 from django.core.checks import CheckMessage
 
-from notifications import checks, consumers
+from notifications import checks, consumers, events
 from notifications.channels.base import ChannelAdapter
-from notifications.conf import ChannelConf, Retention, Route
+from notifications.conf import ChannelConf, Digest, QuietHours, Retention, Route
 from notifications.consumers import Consumer
 from notifications.worker.task import EventTask
 
@@ -357,3 +358,116 @@ def test_a_consumer_of_fifo_and_standard_topics_is_told_that_it_gets_no_order(
     assert "FIFO_TOPICS" in (said["books"].hint or "")
     assert "email" not in said
     assert "I001" not in ids(found())
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        ({"sms": QuietHours("21:00", "8:00")}, "'8:00' is no time of the day"),
+        ({"sms": QuietHours("21", "08:00")}, "'21' is no time of the day"),
+        ({"pigeon": QuietHours("21:00", "08:00")}, "no such channel"),
+        ({"sms": QuietHours("08:00", "08:00")}, "nothing is left of the day"),
+        ({"sms": QuietHours("08:10", "08:00", spread=10)}, "nothing is left of the day"),
+        ({"sms": QuietHours("21:00", "08:00", spread=-1)}, "no whole number"),
+    ],
+)
+def test_quiet_hours_that_nobody_could_keep_are_found(
+    found: Any, hours: dict[str, QuietHours], said: str
+) -> None:
+    (message,) = found(QUIET_HOURS=hours)
+
+    assert message.id == "notifications.E047"
+    assert said in message.msg
+
+
+def test_quiet_hours_that_can_be_kept_are_no_fault(found: Any) -> None:
+    assert found(QUIET_HOURS={"sms": QuietHours("21:00", "08:00")}) == []
+
+
+DAILY = Digest("orders.daily", at="08:00")
+
+
+@pytest.mark.parametrize(
+    ("digest", "said"),
+    [
+        (replace(DAILY, name="Orders daily"), "another form"),
+        (replace(DAILY, name="order.created"), "one of your events"),
+        (replace(DAILY, at="8"), "'8' is no time of the day"),
+        (replace(DAILY, at=""), "either"),
+        (replace(DAILY, window=timedelta(hours=1)), "either"),
+        (replace(DAILY, at="", window=timedelta(hours=-1)), "either"),
+        (replace(DAILY, most=0), "no whole number from 1 on"),
+        (replace(DAILY, category="gossip"), "'gossip', which is none"),
+    ],
+)
+def test_a_digest_that_cannot_be_read_is_found(
+    found: Any, templates_of_a_digest: None, digest: Digest, said: str
+) -> None:
+    messages = found(ROUTES={"order.shipped": [Route("email", digest=digest)]})
+
+    (message,) = [each for each in messages if each.id != "notifications.E008"]
+    assert message.id == "notifications.E049"
+    assert said in message.msg
+
+
+def test_a_digest_needs_templates_of_its_own_and_its_events_none(found: Any, settings: Any) -> None:
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [], "APP_DIRS": False}]
+    messages = found(ROUTES={"order.shipped": [Route("email", digest=DAILY)]})
+
+    assert {each.id for each in messages} == {"notifications.E008"}
+    assert all("notifications/orders.daily/email" in each.msg for each in messages)
+
+
+def test_two_digests_of_one_name_are_found(found: Any, templates_of_a_digest: None) -> None:
+    routes = {
+        "order.shipped": [Route("email", digest=DAILY)],
+        "order.created": [Route("email", digest=replace(DAILY, at="09:00"))],
+    }
+
+    (message,) = found(ROUTES=routes)
+
+    assert message.id == "notifications.E049"
+    assert "two ways" in message.msg
+
+
+def test_an_urgent_event_in_a_digest_is_found(
+    found: Any, templates_of_a_digest: None, alarm: Any
+) -> None:
+    alarm(urgent=True)
+
+    (message,) = found(ROUTES={"tests.alarm": [Route("email", digest=DAILY)]})
+
+    assert message.id == "notifications.E048"
+
+
+def test_an_event_that_is_not_worth_it_when_its_digest_comes_is_found(
+    found: Any, templates_of_a_digest: None, alarm: Any
+) -> None:
+    alarm(worth_sending_for=timedelta(hours=23))
+
+    (message,) = found(ROUTES={"tests.alarm": [Route("email", digest=DAILY)]})
+
+    assert message.id == "notifications.E050"
+
+
+@pytest.fixture
+def templates_of_a_digest(settings: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "notifications" / DAILY.name
+    folder.mkdir(parents=True)
+    for part in ("email.subject.txt", "email.txt"):
+        (folder / part).write_text("{{ count }}")
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+
+
+@pytest.fixture
+def alarm() -> Iterator[Any]:
+    """`alarm(urgent=True)`: an event type of this test."""
+
+    def declare(**given: Any) -> None:
+        class Alarm(events.EventData):
+            number: int
+
+        events.event("tests.alarm", subject="alarm/{number}", **given)(Alarm)
+
+    yield declare
+    events.unregister("tests.alarm")

@@ -10,6 +10,8 @@ from notifications.models import (
     Attempt,
     Breaker,
     Delivery,
+    DigestItem,
+    DigestWindow,
     Erasure,
     Job,
     JobEntry,
@@ -20,7 +22,18 @@ from notifications.models import (
 )
 
 MODELS = list(apps.get_app_config("notifications").get_models())
-OF_THE_HOUSE = {Breaker, Erasure, Job, JobEntry, Pause, Progress, RateLimit, WorkerProcess}
+OF_THE_HOUSE = {
+    Breaker,
+    DigestItem,
+    DigestWindow,
+    Erasure,
+    Job,
+    JobEntry,
+    Pause,
+    Progress,
+    RateLimit,
+    WorkerProcess,
+}
 """Rows about an account, a queue, a consumer, a process or many orders, not about one fact."""
 
 
