@@ -30,6 +30,8 @@ from notifications.models import (
     Handled,
     Receipt,
 )
+from notifications.models.digest import DIGEST_FAILED, IN_DIGEST
+from notifications.models.wait import DIGEST
 from notifications.recipients import mask, searched_hashes
 
 MOST = 500
@@ -66,7 +68,7 @@ _OF_STATES: Mapping[str, Standing] = {
 class Line:
     """One delivery, with what the provider said of it later.
 
-    digest: the delivery that told it, with others; its attempts and receipts count.
+    digest: the delivery that tells it, with others, unless it was left out of that.
     """
 
     delivery: Delivery
@@ -75,16 +77,13 @@ class Line:
 
     @property
     def by(self) -> Delivery:
-        """The delivery whose message it was."""
+        """The delivery whose message it is: its state, attempts and receipts count."""
         return self.digest or self.delivery
 
     @property
     def standing(self) -> Standing:
         """What came back from the provider was told to nobody."""
-        own = _OF_STATES.get(self.delivery.state, Standing.NOT_TOLD)
-        if own is not Standing.TOLD or self.digest is None:
-            return own
-        return _OF_STATES.get(self.digest.state, Standing.NOT_TOLD)
+        return _OF_STATES.get(self.by.state, Standing.NOT_TOLD)
 
 
 @dataclass(frozen=True)
@@ -129,21 +128,17 @@ class Answer:
         every, told = len(self.happenings), len(self._of(Standing.TOLD))
         if told == every:
             return f"yes, told of {_named(self.happenings)}"
-        if told:
-            first = f"in part, told of {told} of {every} events"
-        elif self._of(Standing.NOT_YET):
-            first = "no, not yet"
-        elif self._of(Standing.UNKNOWN):
-            first = "nobody knows"
-        else:
-            first = "no"
         rest = (
             (Standing.NOT_YET, "not yet of"),
-            (Standing.UNKNOWN, "whether of, nobody knows:"),
+            (Standing.UNKNOWN, "nobody knows about"),
             (Standing.NOT_TOLD, "not of"),
         )
         said = [f"{how} {_named(some)}" for standing, how in rest if (some := self._of(standing))]
-        return "; ".join([first, *said])
+        if told:
+            said.insert(0, f"in part, told of {told} of {every} events")
+        elif len(self._of(Standing.UNKNOWN)) < every:
+            said.insert(0, "no")
+        return "; ".join(said)
 
     def _of(self, *standings: Standing) -> list[Happening]:
         return [each for each in self.happenings if each.standing in standings]
@@ -287,7 +282,8 @@ class _Beside:
 
     def _line(self, delivery: Delivery) -> Line:
         window = self._windows.get(delivery.pk)
-        digest = self._telling.get(window) if window else None
+        follows = delivery.reason in (DIGEST, IN_DIGEST, DIGEST_FAILED)
+        digest = self._telling.get(window) if window and follows else None
         receipts = self._receipts[(digest or delivery).pk]
         return Line(delivery, tuple(receipts), digest)
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from notifications.management.timeline_text import NARROWEST, wrapped
 from notifications.models import Delivery, Dispatch, Receipt, wait
-from notifications.models.digest import IN_DIGEST, LEFT_OUT
+from notifications.models.digest import LEFT_OUT
 from notifications.redaction import redact
 from notifications.told import Answer, Happening, Line
 
@@ -38,10 +38,10 @@ def lines(answer: Answer, width: int) -> Iterator[str]:
 
 def said(line: Line) -> str:
     """What became of one delivery: "told at 14:03 by email, delivered at 14:04"."""
-    row, by = line.delivery, line.by
+    row = line.by
     match row.state:
         case State.SENT | State.DELIVERED | State.COMPLAINED | State.BOUNCED:
-            return _sent(line, by)
+            return _sent(line)
         case State.UNKNOWN:
             ahead = f"tried again at {clock(row.next_try_at)}" if row.next_try_at else ""
             then = ahead or "it waits for a receipt or an operator"
@@ -133,14 +133,14 @@ def _line_as_json(line: Line) -> dict[str, Any]:
         "digest": line.digest and line.digest.pk,
         "words": said(line),
         "standing": line.standing,
-        "state": row.state,
+        "state": by.state,
         "reason": row.reason,
         "channel": row.channel,
         "recipient": row.recipient,
         "address": row.masked_address,
         "attempts": by.attempts,
         "sent_at": by.sent_at,
-        "next_try_at": row.next_try_at,
+        "next_try_at": by.next_try_at,
         "provider": by.provider,
         "provider_message_id": by.provider_message_id,
         "receipts": [
@@ -155,8 +155,9 @@ def _heading(happening: Happening) -> str:
     return f"{at}  {happening.type}  {happening.subject}"
 
 
-def _sent(line: Line, by: Delivery) -> str:
-    together = " in a digest" if line.delivery.reason == IN_DIGEST else ""
+def _sent(line: Line) -> str:
+    by = line.by
+    together = " in a digest" if line.digest else ""
     how = f"at {clock(by.sent_at)} by {by.channel}{together}"
     match by.state:
         case State.DELIVERED:

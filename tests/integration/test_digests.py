@@ -24,7 +24,7 @@ from notifications.timeline import timeline
 from tests.integration.letters import ANN, BEN, POLICY, Town, letter
 from tests.integration.together import all_at_once
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 State = Delivery.State
 HOURLY = Digest("orders.hourly", window=timedelta(hours=1), most=5)
@@ -156,6 +156,7 @@ def test_what_comes_while_a_digest_is_being_told_is_in_the_next(town: Town) -> N
     assert DigestWindow.objects.count() == 2
 
 
+@pytest.mark.django_db(transaction=True)
 def test_of_many_at_once_each_is_in_one_digest_and_told_once() -> None:
     """Some find the first digest full, or being told: they are in another."""
     envelopes = [happened(number) for number in range(1, 13)]

@@ -20,7 +20,7 @@ from notifications.models.wait import QUIET_HOURS, put_off
 from notifications.timeline import timeline
 from tests.integration.letters import ANN, BEN, POLICY, Town, letter
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 State = Delivery.State
 
