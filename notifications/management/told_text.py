@@ -72,7 +72,7 @@ def why_not(row: Delivery) -> str:
 def beside(line: Line) -> str:
     """To whom, in how many attempts, and by which of the provider's ids."""
     row, by = line.delivery, line.by
-    tries = f"{by.attempts} attempt{'' if by.attempts == 1 else 's'}"
+    tries = f"{by.attempts} attempt{'' if by.attempts == 1 else 's'}" if by.attempts else ""
     provider = " ".join(filter(None, [by.provider, by.provider_message_id]))
     receipts = [f"{each.kind} {clock(each.occurred_at)}" for each in line.receipts]
     heard = f"receipts: {', '.join(receipts)}" if receipts else ""

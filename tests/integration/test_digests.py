@@ -19,9 +19,20 @@ from notifications.conf import Digest, QuietHours, Route
 from notifications.deliveries import deliver
 from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError, TransientError
-from notifications.models import Attempt, Delivery, DigestItem, DigestWindow, Dispatch, Event
+from notifications.identifiers import uuid7
+from notifications.models import (
+    Attempt,
+    Delivery,
+    DigestItem,
+    DigestWindow,
+    Dispatch,
+    Event,
+    Handled,
+)
 from notifications.timeline import timeline
+from orders_site import settings as shop
 from tests.integration.letters import ANN, BEN, POLICY, Town, letter
+from tests.integration.operator_rows import operator, page_url
 from tests.integration.together import all_at_once
 
 pytestmark = pytest.mark.django_db
@@ -444,3 +455,40 @@ def test_an_open_one_is_kept() -> None:
     retention.sweep()
 
     assert DigestItem.objects.count() == DigestWindow.objects.count() == 1
+
+
+def test_a_worker_that_died_before_its_items_followed_costs_nothing() -> None:
+    (item,) = collect(1)
+    tell(due())
+    DigestWindow.objects.update(settled_at=None)
+    Delivery.objects.filter(pk=of(item).pk).update(state="pending", reason="digest")
+
+    tell(due())
+
+    assert (of(item).state, of(item).reason) == ("sent", "in_digest")
+    assert len(texts()) == 1
+
+
+def test_the_pages_of_an_item_and_of_its_digest_lead_to_each_other(settings: Any) -> None:
+    (item,) = collect(1)
+    tell(due())
+    settings.TEMPLATES = shop.TEMPLATES
+    client = operator(Delivery)
+
+    of_item = client.get(page_url(of(item))).content.decode()
+    of_digest = client.get(page_url(of(due()))).content.decode()
+
+    assert "The digest that tells it" in of_item
+    assert page_url(of(due())) in of_item
+    assert "What is told in this digest" in of_digest
+    assert page_url(of(item)) in of_digest
+
+
+def test_its_message_says_nothing_to_another_channel_and_none_of_what_nobody_knows() -> None:
+    collect(1)
+
+    tell(due(), channel="sms")
+    tell(replace(due(), id=uuid7()))
+
+    assert MemoryChannel.outbox("sms") == texts() == []
+    assert Handled.objects.filter(consumer="email", outcome="done").count() == 1
