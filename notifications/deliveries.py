@@ -19,10 +19,11 @@ from notifications import (
     recipient_limits,
     recipients,
     rendering,
+    unsubscribe,
 )
 from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
-from notifications.channels.base import Message, longest_send
+from notifications.channels.base import Attachment, Message, longest_send
 from notifications.conf import Route, conf
 from notifications.connection_pool import lend_connection
 from notifications.consumers import all_consumers
@@ -42,6 +43,9 @@ DEFAULT_LEASE = timedelta(seconds=30)
 BESIDE_A_SEND = 3.0
 """Seconds that one recipient may take besides its provider: its turn is waited for, up to
 `notifications.worker.account.HORIZON`, and what came of it is written."""
+
+EMAIL = "email"
+"""The channel whose messages have attachments."""
 
 NO_LONGER_NAMED = "no_longer_named"
 """The reason why a delivery was skipped that was to be sent again to nobody."""
@@ -223,27 +227,42 @@ def _decide(duty: Duty, claim: Claim) -> str:
     """Why it should not be sent, or nothing."""
     if digests.is_digest(duty.envelope):
         return digests.decide(duty, claim)
-    no = decision.objection(duty.envelope, duty.recipient)
+    no = decision.objection(duty.envelope, duty.recipient, channel=duty.channel)
     if no is None or (no.overridable and Delivery.objects.is_overridden(claim)):
         return ""
     return no.reason
 
 
 def _render(duty: Duty, claim: Claim) -> Message:
+    way_out = unsubscribe.offer(
+        duty.envelope.event_type,
+        duty.recipient,
+        channel=duty.channel,
+        delivery=claim.delivery_id,
+    )
     content = rendering.render(
         duty.envelope,
         channel=duty.channel,
         recipient=duty.recipient,
-        context=_context(duty),
+        context={**way_out.words, **_context(duty)},
     )
-    return Message(
+    message = Message(
         address=duty.recipient.address,
         content=content,
         tag=claim.tag,
         idempotency_key=claim.idempotency_key,
         event_type=duty.envelope.type,
         subject=duty.envelope.subject,
+        headers=way_out.headers,
+        attachments=_attachments(duty),
     )
+    return duty.adapter.suited(message)
+
+
+def _attachments(duty: Duty) -> tuple[Attachment, ...]:
+    if duty.channel != EMAIL or digests.is_digest(duty.envelope):
+        return ()
+    return recipients.attachments(duty.envelope, duty.recipient)
 
 
 def _context(duty: Duty) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from notifications.models.claim import Claim
 from notifications.models.wait import DIGEST as REASON
 from notifications.models.wait import put_off, waits
 from notifications.recipients import Recipient
+from notifications.refusals import refusal
 
 NOTHING_LEFT = "nothing_left"
 """Why a digest is not sent whose items have all been left out, for different reasons."""
@@ -112,6 +113,8 @@ def collect(duty: Duty) -> bool:
     """
     digest, recipient = duty.route.digest, duty.recipient
     if digest is None or recipient.opted_out or not recipient.address:
+        return False
+    if refusal(duty.envelope.event_type, recipient, duty.channel):
         return False
     using = router.db_for_write(Delivery)
     request = duty.request()
@@ -272,7 +275,7 @@ def _objection(item: DigestItem, happened: Envelope | None) -> decision.Objectio
     recipient = _recipient(item, happened)
     if recipient is None:
         return decision.Objection(NO_LONGER_NAMED)
-    return decision.objection(happened, recipient)
+    return decision.objection(happened, recipient, channel=item.delivery.channel)
 
 
 def _recipient(item: DigestItem, happened: Envelope) -> Recipient | None:

@@ -66,6 +66,12 @@ def _of_route(event_type: str, digest: Digest) -> Iterator[CheckMessage]:
         kind = events.newest(event_type)
     except UnknownEvent:
         return  # E007 says so
+    if kind.category != digest.category:
+        yield _unreadable(
+            digest,
+            f"is of the category {digest.category!r}, and tells of {event_type}, which is "
+            f"{kind.category!r}: who opts out of the one would hear of the other",
+        )
     if kind.urgent:
         yield Error(
             f"{event_type} is urgent, and told in the digest {digest.name!r}: it would wait.",

@@ -22,6 +22,7 @@ from notifications.duties import Duty
 from notifications.models import Delivery, Dispatch
 from notifications.models.wait import QUIET_HOURS as REASON
 from notifications.models.wait import put_off, waits
+from notifications.refusals import refusal
 
 __all__ = ["REASON", "hold_back", "over_at"]
 
@@ -79,7 +80,7 @@ def _until(duty: Duty) -> datetime | None:
         return None
     zone = wall_clock.zone_of(recipient.time_zone)
     until = over_at(hours, zone, timezone.now(), delay=delay_of(recipient.who, hours))
-    if until is None:
+    if until is None or refusal(kind, recipient, duty.channel):
         return None
     category = conf().categories.get(kind.category)
     too_late = until - duty.envelope.time > kind.worth_sending_for

@@ -2,10 +2,14 @@
 (Delivery, Attempt and Receipt for channels, Handled for services), what waits to be told together
 (DigestWindow, DigestItem), what was given up on (DeadLetter), what holds sending back (RateLimit,
 Breaker, Pause), who works (WorkerProcess), how far consumers are (Progress), what operators have
-mended (Job, JobItem, JobEntry) and that somebody was forgotten (Erasure)."""
+mended (Job, JobItem, JobEntry), that somebody was forgotten (Erasure), what people want to hear
+(Preference, Consent), which addresses nothing is sent to (Suppression), who has written to us
+(Conversation) and what is taken once only (Seen)."""
 
 from notifications.models.attempt import Attempt
 from notifications.models.breaker import Breaker
+from notifications.models.consent import Consent
+from notifications.models.conversation import Conversation
 from notifications.models.dead_letter import DeadLetter
 from notifications.models.delivery import Delivery
 from notifications.models.digest import DigestItem, DigestWindow
@@ -15,14 +19,19 @@ from notifications.models.event import Event
 from notifications.models.handled import Handled
 from notifications.models.job import Job, JobEntry, JobItem
 from notifications.models.pause import Pause
+from notifications.models.preference import Preference
 from notifications.models.progress import Progress
 from notifications.models.rate_limit import RateLimit
 from notifications.models.receipt import Receipt
+from notifications.models.seen import Seen
+from notifications.models.suppression import Suppression
 from notifications.models.worker_process import WorkerProcess
 
 __all__ = [
     "Attempt",
     "Breaker",
+    "Consent",
+    "Conversation",
     "DeadLetter",
     "Delivery",
     "DigestItem",
@@ -35,8 +44,11 @@ __all__ = [
     "JobEntry",
     "JobItem",
     "Pause",
+    "Preference",
     "Progress",
     "RateLimit",
     "Receipt",
+    "Seen",
+    "Suppression",
     "WorkerProcess",
 ]

@@ -17,7 +17,16 @@ from django.core.checks import CheckMessage
 
 from notifications import checks, consumers, events
 from notifications.channels.base import ChannelAdapter
-from notifications.conf import ChannelConf, Digest, QuietHours, Retention, Route
+from notifications.conf import (
+    Category,
+    ChannelConf,
+    Digest,
+    QuietHours,
+    ReceiptWebhooks,
+    Reputation,
+    Retention,
+    Route,
+)
 from notifications.consumers import Consumer
 from notifications.worker.task import EventTask
 
@@ -74,6 +83,50 @@ def ids(messages: list[CheckMessage]) -> list[str]:
 
 def test_the_shop_as_it_stands_has_nothing_to_mend(found: Any) -> None:
     assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("webhooks", "id"),
+    [
+        (ReceiptWebhooks(meta_app_secrets=("",), meta_verify_token="ours"), "E040"),
+        (ReceiptWebhooks(meta_app_secrets=("x" * 32,)), "E040"),
+        (ReceiptWebhooks(twilio_auth_tokens=("short",)), "E040"),
+        (ReceiptWebhooks(twilio_auth_tokens="x" * 32), "E040"),  # type: ignore[arg-type]
+        (ReceiptWebhooks(twilio_auth_tokens=("x" * 32,)), "W041"),
+    ],
+)
+def test_secrets_that_anybody_could_guess_are_found(
+    found: Any, webhooks: ReceiptWebhooks, id: str
+) -> None:
+    url = "" if id == "W041" else "https://shop.example"
+    messages = found(RECEIPT_WEBHOOKS=webhooks, PUBLIC_URL=url)
+    assert ids(messages)[-1] == id
+    assert "x" * 32 not in str(messages)
+
+
+def test_secrets_without_a_url_to_call_are_found(found: Any, settings: Any) -> None:
+    webhooks = ReceiptWebhooks(meta_app_secrets=("x" * 32,), meta_verify_token="ours")
+    assert found(RECEIPT_WEBHOOKS=webhooks) == []
+    settings.ROOT_URLCONF = "django.contrib.auth.urls"
+    assert "E042" in ids(found(RECEIPT_WEBHOOKS=webhooks))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"bounce_rate": 5},
+        {"bounce_rate": 0.0},
+        {"complaint_rate": True},
+        {"window_hours": 0},
+        {"window_hours": 10_000},
+        {"least_sends": 0},
+        {"least_cases": 1.5},
+    ],
+)
+def test_a_reputation_that_cannot_be_meant_is_found(found: Any, wrong: dict[str, Any]) -> None:
+    [message] = found(REPUTATION=Reputation(**wrong))
+    assert message.id == "notifications.E043"
+    assert next(iter(wrong)) in message.msg
 
 
 def test_every_message_says_how_to_mend_it(found: Any) -> None:
@@ -397,7 +450,6 @@ DAILY = Digest("orders.daily", at="08:00")
         (replace(DAILY, window=timedelta(hours=1)), "either"),
         (replace(DAILY, at="", window=timedelta(hours=-1)), "either"),
         (replace(DAILY, most=0), "no whole number from 1 on"),
-        (replace(DAILY, category="gossip"), "'gossip', which is none"),
     ],
 )
 def test_a_digest_that_cannot_be_read_is_found(
@@ -416,6 +468,18 @@ def test_a_digest_needs_templates_of_its_own_and_its_events_none(found: Any, set
 
     assert {each.id for each in messages} == {"notifications.E008"}
     assert all("notifications/orders.daily/email" in each.msg for each in messages)
+
+
+def test_a_digest_is_of_the_category_of_what_it_tells(
+    found: Any, templates_of_a_digest: None
+) -> None:
+    digest = replace(DAILY, category="offers")
+    offers = {"offers": Category("Offers", transactional=True)}
+
+    (message,) = found(CATEGORIES=offers, ROUTES={"order.shipped": [Route("email", digest=digest)]})
+
+    assert message.id == "notifications.E049"
+    assert "'offers', and tells of order.shipped, which is 'service'" in message.msg
 
 
 def test_two_digests_of_one_name_are_found(found: Any, templates_of_a_digest: None) -> None:
