@@ -96,6 +96,7 @@ class Migration(migrations.Migration):
                     ("redriven", "redrive"),
                     ("replayed", "replay"),
                     ("fell_back", "cross-channel fallback"),
+                    ("received", "a provider's call"),
                 ],
                 default="recorded",
                 max_length=16,

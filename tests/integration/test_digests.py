@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from notifications import consumers, digests, progress, resend, retention
+from notifications import consumers, digests, outbox, progress, resend, retention, suppressions
 from notifications.channels.base import Accepted, Message
 from notifications.channels.memory import MemoryChannel
 from notifications.conf import Digest, QuietHours, Route
@@ -29,8 +30,10 @@ from notifications.models import (
     Event,
     Handled,
 )
+from notifications.testing import deliver_in_process
 from notifications.timeline import timeline
 from orders_site import settings as shop
+from orders_site.events import OrderCreated
 from tests.integration.letters import ANN, BEN, POLICY, Town, letter
 from tests.integration.operator_rows import operator, page_url
 from tests.integration.together import all_at_once
@@ -269,6 +272,18 @@ def test_who_opts_out_before_is_skipped_at_once_and_not_collected(town: Town) ->
     assert not DigestWindow.objects.exists()
 
 
+def test_whose_address_is_suppressed_before_it_is_due_is_told_nothing() -> None:
+    (item,) = collect(1)
+    suppressions.suppress(channel="email", address=ANN.address, reason="complaint")
+
+    tell(due())
+    (late,) = collect(2)
+
+    assert texts() == []
+    assert of(item).reason == "left_out: suppressed: complaint"
+    assert of(late).reason == "suppressed: complaint"
+
+
 def test_an_item_of_which_the_shop_knows_nothing_more_costs_the_others_nothing(
     town: Town,
 ) -> None:
@@ -492,3 +507,18 @@ def test_its_message_says_nothing_to_another_channel_and_none_of_what_nobody_kno
 
     assert MemoryChannel.outbox("sms") == texts() == []
     assert Handled.objects.filter(consumer="email", outcome="done").count() == 1
+
+
+def test_a_shops_own_test_tells_the_digest_when_it_says_so(town: Town) -> None:
+    with deliver_in_process(raise_failures=False) as told:  # the services know of no such orders
+        with transaction.atomic():
+            for number in (1, 2):
+                outbox.record(OrderCreated(order_id=number))
+        told.run()
+        assert told.by("email") == []
+
+        told.come_due()
+
+    (email,) = told.by("email")
+    assert email.text == "Order 1\nOrder 2"
+    assert email.about.startswith("digest/")

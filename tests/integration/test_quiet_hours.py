@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from notifications import deliveries, events
+from notifications import deliveries, events, suppressions
 from notifications.channels.memory import MemoryChannel
 from notifications.conf import Category, QuietHours, Route
 from notifications.envelope import Envelope
@@ -243,6 +243,16 @@ def test_who_would_not_be_told_anyway_is_skipped_at_once(
     tell(envelope)
 
     assert (of(envelope).state, of(envelope).reason) == ("skipped", reason)
+
+
+def test_whose_address_is_suppressed_is_skipped_at_once() -> None:
+    suppressions.suppress(channel="email", address=ANN.address, reason="hard_bounce")
+    envelope = happened()
+
+    tell(envelope)
+
+    assert of(envelope).state == State.SKIPPED
+    assert not Dispatch.objects.exists()
 
 
 @pytest.mark.parametrize(("override", "told"), [("", 1), ("ada: they asked for it", 2)])
