@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from notifications import consumers, digests, outbox, progress, resend, retention, suppressions
+from notifications import consumers, digests, progress, resend, retention, suppressions
 from notifications.channels.base import Accepted, Message
 from notifications.channels.memory import MemoryChannel
 from notifications.conf import Digest, QuietHours, Route
@@ -30,10 +29,8 @@ from notifications.models import (
     Event,
     Handled,
 )
-from notifications.testing import deliver_in_process
 from notifications.timeline import timeline
 from orders_site import settings as shop
-from orders_site.events import OrderCreated
 from tests.integration.letters import ANN, BEN, POLICY, Town, letter
 from tests.integration.operator_rows import operator, page_url
 from tests.integration.together import all_at_once
@@ -507,18 +504,3 @@ def test_its_message_says_nothing_to_another_channel_and_none_of_what_nobody_kno
 
     assert MemoryChannel.outbox("sms") == texts() == []
     assert Handled.objects.filter(consumer="email", outcome="done").count() == 1
-
-
-def test_a_shops_own_test_tells_the_digest_when_it_says_so(town: Town) -> None:
-    with deliver_in_process(raise_failures=False) as told:  # the services know of no such orders
-        with transaction.atomic():
-            for number in (1, 2):
-                outbox.record(OrderCreated(order_id=number))
-        told.run()
-        assert told.by("email") == []
-
-        told.come_due()
-
-    (email,) = told.by("email")
-    assert email.text == "Order 1\nOrder 2"
-    assert email.about.startswith("digest/")
