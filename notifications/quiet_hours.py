@@ -82,6 +82,8 @@ def _until(duty: Duty) -> datetime | None:
     until = over_at(hours, zone, timezone.now(), delay=delay_of(recipient.who, hours))
     if until is None or refusal(kind, recipient, duty.channel):
         return None
+    if duty.route.rule:  # its steps come one after another in the morning, as they would by day
+        until += duty.route.step * duty.route.rule.share
     category = conf().categories.get(kind.category)
     too_late = until - duty.envelope.time > kind.worth_sending_for
     return None if too_late and category and category.transactional else until

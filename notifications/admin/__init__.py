@@ -18,8 +18,10 @@ from notifications.admin import (
     handled,
     jobs,
     pauses,
+    preferences,
     rate_limits,
     receipts,
+    suppressions,
     workers,
 )
 
@@ -35,7 +37,9 @@ __all__ = [
     "handled",
     "jobs",
     "pauses",
+    "preferences",
     "rate_limits",
     "receipts",
+    "suppressions",
     "workers",
 ]

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from notifications import deliveries, events, suppressions
 from notifications.channels.memory import MemoryChannel
-from notifications.conf import Category, QuietHours, Route
+from notifications.conf import Category, Fallback, QuietHours, Route
 from notifications.envelope import Envelope
 from notifications.models import Attempt, Delivery, Dispatch, Event
 from notifications.models.claim import ClaimRequest
@@ -253,6 +253,25 @@ def test_whose_address_is_suppressed_is_skipped_at_once() -> None:
 
     assert of(envelope).state == State.SKIPPED
     assert not Dispatch.objects.exists()
+
+
+def test_the_steps_of_a_fallback_come_one_after_another_in_the_morning(settings: Any) -> None:
+    night = settings.NOTIFICATIONS["QUIET_HOURS"]["email"]
+    rule = Fallback(("email", "sms"), within=timedelta(minutes=30))
+    settings.NOTIFICATIONS = {
+        **settings.NOTIFICATIONS,
+        "QUIET_HOURS": {"email": night, "sms": night},
+        "ROUTES": {"order.created": [rule]},
+    }
+    envelope = happened()
+    Event.objects.update(recorded_at=timezone.now() - timedelta(minutes=20))
+
+    tell(envelope)
+    tell(envelope, channel="sms", queue="sms")
+
+    moments = dict(Delivery.objects.values_list("channel", "next_try_at"))
+    assert moments["sms"] - moments["email"] == timedelta(minutes=15)
+    assert sent() == sent("sms") == []
 
 
 @pytest.mark.parametrize(("override", "told"), [("", 1), ("ada: they asked for it", 2)])
