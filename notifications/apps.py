@@ -15,9 +15,10 @@ class NotificationsConfig(AppConfig):
         """Import every app's `events.py`, `consumers.py` and `chores.py`, then our own consumers
         and checks."""
         autodiscover_modules("events", "consumers", "chores")
-        from notifications import checks  # noqa: F401 - registers itself
+        from notifications import checks, digests  # noqa: F401 - checks register themselves
         from notifications.channels import consumers
         from notifications.channels.receipts import consumer as receipts
 
         consumers.register_configured()
         receipts.register_receipts()
+        digests.register_configured()

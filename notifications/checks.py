@@ -36,6 +36,10 @@
 | notifications.E044 | an event type is of a category that is not declared |
 | notifications.E045 | a category is transactional and opt_in at once, or has no usable name |
 | notifications.E046 | news goes out by email without a way to unsubscribe: PUBLIC_URL, urls |
+| notifications.E047 | quiet hours cannot be read, or leave nothing of the day |
+| notifications.E048 | an urgent event is told in a digest |
+| notifications.E049 | a digest cannot be read, or has another's name |
+| notifications.E050 | a digest comes when its events are worth sending no more |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
 None of them needs a database or a network. The templates of every language but the
@@ -56,13 +60,14 @@ from django.db import router
 from django.utils.module_loading import import_string
 
 from notifications import conf as settings_of
-from notifications import rendering, topology
+from notifications import digests, rendering, topology
 from notifications.channels import adapters
 from notifications.channels.base import longest_send
 from notifications.chore_checks import check_chores
 from notifications.conf import conf
 from notifications.consumers import Consumer, all_consumers
 from notifications.events import all_event_types
+from notifications.hours_checks import check_digests, check_quiet_hours
 from notifications.limit_checks import check_rate_limits, check_recipient_limits
 from notifications.models import Event
 from notifications.order_checks import check_order
@@ -186,7 +191,7 @@ def check_routes() -> Found:
 
 
 def check_templates() -> Found:
-    for event_type, routes in sorted(conf().routes.items()):
+    for event_type, routes in sorted(digests.told_routes().items()):
         for channel in sorted({route.channel for route in routes}):
             yield from (
                 Error(
@@ -283,6 +288,8 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_reputation,
     check_categories,
     check_way_out,
+    check_quiet_hours,
+    check_digests,
 )
 
 

@@ -31,16 +31,37 @@ LONGEST_WINDOW = 14 * 24
 
 
 @dataclass(frozen=True)
+class Digest:
+    """Events that are told together: one message of all that came within a while.
+
+    name: the digest's, in the form of an event type ("orders.daily"): its templates are
+        notifications/<name>/<channel>.*. Routes that name it tell their events together.
+    at: told at this time of the day ("08:00"), by the clock where the recipient lives.
+    window: instead of `at`: told so long after the first of them came.
+    most: with so many it is told at once, and what comes then goes into the next.
+    category: what kind of news the digest is (`Category`).
+    """
+
+    name: str
+    at: str = ""
+    window: timedelta = timedelta()
+    most: int = 50
+    category: str = "service"
+
+
+@dataclass(frozen=True)
 class Route:
     """One line of the routes table: this event is told over `channel`.
 
     `name` tells apart two routes of one event over one channel (the customer and
     the warehouse, say); the recipient resolver is given the route.
+    digest: where it is told together with others, and not by itself.
     rule: the fallback whose step this is; a line of its own has none.
     """
 
     channel: str
     name: str = "customer"
+    digest: Digest | None = None
     rule: Fallback | None = None
 
     @property
@@ -92,6 +113,20 @@ class ProviderConf:
     options: Mapping[str, Any] = field(default_factory=dict)
     weight: float = 1
     rate_limit: str = ""
+
+
+@dataclass(frozen=True)
+class QuietHours:
+    """When nobody is disturbed over a channel, by the clock where the recipient lives.
+
+    begin, end: times of the day ("21:00", "08:00"); past midnight where the end is the earlier.
+    spread: minutes over which those who waited are told, from `end` on, each person always at the
+        same one of them: so that the whole country is not told at the stroke of eight.
+    """
+
+    begin: str
+    end: str
+    spread: int = 15
 
 
 @dataclass(frozen=True)
@@ -234,6 +269,7 @@ class Conf:
     retention: for how many days what is over is kept.
     receipt_webhooks: whose calls over HTTP are taken for receipts, and the secrets they sign with.
     reputation: from when on bounces and complaints stop a channel.
+    quiet_hours: channel → the hours in which it disturbs nobody, but for urgent events.
     """
 
     prefix: str = "dev"
@@ -256,6 +292,7 @@ class Conf:
     retention: Retention = Retention()
     receipt_webhooks: ReceiptWebhooks = ReceiptWebhooks()
     reputation: Reputation = Reputation()
+    quiet_hours: Mapping[str, QuietHours] = field(default_factory=dict)
 
 
 SERVICE = "service"
@@ -365,6 +402,10 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         "a ReceiptWebhooks(…)",
     ),
     "REPUTATION": (lambda value: isinstance(value, Reputation), "a Reputation(…)"),
+    "QUIET_HOURS": (
+        lambda value: _maps(value, str, lambda entry: isinstance(entry, QuietHours)),
+        "a dictionary of channel names and QuietHours(…)",
+    ),
 }
 
 

@@ -8,15 +8,17 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID
 
 from notifications import (
     decision,
+    digests,
     failover,
     fallbacks,
     outcomes,
     providers,
+    quiet_hours,
     recipient_limits,
     recipients,
     rendering,
@@ -116,6 +118,8 @@ def deliver(
         except Exception as error:  # noqa: BLE001 - raised below, when the others have been told
             errors.append(error)
             tried = tried or not isinstance(error, Busy)
+    if digests.is_digest(envelope):
+        digests.settle(envelope)
     fallbacks.go_on(envelope, ((duty.route, duty.recipient) for duty in duties), queue=queue)
     if errors:
         _raise_most_urgent(errors)
@@ -129,6 +133,8 @@ def _seconds_to_start_in(channel: str) -> float:
 
 
 def _addressees(envelope: Envelope, channel: str) -> Iterator[tuple[Route, Recipient]]:
+    if digests.is_digest(envelope):
+        yield from digests.addressees(envelope, channel)
     for route in conf().routes.get(envelope.type, ()):
         if route.channel == channel:
             for recipient in recipients.resolve(envelope, route):
@@ -187,6 +193,9 @@ def _try_one(duty: Duty) -> bool:
 
 def _claim(duty: Duty) -> Claim | None:
     """The claim, or None when there is nothing left to do for this message."""
+    if digests.collect(duty) or quiet_hours.hold_back(duty):
+        logger.info("event %s waits: its recipient is told later", duty.envelope.id)
+        return None
     with recipient_limits.room(duty) as may_be_told:
         if not may_be_told:
             logger.info(
@@ -242,6 +251,8 @@ def lease_of(channel: str) -> timedelta:
 
 def _decide(duty: Duty, claim: Claim) -> str:
     """Why it should not be sent, or nothing."""
+    if digests.is_digest(duty.envelope):
+        return digests.decide(duty, claim)
     if duty.route.rule and fallbacks.told_already(duty.envelope, duty.route, duty.recipient):
         return fallbacks.TOLD_ALREADY
     no = decision.objection(duty.envelope, duty.recipient, channel=duty.channel)
@@ -261,7 +272,7 @@ def _render(duty: Duty, claim: Claim) -> Message:
         duty.envelope,
         channel=duty.channel,
         recipient=duty.recipient,
-        context={**way_out.words, **recipients.context(duty.envelope, duty.recipient)},
+        context={**way_out.words, **_context(duty)},
     )
     message = Message(
         address=duty.recipient.address,
@@ -277,9 +288,15 @@ def _render(duty: Duty, claim: Claim) -> Message:
 
 
 def _attachments(duty: Duty) -> tuple[Attachment, ...]:
-    if duty.channel != EMAIL:
+    if duty.channel != EMAIL or digests.is_digest(duty.envelope):
         return ()
     return recipients.attachments(duty.envelope, duty.recipient)
+
+
+def _context(duty: Duty) -> dict[str, Any]:
+    if digests.is_digest(duty.envelope):
+        return digests.context(duty)
+    return recipients.context(duty.envelope, duty.recipient)
 
 
 def _wait_turn(duty: Duty, claim: Claim, message: Message) -> tuple[Duty, Message]:

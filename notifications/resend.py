@@ -13,8 +13,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from notifications import consumers, decision, recipients, topology
-from notifications.conf import conf
+from notifications import consumers, decision, digests, recipients, topology
 from notifications.envelope import Envelope
 from notifications.filters import between
 from notifications.horizon import too_old
@@ -122,6 +121,8 @@ def why_not(envelope: Envelope, delivery: Delivery, *, override: bool) -> str:
         return f"no consumer serves the channel {delivery.channel}"
     if delivery.state == Delivery.State.COMPLAINED:
         return "complained: who was told has said that it is spam"
+    if digests.is_digest(envelope):
+        return digests.why_not(delivery, override=override)
     recipient = _named(envelope, delivery)
     if recipient is None:
         return f"no_longer_named: the shop does not name {delivery.recipient} any more"
@@ -133,12 +134,12 @@ def why_not(envelope: Envelope, delivery: Delivery, *, override: bool) -> str:
 
 def _named(envelope: Envelope, delivery: Delivery) -> Recipient | None:
     """The recipient, as the shop knows it today."""
-    for route in conf().routes.get(envelope.type, ()):
-        if (route.channel, route.name) == (delivery.channel, delivery.route):
-            for recipient in recipients.resolve(envelope, route):
-                if recipient.reference == delivery.recipient:
-                    return recipient
-    return None
+    return recipients.named(
+        envelope,
+        channel=delivery.channel,
+        route=delivery.route,
+        reference=delivery.recipient,
+    )
 
 
 def _consumer_of(channel: str) -> str:

@@ -27,6 +27,8 @@ from notifications.models import (
     Conversation,
     DeadLetter,
     Delivery,
+    DigestItem,
+    DigestWindow,
     Dispatch,
     Event,
     Handled,
@@ -74,8 +76,9 @@ def kinds() -> Iterator[Kind]:
     yield Kind("dispatches", kept.dispatches, _dispatches)
     yield Kind("events", kept.events, _events)
     yield Kind("dead letters", kept.dead_letters, _dead_letters)
-    parts = ((Attempt, "delivery_id"), (Receipt, "delivery_id"))
+    parts = ((Attempt, "delivery_id"), (Receipt, "delivery_id"), (DigestItem, "delivery_id"))
     yield Kind("deliveries", kept.outcomes, _deliveries, parts)
+    yield Kind("digests", kept.outcomes, _digests)
     yield Kind("inbox rows", kept.outcomes, _handled)
     of_job = ((JobItem, "job_id"), (JobEntry, "job_id"))
     yield Kind("jobs", kept.outcomes, _jobs, of_job)
@@ -186,6 +189,14 @@ def _deliveries(before: Any) -> QuerySet[Delivery]:
     over = Delivery.objects.filter(state__in=Delivery.TERMINAL)
     old = over.filter(created_at__lt=before, updated_at__lt=before)
     return _without(old, *_can_come_again()).order_by("created_at")
+
+
+def _digests(before: Any) -> QuerySet[DigestWindow]:
+    """After the deliveries that were told in them."""
+    over = DigestWindow.objects.filter(settled_at__lt=before)
+    return _without(over, DigestItem.objects.filter(digest_id=OuterRef("pk"))).order_by(
+        "settled_at"
+    )
 
 
 def _handled(before: Any) -> QuerySet[Handled]:

@@ -56,7 +56,7 @@ from notifications.conf import conf
 from notifications.consumers import Consumer
 from notifications.envelope import Envelope
 from notifications.exceptions import NotificationError
-from notifications.models import Delivery, Dispatch, Event
+from notifications.models import Delivery, Dispatch, Event, wait
 
 MOST_ROUNDS = 50
 """Consumers may record events of their own, which are delivered in the next round."""
@@ -115,8 +115,8 @@ class InProcess:
     def run(self) -> None:
         """Deliver what was recorded since, and what that makes the consumers record, to the end.
 
-        What is deferred to a later time stays in the outbox. A consumer's exception is raised
-        as it is, or kept in `failures`, if it is one of ours and `raise_failures` is off.
+        What is deferred to a later time stays in the outbox (`come_due`). A consumer's exception
+        is raised as it is, or kept in `failures`, if it is one of ours and `raise_failures` is off.
         """
         try:
             for _ in range(MOST_ROUNDS):
@@ -131,6 +131,24 @@ class InProcess:
             f"After {MOST_ROUNDS} rounds the consumers still record events, the last of them "
             f"{self.events[-1].type}: does one of them record what it consumes?"
         )
+
+    def come_due(self) -> None:
+        """What waits for its recipient is due: `run` then tells a digest of what was collected.
+
+        By the clock it is what it was: quiet hours that are not over hold it back once more.
+        """
+        Delivery.objects.filter(state=Delivery.State.PENDING, reason__in=wait.WORDS).update(
+            next_try_at=Now()
+        )
+        Dispatch.objects.filter(
+            pk__gt=self._seen,
+            state=Dispatch.State.WAITING,
+            reason__in=[
+                Dispatch.Reason.DIGEST,
+                Dispatch.Reason.QUIET_HOURS,
+                Dispatch.Reason.THROTTLED,
+            ],
+        ).update(available_at=Now())
 
     def _take(self) -> list[Dispatch]:
         due = Dispatch.objects.filter(

@@ -29,7 +29,7 @@ from notifications.admin.display import (
 )
 from notifications.admin.facts import FactsAdmin
 from notifications.admin.filters import ChannelFilter, EventTypeFilter, StateFilter, WithinFilter
-from notifications.models import Attempt, Delivery, Receipt
+from notifications.models import Attempt, Delivery, DigestItem, Receipt
 
 if TYPE_CHECKING:
     _AttemptInline = admin.TabularInline[Attempt, Delivery]
@@ -153,6 +153,7 @@ class DeliveryAdmin(FactsAdmin[Delivery]):
                 more=list_url(Receipt, q=str(row.pk)),
             ),
             *_failed_tasks(request, row),
+            *_digest(request, row),
             *related.deliveries(
                 request,
                 others,
@@ -205,6 +206,26 @@ class DeliveryAdmin(FactsAdmin[Delivery]):
     @admin.display(description=_("from event to provider"))
     def lag(self, delivery: Delivery) -> str:
         return span(delivery.sent_at - delivery.event_time if delivery.sent_at else None)
+
+
+def _digest(request: HttpRequest, row: Delivery) -> list[related.Section]:
+    """The digest in which it was told, or what was told in it. Most are neither."""
+    told_in = DigestItem.objects.filter(delivery=row).values("digest_id")
+    items = DigestItem.objects.filter(digest_id=row.event_id).values("delivery_id")
+    return [
+        *related.deliveries(
+            request,
+            Delivery.objects.filter(event_id__in=told_in),
+            title=_("The digest that tells it"),
+            more=list_url(Delivery, q=row.recipient),
+        ),
+        *related.deliveries(
+            request,
+            Delivery.objects.filter(pk__in=items),
+            title=_("What is told in this digest"),
+            more=list_url(Delivery, q=row.recipient),
+        ),
+    ]
 
 
 def _failed_tasks(request: HttpRequest, row: Delivery) -> list[related.Section]:

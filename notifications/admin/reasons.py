@@ -16,6 +16,15 @@ SENTENCES: dict[str, Promise] = {
     "expired": _("The event had grown too old to be worth telling."),
     "no_longer_true": _("What the event says was no longer true when it was to be sent."),
     "no_longer_named": _("It was to be sent again, but the shop names nobody any more."),
+    # it waits for its recipient
+    "recipient_limit": _("The recipient has been told enough for now: it is told when due."),
+    "quiet_hours": _("The recipient's quiet hours: it is told when they are over."),
+    "digest": _("It is collected, and told with others when their digest is due."),
+    # it was told with others
+    "in_digest": _("It was told in a digest, which has the attempts and the receipts."),
+    "digest_failed": _("The digest in which it was to be told failed, or was discarded."),
+    "left_out": _("It was left out of its digest: what follows says why."),
+    "nothing_left": _("All that was collected for this digest was left out of it."),
     # an operator said what became of it
     "settled_by_operator": _("Nobody knew, until an operator said so: below is who, and why."),
     # it was given up

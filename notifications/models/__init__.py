@@ -1,9 +1,10 @@
 """What is kept: facts (Event), what must be published (Dispatch), what was done about it
-(Delivery, Attempt and Receipt for channels, Handled for services), what was given up on
-(DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works (WorkerProcess), how
-far consumers are (Progress), what operators have mended (Job, JobItem, JobEntry), that somebody was
-forgotten (Erasure), what people want to hear (Preference, Consent), which addresses nothing is
-sent to (Suppression), who has written to us (Conversation) and what is taken once only (Seen)."""
+(Delivery, Attempt and Receipt for channels, Handled for services), what waits to be told together
+(DigestWindow, DigestItem), what was given up on (DeadLetter), what holds sending back (RateLimit,
+Breaker, Pause), who works (WorkerProcess), how far consumers are (Progress), what operators have
+mended (Job, JobItem, JobEntry), that somebody was forgotten (Erasure), what people want to hear
+(Preference, Consent), which addresses nothing is sent to (Suppression), who has written to us
+(Conversation) and what is taken once only (Seen)."""
 
 from notifications.models.attempt import Attempt
 from notifications.models.breaker import Breaker
@@ -11,6 +12,7 @@ from notifications.models.consent import Consent
 from notifications.models.conversation import Conversation
 from notifications.models.dead_letter import DeadLetter
 from notifications.models.delivery import Delivery
+from notifications.models.digest import DigestItem, DigestWindow
 from notifications.models.dispatch import Dispatch
 from notifications.models.erasure import Erasure
 from notifications.models.event import Event
@@ -32,6 +34,8 @@ __all__ = [
     "Conversation",
     "DeadLetter",
     "Delivery",
+    "DigestItem",
+    "DigestWindow",
     "Dispatch",
     "Erasure",
     "Event",

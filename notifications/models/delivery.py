@@ -198,6 +198,16 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         held = self.filter(pk=claim.delivery_id, token=claim.token)
         return held.exclude(override="").exists()
 
+    def insisted_on(self, request: ClaimRequest) -> bool:
+        """The same of a row that nobody has claimed yet."""
+        asked = self.filter(
+            event_id=request.event,
+            channel=request.channel,
+            recipient=request.recipient,
+            route=request.route,
+        )
+        return asked.exclude(override="").exists()
+
     def _try_later(self, claim: Claim, legal: Delivery.State, **values: Any) -> bool:
         held = self.filter(pk=claim.delivery_id, token=claim.token, state=legal)
         return bool(
@@ -296,7 +306,11 @@ class Delivery(models.Model):
                 condition=~models.Q(provider_message_id=""),
                 name="delivery_by_provider_id",
             ),
-            models.Index(fields=["recipient", "created_at"], name="delivery_by_recipient"),
+            models.Index(  # a person's, with the places below: "customer/42" and "customer/42/…"
+                fields=["recipient", "created_at"],
+                opclasses=["varchar_pattern_ops", "timestamptz_ops"],
+                name="delivery_by_recipient",
+            ),
             models.Index(fields=["channel", "created_at"], name="delivery_by_channel"),
             # The operators' list: newest first, what is filtered is checked in the index itself.
             models.Index(

@@ -155,6 +155,30 @@ class DispatchQuerySet(models.QuerySet["Dispatch"]):
             available_at=until,
         )
 
+    def postpone_once(
+        self, envelope: Envelope, *, queue: str, until: datetime, reason: str
+    ) -> None:
+        """The same, unless one waits for that moment already: it brings the event to all of its
+        recipients, and they are asked one by one."""
+        waiting = self.filter(
+            event_id=envelope.id,
+            destination=queue,
+            kind=Dispatch.Kind.QUEUE,
+            reason=reason,
+            generation=envelope.generation,
+            available_at=until,
+            state=Dispatch.State.WAITING,
+        )
+        if not waiting.exists():
+            self.postpone(envelope, queue=queue, until=until, reason=reason)
+
+    def pull_forward_digest(self, event_id: UUID) -> None:
+        """The digest of that event is full: it is due now."""
+        waiting = self.filter(
+            event_id=event_id, reason=Dispatch.Reason.DIGEST, state=Dispatch.State.WAITING
+        )
+        waiting.update(available_at=Now())
+
     def claim(
         self, limit: int, *, lease: timedelta = LEASE, in_order: Collection[str] = ()
     ) -> list[Dispatch]:
@@ -246,6 +270,8 @@ class Dispatch(models.Model):
         DEFERRED = "deferred", "deferred"
         PAUSED = "paused", "held while its event type is paused"
         THROTTLED = "throttled", "recipient's limit reached"
+        QUIET_HOURS = "quiet_hours", "recipient's quiet hours"
+        DIGEST = "digest", "digest due"
         REOPENED = "reopened", "lease expired"
         RESENT = "resent", "resend"
         REDRIVEN = "redriven", "redrive"

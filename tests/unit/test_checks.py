@@ -15,12 +15,15 @@ import pytest
 from celery import shared_task
 from django.core.checks import CheckMessage
 
-from notifications import checks, consumers
+from notifications import checks, consumers, events
 from notifications.channels.base import ChannelAdapter
 from notifications.conf import (
+    Category,
     ChannelConf,
+    Digest,
     Fallback,
     ProviderConf,
+    QuietHours,
     ReceiptWebhooks,
     Reputation,
     Retention,
@@ -522,3 +525,127 @@ def test_two_routes_that_would_be_one_delivery_are_found(found: Any) -> None:
 def _with_email(settings: Any, email: ChannelConf) -> dict[str, ChannelConf]:
     memory = ChannelConf(MEMORY)
     return {**dict.fromkeys(settings.NOTIFICATIONS["CHANNELS"], memory), "email": email}
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        ({"sms": QuietHours("21:00", "8:00")}, "'8:00' is no time of the day"),
+        ({"sms": QuietHours("21", "08:00")}, "'21' is no time of the day"),
+        ({"pigeon": QuietHours("21:00", "08:00")}, "no such channel"),
+        ({"sms": QuietHours("08:00", "08:00")}, "nothing is left of the day"),
+        ({"sms": QuietHours("08:10", "08:00", spread=10)}, "nothing is left of the day"),
+        ({"sms": QuietHours("21:00", "08:00", spread=-1)}, "no whole number"),
+    ],
+)
+def test_quiet_hours_that_nobody_could_keep_are_found(
+    found: Any, hours: dict[str, QuietHours], said: str
+) -> None:
+    (message,) = found(QUIET_HOURS=hours)
+
+    assert message.id == "notifications.E047"
+    assert said in message.msg
+
+
+def test_quiet_hours_that_can_be_kept_are_no_fault(found: Any) -> None:
+    assert found(QUIET_HOURS={"sms": QuietHours("21:00", "08:00")}) == []
+
+
+DAILY = Digest("orders.daily", at="08:00")
+
+
+@pytest.mark.parametrize(
+    ("digest", "said"),
+    [
+        (replace(DAILY, name="Orders daily"), "another form"),
+        (replace(DAILY, name="order.created"), "one of your events"),
+        (replace(DAILY, at="8"), "'8' is no time of the day"),
+        (replace(DAILY, at=""), "either"),
+        (replace(DAILY, window=timedelta(hours=1)), "either"),
+        (replace(DAILY, at="", window=timedelta(hours=-1)), "either"),
+        (replace(DAILY, most=0), "no whole number from 1 on"),
+    ],
+)
+def test_a_digest_that_cannot_be_read_is_found(
+    found: Any, templates_of_a_digest: None, digest: Digest, said: str
+) -> None:
+    messages = found(ROUTES={"order.shipped": [Route("email", digest=digest)]})
+
+    (message,) = [each for each in messages if each.id != "notifications.E008"]
+    assert message.id == "notifications.E049"
+    assert said in message.msg
+
+
+def test_a_digest_needs_templates_of_its_own_and_its_events_none(found: Any, settings: Any) -> None:
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [], "APP_DIRS": False}]
+    messages = found(ROUTES={"order.shipped": [Route("email", digest=DAILY)]})
+
+    assert {each.id for each in messages} == {"notifications.E008"}
+    assert all("notifications/orders.daily/email" in each.msg for each in messages)
+
+
+def test_a_digest_is_of_the_category_of_what_it_tells(
+    found: Any, templates_of_a_digest: None
+) -> None:
+    digest = replace(DAILY, category="offers")
+    offers = {"offers": Category("Offers", transactional=True)}
+
+    (message,) = found(CATEGORIES=offers, ROUTES={"order.shipped": [Route("email", digest=digest)]})
+
+    assert message.id == "notifications.E049"
+    assert "'offers', and tells of order.shipped, which is 'service'" in message.msg
+
+
+def test_two_digests_of_one_name_are_found(found: Any, templates_of_a_digest: None) -> None:
+    routes = {
+        "order.shipped": [Route("email", digest=DAILY)],
+        "order.created": [Route("email", digest=replace(DAILY, at="09:00"))],
+    }
+
+    (message,) = found(ROUTES=routes)
+
+    assert message.id == "notifications.E049"
+    assert "two ways" in message.msg
+
+
+def test_an_urgent_event_in_a_digest_is_found(
+    found: Any, templates_of_a_digest: None, alarm: Any
+) -> None:
+    alarm(urgent=True)
+
+    (message,) = found(ROUTES={"tests.alarm": [Route("email", digest=DAILY)]})
+
+    assert message.id == "notifications.E048"
+
+
+def test_an_event_that_is_not_worth_it_when_its_digest_comes_is_found(
+    found: Any, templates_of_a_digest: None, alarm: Any
+) -> None:
+    alarm(worth_sending_for=timedelta(hours=23))
+
+    (message,) = found(ROUTES={"tests.alarm": [Route("email", digest=DAILY)]})
+
+    assert message.id == "notifications.E050"
+
+
+@pytest.fixture
+def templates_of_a_digest(settings: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "notifications" / DAILY.name
+    folder.mkdir(parents=True)
+    for part in ("email.subject.txt", "email.txt"):
+        (folder / part).write_text("{{ count }}")
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+
+
+@pytest.fixture
+def alarm() -> Iterator[Any]:
+    """`alarm(urgent=True)`: an event type of this test."""
+
+    def declare(**given: Any) -> None:
+        class Alarm(events.EventData):
+            number: int
+
+        events.event("tests.alarm", subject="alarm/{number}", **given)(Alarm)
+
+    yield declare
+    events.unregister("tests.alarm")

@@ -12,6 +12,8 @@ from notifications.models import (
     Consent,
     Conversation,
     Delivery,
+    DigestItem,
+    DigestWindow,
     Erasure,
     Job,
     JobEntry,
@@ -27,6 +29,8 @@ from notifications.models import (
 MODELS = list(apps.get_app_config("notifications").get_models())
 OF_THE_HOUSE = {
     Breaker,
+    DigestItem,
+    DigestWindow,
     Erasure,
     Job,
     JobEntry,
