@@ -23,6 +23,7 @@
 | notifications.E019 | the tasks of one account declare different limits |
 | notifications.E020 | outcomes are deleted before what could be done once more |
 | notifications.E021 | a chore is due every 0 s, or cannot be called as the relay calls it |
+| notifications.E022 | ENCRYPTION_KEYS has no key, or an empty one |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
 None of them needs a database or a network. The templates of every language but the
@@ -98,6 +99,18 @@ def check_address_hash_keys() -> Found:
             hint="Give {1: <a long random secret>}; the shop reads the environment's "
             "ADDRESS_HASH_KEY. Keep old versions when you rotate.",
             id="notifications.E003",
+        )
+
+
+def check_encryption_keys() -> Found:
+    keys = conf().encryption_keys
+    if not keys or not all(keys.values()):
+        yield Error(
+            'NOTIFICATIONS["ENCRYPTION_KEYS"] has no key, or an empty one: '
+            "addresses could not be kept.",
+            hint="Give {1: a long secret of its own}; the shop reads it from ENCRYPTION_KEY. Keep "
+            "old versions when you rotate, until `manage.py reseal` has been run.",
+            id="notifications.E022",
         )
 
 
@@ -224,6 +237,7 @@ def check_database() -> Found:
 _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_names,
     check_address_hash_keys,
+    check_encryption_keys,
     check_hooks,
     check_adapters,
     check_routes,

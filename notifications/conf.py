@@ -103,6 +103,8 @@ class Conf:
     timeline: dotted path to `(subject) -> Iterable[Entry]`, what the shop itself knows of a subject
         (`notifications.timeline_entries`).
     address_hash_keys: version → secret, for searching by address; the highest version writes.
+    encryption_keys: version → secret, by which addresses and other people's secrets are sealed in
+        our tables (`notifications.sealed`); the highest version writes.
     fifo_topics: event domains whose events keep their order per subject ("order/1"); the
         queues that only they feed are FIFO too.
     visibility_seconds: how long SQS hides a received message, at most, before another worker may
@@ -121,6 +123,7 @@ class Conf:
     still_true: str = ""
     timeline: str = ""
     address_hash_keys: Mapping[int, str] = field(default_factory=dict)
+    encryption_keys: Mapping[int, str] = field(default_factory=dict)
     fifo_topics: frozenset[str] = frozenset()
     visibility_seconds: int = VISIBILITY_SECONDS
     retention: Retention = Retention()
@@ -194,9 +197,12 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: _maps(value, str, lambda entry: isinstance(entry, Category)),
         "a dictionary of names and Category(…)",
     ),
-    "ADDRESS_HASH_KEYS": (
-        lambda value: _maps(value, int, _is_text),
-        "a dictionary of versions (whole numbers) and secrets",
+    **dict.fromkeys(
+        ("ADDRESS_HASH_KEYS", "ENCRYPTION_KEYS"),
+        (
+            lambda value: _maps(value, int, _is_text),
+            "a dictionary of versions (whole numbers) and secrets",
+        ),
     ),
     "FIFO_TOPICS": (lambda value: _holds(value, str), "a list of topic names"),
     "VISIBILITY_SECONDS": (

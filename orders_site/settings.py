@@ -156,4 +156,5 @@ NOTIFICATIONS = {
     "TIMELINE": "orders_site.timeline.entries",
     # version: secret. Raise the version to rotate; the highest one writes.
     "ADDRESS_HASH_KEYS": {1: os.environ.get("ADDRESS_HASH_KEY", "")},
+    "ENCRYPTION_KEYS": {1: os.environ.get("ENCRYPTION_KEY", "")},
 }

@@ -17,6 +17,7 @@ from notifications.identifiers import uuid7
 from notifications.models.claim import Claim, ClaimOutcome, ClaimRequest, claims
 from notifications.models.conclusion import Conclusion, conclusions
 from notifications.models.event import Event
+from notifications.models.sealed import SealedTextField
 from notifications.models.settlement import SETTLED_BY_OPERATOR, Settlement, Word, settle
 from notifications.recipients import Recipient, mask
 
@@ -234,7 +235,7 @@ class Delivery(models.Model):
     recipient = models.CharField(
         max_length=255, help_text='The resolver\'s stable reference ("customer/42").'
     )
-    address = models.TextField(blank=True, help_text="Where it was last sent to.")
+    address = SealedTextField(blank=True, help_text="Where it was last sent to; sealed.")
     address_hash = models.CharField(max_length=80, blank=True)
     state = models.CharField(max_length=12, choices=State.choices, default=State.PENDING)
     reason = models.CharField(
