@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifications", "0005_progress"),
+        ("notifications", "0006_sealed_addresses"),
     ]
 
     operations = [
