@@ -71,7 +71,8 @@ class Retention:
     dispatches: those published. events: for replays. dead_letters: redriven or discarded.
     outcomes: deliveries with their attempts and receipts, and the inbox: what knows that
         something was done already. So they outlive events and dead letters. Jobs too.
-    failed_tasks: Celery's results.
+    failed_tasks: Celery's results. bodies: the texts that people were sent, word for word; 0: no
+        text is kept.
     """
 
     dispatches: int = 14
@@ -79,12 +80,14 @@ class Retention:
     dead_letters: int = 90
     outcomes: int = 365
     failed_tasks: int = 90
+    bodies: int = 30
 
     def problems(self) -> Iterator[str]:
         """The names of what is no whole number of days."""
         for entry in fields(self):
             days = getattr(self, entry.name)
-            if type(days) is not int or not 1 <= days <= LONGEST_KEPT:
+            fewest = 0 if entry.name == "bodies" else 1
+            if type(days) is not int or not fewest <= days <= LONGEST_KEPT:
                 yield entry.name
 
 
@@ -99,6 +102,8 @@ class Conf:
     categories: category → Category, besides "service", which is always there and transactional.
     recipients: dotted path to `(envelope, route) -> Iterable[Recipient]`.
     context: dotted path to `(envelope, recipient) -> dict`, what templates may use.
+    template_partials: names of template files, or patterns of them, that templates which staff
+        edit may include and extend ("notifications/layout.html", "notifications/*/why.txt").
     still_true: dotted path to `(envelope) -> str | None`, the reason why it no longer is.
     timeline: dotted path to `(subject) -> Iterable[Entry]`, what the shop itself knows of a subject
         (`notifications.timeline_entries`).
@@ -120,6 +125,7 @@ class Conf:
     categories: Mapping[str, Category] = field(default_factory=dict)
     recipients: str = ""
     context: str = ""
+    template_partials: tuple[str, ...] = ()
     still_true: str = ""
     timeline: str = ""
     address_hash_keys: Mapping[int, str] = field(default_factory=dict)
@@ -144,6 +150,7 @@ def conf() -> Conf:
     values = {name.lower(): value for name, value in given.items()}
     values["routes"] = {name: tuple(routes) for name, routes in values.get("routes", {}).items()}
     values["categories"] = {SERVICE: _SERVICE, **values.get("categories", {})}
+    values["template_partials"] = tuple(values.get("template_partials", ()))
     values["fifo_topics"] = frozenset(values.get("fifo_topics", ()))
     return Conf(**values)
 
@@ -204,6 +211,7 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
             "a dictionary of versions (whole numbers) and secrets",
         ),
     ),
+    "TEMPLATE_PARTIALS": (lambda value: _holds(value, str), "a list of template names"),
     "FIFO_TOPICS": (lambda value: _holds(value, str), "a list of topic names"),
     "VISIBILITY_SECONDS": (
         lambda value: type(value) is int and 2 <= value <= LONGEST_VISIBILITY,
@@ -211,7 +219,7 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "RETENTION": (
         lambda value: isinstance(value, Retention) and not any(value.problems()),
-        f"a Retention(…) of whole days from 1 to {LONGEST_KEPT}",
+        f"a Retention(…) of whole days from 1 to {LONGEST_KEPT} (bodies: from 0)",
     ),
 }
 

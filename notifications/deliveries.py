@@ -27,6 +27,7 @@ from notifications.outages import DATABASE_AWAY
 from notifications.outcomes import Sent, Skipped, Trouble
 from notifications.recipients import Recipient
 from notifications.retries import RetryPolicy
+from notifications.templating import published
 
 DEFAULT_LEASE = timedelta(seconds=30)
 """For a channel that no consumer serves (a delivery made by hand)."""
@@ -218,6 +219,7 @@ def _render(duty: Duty, claim: Claim) -> Message:
         channel=duty.channel,
         recipient=duty.recipient,
         context=recipients.context(duty.envelope, duty.recipient),
+        edited=published.look(),
     )
     return Message(
         address=duty.recipient.address,

@@ -4,6 +4,8 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
+import notifications.models.sealed
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -59,7 +61,12 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
                 ("generation", models.PositiveIntegerField()),
-                ("sealed", models.TextField(help_text="`notifications.bodies_kept` opens it.")),
+                (
+                    "content",
+                    notifications.models.sealed.SealedTextField(
+                        help_text="`notifications.rendered` reads it."
+                    ),
+                ),
                 (
                     "created_at",
                     models.DateTimeField(

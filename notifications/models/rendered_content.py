@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from notifications.models.delivery import Delivery
+from notifications.models.sealed import SealedTextField
 
 
 class RenderedContentQuerySet(models.QuerySet["RenderedContent"]):
@@ -29,7 +30,7 @@ class RenderedContent(models.Model):
         related_name="rendered",
     )
     generation = models.PositiveIntegerField()
-    sealed = models.TextField(help_text="`notifications.bodies_kept` opens it.")
+    content = SealedTextField(help_text="`notifications.rendered` reads it.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = RenderedContentQuerySet.as_manager()
