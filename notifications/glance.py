@@ -26,6 +26,12 @@ class Glance(Generic[Seen]):
     nothing: what there is to see before anything was read.
     """
 
+    _last: Seen
+    _read_at: float
+    _thrown: int
+    _seen: int
+    _failed: bool
+
     def __init__(self, read: Callable[[], Seen], *, nothing: Seen, name: str) -> None:
         self._read_now, self._name, self._nothing = read, name, nothing
         self._start_anew()

@@ -25,6 +25,7 @@ from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError
 from notifications.recipients import Recipient
 from notifications.templating import files, plain, sandbox
+from notifications.templating.expressions import Fault
 from notifications.templating.library import BadValue
 
 ROOT = "notifications"
@@ -47,7 +48,8 @@ class Part:
 class Edited(Protocol):
     """A version that staff have written. It settles all parts: one it leaves out is left out."""
 
-    label: str
+    @property
+    def label(self) -> str: ...
 
     def part(self, field: str) -> Template | None: ...
 
@@ -163,7 +165,7 @@ class _Rendering:
         values = plain.context_of(self._envelope, self._recipient, self._context)
         try:
             return _as_field(part, sandbox.rendered(made, values, escaping=part.is_html))
-        except sandbox.Fault as fault:
+        except Fault as fault:
             code = "template_variable" if fault.variable else "template_value"
             raise PermanentError(str(fault), code) from None
 
@@ -215,7 +217,7 @@ def _exists(path: str) -> bool:
 
 @contextmanager
 def speaking_to(recipient: Recipient) -> Iterator[None]:
-    """Within it, the recipient's language and clock. An unknown one costs the nicety, not the message."""
+    """The recipient's language and clock. An unknown one costs the nicety, not the message."""
     found = languages(recipient.locale)
     with ExitStack() as stack:
         stack.enter_context(translation.override(found[0] if found else settings.LANGUAGE_CODE))

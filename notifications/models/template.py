@@ -19,8 +19,7 @@ class TemplateQuerySet(models.QuerySet["Template"]):
 
         Of two who save or publish at once the second waits here, and sees what the first has done.
         """
-        wanted = {"event_type": event_type, "channel": channel, "locale": locale}
-        template, _ = self.get_or_create(**wanted)
+        template, _ = self.get_or_create(event_type=event_type, channel=channel, locale=locale)
         return self.select_for_update(no_key=True).get(pk=template.pk)
 
 

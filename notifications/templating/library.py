@@ -11,6 +11,7 @@ Unicode's CLDR, by Babel. The locale and the time zone are the recipient's, as
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -34,6 +35,12 @@ https://www.unicode.org/reports/tr35/tr35-numbers.html#Language_Plural_Rules"""
 
 LENGTHS = ("short", "medium", "long", "full")
 """CLDR's lengths of dates and times."""
+
+_LETTER_AND_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)")
+"""CLDR parts a currency that ends in a letter from its figures (`currencySpacing`), Babel not."""
+
+MOST = 10**18
+"""What is larger is no number that anybody reads."""
 
 NUMBER = "#"
 """Stands, in a plural's text, for the number itself."""
@@ -95,7 +102,8 @@ def money(value: Any, currency: Any) -> str:
     if code not in _currencies():
         raise BadValue(f"{code[:10]!r} is no ISO 4217 currency")
     amount = Decimal(value).scaleb(-numbers.get_currency_precision(code))
-    return str(numbers.format_currency(amount, code, locale=locale()))
+    written = str(numbers.format_currency(amount, code, locale=locale()))
+    return _LETTER_AND_DIGIT.sub("\N{NO-BREAK SPACE}", written)
 
 
 @register.filter
@@ -103,8 +111,8 @@ def number(value: Any) -> str:
     """A whole or decimal number: 1234.5 is 1.234,5 in German."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal | float):
         raise BadValue(f"{value!r} is no number")
-    if abs(value) > 10**18:
-        raise BadValue("a number is at most 10^18")
+    if not -MOST <= value <= MOST:
+        raise BadValue("a number is at most 10^18 here")
     return str(numbers.format_decimal(value, locale=locale()))
 
 

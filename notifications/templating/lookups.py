@@ -9,21 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from typing import Any
 
 from django.template.base import NodeList, Template, TextNode, VariableNode
 from django.template.defaultfilters import first, last
 from django.template.defaulttags import CommentNode, ForNode, IfNode, TemplateLiteral, WithNode
 from django.template.loader_tags import BlockNode, ExtendsNode, IncludeNode
-from django.template.smartif import TokenBase
 
+from notifications.templating.expressions import Fault
 from notifications.templating.library import PluralNode
-from notifications.templating.sandbox import (
-    DEEPEST_INCLUDE,
-    Expression,
-    Fault,
-    Turn,
-    compiled_partial,
-)
+from notifications.templating.sandbox import DEEPEST_INCLUDE, Turn, compiled_partial
 from notifications.templating.shapes import LEAF, Shape
 
 _ALWAYS = dict.fromkeys(("True", "False", "None"), LEAF)
@@ -60,7 +55,7 @@ def _node(node: object, scope: _Scope) -> Iterator[Fault]:
         case TextNode() | CommentNode() | Turn():
             return
         case VariableNode():
-            yield from _expression(node.filter_expression, scope)
+            yield from _printed(node.filter_expression, scope)
         case PluralNode():
             for each in (node.count, *node.texts.values()):
                 yield from _expression(each, scope)
@@ -83,7 +78,16 @@ def _node(node: object, scope: _Scope) -> Iterator[Fault]:
             yield Fault(f"{type(node).__name__} is nothing that can be checked")
 
 
-def _loop(node: ForNode, scope: _Scope) -> Iterator[Fault]:
+def _printed(expression: Any, scope: _Scope) -> Iterator[Fault]:
+    yield from _expression(expression, scope)
+    shape = _shape(expression, scope)
+    if shape.is_list or shape.names:
+        yield expression.fault(
+            f"{expression} is a list or a dictionary, and no text", str(expression)
+        )
+
+
+def _loop(node: Any, scope: _Scope) -> Iterator[Fault]:
     yield from _expression(node.sequence, scope)
     over = _shape(node.sequence, scope)
     entry = LEAF if over.names else over.entry or Shape(opaque=_EMPTY)
@@ -100,7 +104,7 @@ def _loop(node: ForNode, scope: _Scope) -> Iterator[Fault]:
 _EMPTY = "an entry of a list that was empty in every event looked at, so nothing is known of it"
 
 
-def _include(node: IncludeNode, scope: _Scope) -> Iterator[Fault]:
+def _include(node: Any, scope: _Scope) -> Iterator[Fault]:
     name = str(node.template.var)
     yield from _named(node.extra_context, scope)
     own = _shapes(node.extra_context, scope)
@@ -108,13 +112,13 @@ def _include(node: IncludeNode, scope: _Scope) -> Iterator[Fault]:
     yield from _file(name, node.template, replace(inner, blocks={}))
 
 
-def _extends(node: ExtendsNode, scope: _Scope) -> Iterator[Fault]:
+def _extends(node: Any, scope: _Scope) -> Iterator[Fault]:
     blocks = {**node.blocks, **scope.blocks}  # of several that extend, the outermost has its way
     name = str(node.parent_name.var)
     yield from _file(name, node.parent_name, replace(scope, blocks=blocks))
 
 
-def _file(name: str, named_by: Expression, scope: _Scope) -> Iterator[Fault]:
+def _file(name: str, named_by: Any, scope: _Scope) -> Iterator[Fault]:
     if name in scope.path or len(scope.path) > DEEPEST_INCLUDE:
         yield named_by.fault(f"{name} leads to itself, or too deep")
         return
@@ -126,7 +130,7 @@ def _file(name: str, named_by: Expression, scope: _Scope) -> Iterator[Fault]:
     yield from _walk(made.nodelist, replace(scope, path=(*scope.path, name)))
 
 
-def _condition(condition: TokenBase | None, scope: _Scope) -> Iterator[Fault]:
+def _condition(condition: Any, scope: _Scope) -> Iterator[Fault]:
     if condition is None:  # else
         return
     if isinstance(condition, TemplateLiteral):
@@ -137,16 +141,16 @@ def _condition(condition: TokenBase | None, scope: _Scope) -> Iterator[Fault]:
             yield from _condition(part, scope)
 
 
-def _named(named: Mapping[str, Expression], scope: _Scope) -> Iterator[Fault]:
+def _named(named: Mapping[str, Any], scope: _Scope) -> Iterator[Fault]:
     for expression in named.values():
         yield from _expression(expression, scope)
 
 
-def _shapes(named: Mapping[str, Expression], scope: _Scope) -> dict[str, Shape]:
+def _shapes(named: Mapping[str, Any], scope: _Scope) -> dict[str, Shape]:
     return {name: _shape(expression, scope) for name, expression in named.items()}
 
 
-def _expression(expression: Expression, scope: _Scope) -> Iterator[Fault]:
+def _expression(expression: Any, scope: _Scope) -> Iterator[Fault]:
     for variable in expression.variables:
         path = variable.lookups
         current: Shape | None = Shape(names=dict(scope.names))
@@ -167,7 +171,7 @@ def _missing(so_far: str, name: str, parent: Shape) -> str:
     return f"there is no {so_far}{meant}"
 
 
-def _shape(expression: Expression, scope: _Scope) -> Shape:
+def _shape(expression: Any, scope: _Scope) -> Shape:
     """What its value looks like: of a variable what is known of it, of most filters a text."""
     if not expression.is_var or expression.var.lookups is None:
         return LEAF

@@ -8,20 +8,25 @@ which are compiled in here by the same rules; and a budget bounds what a renderi
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from django import template
-from django.template import Context, Engine, Origin, TemplateDoesNotExist, TemplateSyntaxError
-from django.template import defaultfilters, defaulttags, loader_tags
+from django.template import (
+    Context,
+    Engine,
+    Origin,
+    TemplateDoesNotExist,
+    TemplateSyntaxError,
+    defaultfilters,
+    defaulttags,
+    loader_tags,
+)
 from django.template.base import (
-    FilterExpression,
     Lexer,
     Node,
     NodeList,
@@ -29,21 +34,16 @@ from django.template.base import (
     Template,
     TextNode,
     Token,
-    Variable,
-    VariableDoesNotExist,
     VariableNode,
     render_value_in_context,
 )
 from django.template.defaulttags import ForNode
-from django.template.loader_tags import ExtendsNode, IncludeNode
-from django.utils.safestring import SafeString, mark_safe
-from django.utils.timezone import template_localtime
+from django.template.loader_tags import IncludeNode
 
 from notifications.conf import conf
-from notifications.exceptions import NotificationError
 from notifications.templating import files, library
-from notifications.templating.budget import LONGEST_VALUE, OverBudget, budgeted, spend
-from notifications.templating.plain import Opaque
+from notifications.templating.budget import OverBudget, budgeted, spend
+from notifications.templating.expressions import Expression, Fault
 
 LONGEST_TEMPLATE = 50_000
 """Characters of one part."""
@@ -53,9 +53,6 @@ DEEPEST_NESTING = 25
 
 DEEPEST_INCLUDE = 10
 """Files included or extended by one another."""
-
-MOST_FILTERS = 8
-"""Of one variable."""
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     **{
@@ -74,133 +71,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
 `safeseq` and `escapejs` (unescaped HTML), no `dictsort` and `pprint` (they walk attributes), no
 `urlize` and `striptags` (slow on what is made to be)."""
 
-PLAIN = (str, int, float, bool, Decimal, datetime.date, datetime.time, dict, list, type(None))
-
-
-class Fault(NotificationError):
-    """What is wrong with an edited template, and where."""
-
-    default_code = "template_fault"
-
-    def __init__(
-        self, message: str, *, template: str = "", line: int | None = None, variable: str = ""
-    ) -> None:
-        super().__init__(message)
-        self.template = template
-        self.line = line
-        self.variable = variable
-
-    def __str__(self) -> str:
-        where = ", ".join(filter(None, (self.template, f"line {self.line}" if self.line else "")))
-        return f"{where}: {self.message}" if where else self.message
-
-
-class Lookup(Variable):
-    """A variable that is looked up in dictionaries and lists, and nowhere else."""
-
-    __slots__ = ()
-
-    def _resolve_lookup(self, context: Any) -> Any:
-        current = context
-        for name in self.lookups or ():
-            if isinstance(current, Context) or type(current) is dict:
-                found = name in current
-            elif type(current) is list and name.isascii() and name.isdecimal():
-                name = int(name) if len(name) < 6 else len(current)
-                found = name < len(current)
-            else:
-                found = False
-            if not found:
-                raise VariableDoesNotExist("%s is not there", (self.var,))
-            current = current[name]
-        return current
-
-
-class Expression(FilterExpression):
-    """A variable with its filters. It knows where it stands, and pays for what it does."""
-
-    __slots__ = ("line", "template")
-
-    def __init__(self, token: str, parser: _Parser) -> None:
-        super().__init__(token, parser)
-        if len(self.filters) > MOST_FILTERS:
-            raise TemplateSyntaxError(f"more than {MOST_FILTERS} filters in one place")
-        self.template, self.line = str(parser.origin.template_name), parser.line
-        if self.is_var:
-            self.var = Lookup(self.var.var)
-        self.filters = [
-            (
-                function,
-                [
-                    (is_variable, Lookup(argument.var) if is_variable else argument)
-                    for is_variable, argument in arguments
-                ],
-            )
-            for function, arguments in self.filters
-        ]
-
-    @property
-    def variables(self) -> list[Lookup]:
-        """What it looks up: its own variable, and those among its filters' arguments."""
-        own = [self.var] if self.is_var else []
-        arguments = [
-            argument for _, given in self.filters for is_variable, argument in given if is_variable
-        ]
-        return [each for each in (*own, *arguments) if each.lookups is not None]
-
-    def resolve(self, context: Any, ignore_failures: bool = False) -> Any:
-        value = None
-        try:
-            if self.is_var:
-                value = self.var.resolve(context)
-                self._insist_on_plain(value)
-            else:
-                value = self.var
-            for function, arguments in self.filters:
-                value = self._filtered(value, function, arguments, context)
-        except VariableDoesNotExist as error:
-            if ignore_failures:
-                return None
-            raise self.fault(f"there is no {error.params[0]}", str(error.params[0])) from None
-        spend(characters=len(value) if isinstance(value, str) else 0)
-        return value
-
-    def fault(self, message: str, variable: str = "") -> Fault:
-        return Fault(message, template=self.template, line=self.line, variable=variable)
-
-    def _filtered(self, value: Any, function: Any, arguments: Any, context: Any) -> Any:
-        given = [
-            argument.resolve(context) if is_variable else argument
-            for is_variable, argument in arguments
-        ]
-        for each in given:
-            self._insist_on_plain(each)
-        if getattr(function, "expects_localtime", False):
-            value = template_localtime(value, context.use_tz)
-        options = (
-            {"autoescape": context.autoescape}
-            if getattr(function, "needs_autoescape", False)
-            else {}
-        )
-        try:
-            after = function(value, *given, **options)
-        except Fault:
-            raise
-        except Exception as error:
-            said = str(error) if isinstance(error, library.BadValue) else type(error).__name__
-            raise self.fault(f"{self.token}: {said}", self.token) from error
-        if isinstance(after, str) and len(after) > LONGEST_VALUE:
-            raise OverBudget(f"{self.token} becomes more than {LONGEST_VALUE} characters")
-        if getattr(function, "is_safe", False) and isinstance(value, SafeString):
-            after = mark_safe(after)  # noqa: S308 - a literal's
-        return after
-
-    def _insist_on_plain(self, value: Any) -> None:
-        if isinstance(value, Opaque):
-            raise self.fault(f"{self.token} is {value.why}", self.token)
-        if not isinstance(value, PLAIN):
-            raise self.fault(f"{self.token} is no plain data", self.token)
-
 
 class _Text(TextNode):
     def render_annotated(self, context: Any) -> str:
@@ -210,9 +80,9 @@ class _Text(TextNode):
 
 class _Printed(VariableNode):
     def render(self, context: Any) -> str:
-        value = self.filter_expression.resolve(context)
+        expression: Any = self.filter_expression
+        value = expression.resolve(context)
         if isinstance(value, dict | list):
-            expression = self.filter_expression
             raise expression.fault(
                 f"{expression} is a list or a dictionary, and no text", str(expression)
             )
@@ -231,19 +101,20 @@ class Turn(Node):
 
 class _For(ForNode):
     def render(self, context: Any) -> Any:
-        values = self.sequence.resolve(context, ignore_failures=True)
+        over: Any = self.sequence
+        values = over.resolve(context, ignore_failures=True)
         if values is not None and not isinstance(values, list | dict):
-            raise self.sequence.fault(f"{self.sequence} is no list", str(self.sequence))
+            raise over.fault(f"{over} is no list", str(over))
         try:
             return super().render(context)
         except ValueError as error:  # so many names for an entry of another length
-            raise self.sequence.fault(f"{self.sequence}: {error}", str(self.sequence)) from None
+            raise over.fault(f"{over}: {error}", str(over)) from None
 
 
 class _Parser(Parser):
     """Knows our tags and filters, makes nodes that pay, and says what is refused in our words."""
 
-    line = 1
+    line: int | None = 1
     _depth = 0
 
     def next_token(self) -> Token:
@@ -309,7 +180,7 @@ class _Template(Template):
 class _Engine(Engine):
     """Finds the declared partials, and nothing else."""
 
-    default_builtins: list[str] = []
+    default_builtins: ClassVar[list[str]] = []
 
     def __init__(self) -> None:
         super().__init__(loaders=[])
@@ -334,14 +205,14 @@ class _Engine(Engine):
 
 
 def _for(parser: _Parser, token: Token) -> Node:
-    made = defaulttags.do_for(parser, token)
+    made: Any = defaulttags.do_for(parser, token)
     made.nodelist_loop.insert(0, Turn())
     return _For(
         made.loopvars, made.sequence, made.is_reversed, made.nodelist_loop, made.nodelist_empty
     )
 
 
-def _literal(node: Node, expression: FilterExpression, tag: str) -> Node:
+def _literal(node: Node, expression: Any, tag: str) -> Node:
     """A file is named, not looked up: so what is included is known before it is published."""
     if expression.is_var or expression.filters or not isinstance(expression.var, str):
         raise TemplateSyntaxError(f'{tag} takes a name in quotes: {{% {tag} "…" %}}')
@@ -352,12 +223,13 @@ def _literal(node: Node, expression: FilterExpression, tag: str) -> Node:
 
 class _Include(IncludeNode):
     def render(self, context: Any) -> Any:
-        with _deeper(str(self.template.var)):
+        named_by: Any = self.template
+        with _deeper(str(named_by.var)):
             return super().render(context)
 
 
 def _include(parser: _Parser, token: Token) -> Node:
-    made = loader_tags.do_include(parser, token)
+    made: Any = loader_tags.do_include(parser, token)
     node = _Include(
         made.template, extra_context=made.extra_context, isolated_context=made.isolated_context
     )
@@ -365,7 +237,7 @@ def _include(parser: _Parser, token: Token) -> Node:
 
 
 def _extends(parser: _Parser, token: Token) -> Node:
-    made: ExtendsNode = loader_tags.do_extends(parser, token)
+    made: Any = loader_tags.do_extends(parser, token)
     return _literal(made, made.parent_name, "extends")
 
 
