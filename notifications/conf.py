@@ -105,6 +105,8 @@ class Conf:
     template_partials: names of template files, or patterns of them, that templates which staff
         edit may include and extend ("notifications/layout.html", "notifications/*/why.txt").
     still_true: dotted path to `(envelope) -> str | None`, the reason why it no longer is.
+    attachments: dotted path to `(envelope, recipient) -> Iterable[Attachment]`, what goes with an
+        email (`notifications.channels.base.Attachment`).
     timeline: dotted path to `(subject) -> Iterable[Entry]`, what the shop itself knows of a subject
         (`notifications.timeline_entries`).
     address_hash_keys: version → secret, for searching by address; the highest version writes.
@@ -127,6 +129,7 @@ class Conf:
     context: str = ""
     template_partials: tuple[str, ...] = ()
     still_true: str = ""
+    attachments: str = ""
     timeline: str = ""
     address_hash_keys: Mapping[int, str] = field(default_factory=dict)
     encryption_keys: Mapping[int, str] = field(default_factory=dict)
@@ -186,7 +189,8 @@ def _holds(value: Any, kind: type) -> bool:
 
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(
-        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "TIMELINE"), (_is_text, "a text")
+        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "TIMELINE", "ATTACHMENTS"),
+        (_is_text, "a text"),
     ),
     "SOURCE": (
         lambda value: _is_text(value) and 0 < len(value) <= MAX_SOURCE,

@@ -14,7 +14,7 @@ from uuid import UUID
 from notifications import decision, outcomes, recipient_limits, recipients, rendering
 from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
-from notifications.channels.base import Message, longest_send
+from notifications.channels.base import Attachment, Message, longest_send
 from notifications.conf import Route, conf
 from notifications.connection_pool import lend_connection
 from notifications.consumers import all_consumers
@@ -35,6 +35,9 @@ DEFAULT_LEASE = timedelta(seconds=30)
 BESIDE_A_SEND = 3.0
 """Seconds that one recipient may take besides its provider: its turn is waited for, up to
 `notifications.worker.account.HORIZON`, and what came of it is written."""
+
+EMAIL = "email"
+"""The channel whose messages have attachments."""
 
 NO_LONGER_NAMED = "no_longer_named"
 """The reason why a delivery was skipped that was to be sent again to nobody."""
@@ -221,14 +224,22 @@ def _render(duty: Duty, claim: Claim) -> Message:
         context=recipients.context(duty.envelope, duty.recipient),
         edited=published.look(),
     )
-    return Message(
+    message = Message(
         address=duty.recipient.address,
         content=content,
         tag=claim.tag,
         idempotency_key=claim.idempotency_key,
         event_type=duty.envelope.type,
         subject=duty.envelope.subject,
+        attachments=_attachments(duty),
     )
+    return duty.adapter.suited(message)
+
+
+def _attachments(duty: Duty) -> tuple[Attachment, ...]:
+    if duty.channel != EMAIL:
+        return ()
+    return recipients.attachments(duty.envelope, duty.recipient)
 
 
 def _wait_turn(duty: Duty, message: Message) -> None:

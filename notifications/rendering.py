@@ -3,6 +3,10 @@
 They are ordinary Django templates (`notifications.templating.files`), or what staff have published
 in their place (`notifications.templating.published`): for each language, the closest first, the
 published version, else the file.
+
+A part in JSON (the data of a provider's own template) is read as JSON first, and then each text in
+it is a template of its own: whatever a variable holds, it stays in the text where it was put. Staff
+do not edit it: the provider has approved it as it is.
 """
 
 from __future__ import annotations
@@ -20,15 +24,18 @@ from django.template import Context, TemplateDoesNotExist, TemplateSyntaxError
 from django.template.base import Template
 from django.utils import timezone, translation
 
+from notifications import provider_templates
 from notifications.channels.base import Content
 from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError
+from notifications.provider_templates import TemplateBroken
 from notifications.recipients import Recipient
 from notifications.templating import files, plain, sandbox
 from notifications.templating.expressions import Fault
 from notifications.templating.library import BadValue
 
 ROOT = "notifications"
+TEMPLATE_BROKEN = "template_broken"
 _LANGUAGE_TAG = re.compile(r"[a-z]{2,8}(-[a-z0-9]{1,8})*\Z")
 
 
@@ -43,6 +50,10 @@ class Part:
     @property
     def is_html(self) -> bool:
         return self.file.endswith(".html")
+
+    @property
+    def is_json(self) -> bool:
+        return self.file.endswith(".json")
 
 
 class Edited(Protocol):
@@ -64,6 +75,10 @@ _PARTS: Mapping[str, tuple[Part, ...]] = {
         Part("html", "email.html", optional=True),
     ),
     "push": (Part("subject", "push.title.txt"), Part("text", "push.txt")),
+    "whatsapp": (
+        Part("text", "whatsapp.txt"),
+        Part("template", "whatsapp.template.json", optional=True),
+    ),
 }
 
 
@@ -84,13 +99,18 @@ def render(
 
     Templates see `context`, and besides it `event` (the envelope), `data` (its facts) and
     `recipient`. edited: what is used in place of files. Raises PermanentError: `template_missing`,
-    `template_variable` or `template_value`, each naming the template; errors in the syntax of a
-    file come as Django raises them.
+    `template_variable`, `template_value` or `template_broken` (a part in JSON), each naming the
+    template; errors in the syntax of a file come as Django raises them.
     """
     rendering = _Rendering(envelope, channel, recipient, context, edited or {})
     with speaking_to(recipient), files.noting_sources() as sources:
         fields = {part.field: rendering.part(part) for part in parts_of(channel)}
     return Content(**fields, template_version=rendering.version(sources))
+
+
+def edited_parts_of(channel: str) -> tuple[Part, ...]:
+    """Those that staff may edit."""
+    return tuple(part for part in parts_of(channel) if not part.is_json)
 
 
 def missing_templates(event_type: str, channel: str) -> list[str]:
@@ -108,10 +128,12 @@ def broken_templates(event_type: str, channel: str) -> list[str]:
     for part in parts_of(channel):
         path = _path(event_type, part.file)
         try:
-            files.engine().get_template(path)
+            template = files.engine().get_template(path)
+            if part.is_json:
+                provider_templates.check(str(template.source), files.engine())
         except TemplateDoesNotExist:
             continue
-        except TemplateSyntaxError as error:
+        except (TemplateSyntaxError, TemplateBroken) as error:
             problems.append(f"{path}: {error}")
     return problems
 
@@ -132,10 +154,10 @@ class _Rendering:
         self._languages = [*languages(recipient.locale), ""]
         self._label = ""
 
-    def part(self, part: Part) -> str:
+    def part(self, part: Part) -> Any:
         for language in self._languages:
             version = self._edited.get((self._envelope.type, self._channel, language))
-            if version is not None:
+            if version is not None and not part.is_json:
                 self._label = version.label
                 return self._from_version(part, version)
             try:
@@ -144,9 +166,9 @@ class _Rendering:
                 )
             except TemplateDoesNotExist:
                 continue
-            return _as_field(part, self._from_file(part, template))
+            return self._from_file(part, template)
         if part.optional:
-            return ""
+            return {} if part.is_json else ""
         raise PermanentError(
             f"no template {_path(self._envelope.type, part.file)}: put it into a templates "
             "directory of your project",
@@ -169,10 +191,13 @@ class _Rendering:
             code = "template_variable" if fault.variable else "template_value"
             raise PermanentError(str(fault), code) from None
 
-    def _from_file(self, part: Part, template: Template) -> str:
+    def _from_file(self, part: Part, template: Template) -> Any:
         seen = {"event": self._envelope, "data": self._envelope.data, "recipient": self._recipient}
+        values = Context({**seen, **self._context}, autoescape=part.is_html)
         try:
-            return str(template.render(Context({**seen, **self._context}, autoescape=part.is_html)))
+            if part.is_json:
+                return provider_templates.filled(str(template.source), files.engine(), values)
+            return _as_field(part, template.render(values))
         except files.Undefined as error:
             raise PermanentError(
                 f"{template.name} uses {error.variable!r}, which its context does not have",
@@ -180,6 +205,8 @@ class _Rendering:
             ) from None
         except BadValue as error:
             raise PermanentError(f"{template.name}: {error}", "template_value") from None
+        except TemplateBroken as error:
+            raise PermanentError(f"{template.name}: {error}", TEMPLATE_BROKEN) from None
 
 
 def _as_field(part: Part, text: str) -> str:

@@ -1,11 +1,13 @@
 """What is kept: facts (Event), what must be published (Dispatch), what was done about it
 (Delivery, Attempt and Receipt for channels, Handled for services), what was given up on
 (DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works (WorkerProcess), how
-far consumers are (Progress), what operators have mended (Job, JobItem, JobEntry), and what staff
-have written (Template, TemplateVersion) and people were told (RenderedContent)."""
+far consumers are (Progress), what operators have mended (Job, JobItem, JobEntry), who has written
+to us (Conversation), what staff have written (Template, TemplateVersion) and what people were told
+(RenderedContent)."""
 
 from notifications.models.attempt import Attempt
 from notifications.models.breaker import Breaker
+from notifications.models.conversation import Conversation
 from notifications.models.dead_letter import DeadLetter
 from notifications.models.delivery import Delivery
 from notifications.models.dispatch import Dispatch
@@ -23,6 +25,7 @@ from notifications.models.worker_process import WorkerProcess
 __all__ = [
     "Attempt",
     "Breaker",
+    "Conversation",
     "DeadLetter",
     "Delivery",
     "Dispatch",

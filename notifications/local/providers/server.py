@@ -60,7 +60,7 @@ async def _play(
         case Behaviour.SERVER_ERROR:
             return with_retry_after(wire.failed(step.status), step.retry_after)
         case Behaviour.REFUSE:
-            return wire.refused(step.code)
+            return wire.refused(step.code, step.message)
         case Behaviour.HANG_UP:
             return _hang_up(request)
         case Behaviour.HANG:
