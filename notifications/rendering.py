@@ -116,9 +116,9 @@ def edited_parts_of(channel: str) -> tuple[Part, ...]:
 def missing_templates(event_type: str, channel: str) -> list[str]:
     """The templates without which this route cannot be told, for the system check."""
     return [
-        _path(event_type, part.file)
+        path_of(event_type, part.file)
         for part in parts_of(channel)
-        if not part.optional and not _exists(_path(event_type, part.file))
+        if not part.optional and not _exists(path_of(event_type, part.file))
     ]
 
 
@@ -126,7 +126,7 @@ def broken_templates(event_type: str, channel: str) -> list[str]:
     """What Django says about templates of this route that do not compile, for the system check."""
     problems = []
     for part in parts_of(channel):
-        path = _path(event_type, part.file)
+        path = path_of(event_type, part.file)
         try:
             template = files.engine().get_template(path)
             if part.is_json:
@@ -162,7 +162,7 @@ class _Rendering:
                 return self._from_version(part, version)
             try:
                 template = files.engine().get_template(
-                    _path(self._envelope.type, part.file, language)
+                    path_of(self._envelope.type, part.file, language)
                 )
             except TemplateDoesNotExist:
                 continue
@@ -170,7 +170,7 @@ class _Rendering:
         if part.optional:
             return {} if part.is_json else ""
         raise PermanentError(
-            f"no template {_path(self._envelope.type, part.file)}: put it into a templates "
+            f"no template {path_of(self._envelope.type, part.file)}: put it into a templates "
             "directory of your project",
             "template_missing",
         )
@@ -228,7 +228,7 @@ def languages(locale: str) -> list[str]:
     return ["-".join(subtags[:length]) for length in range(len(subtags), 0, -1)]
 
 
-def _path(event_type: str, file: str, language: str = "") -> str:
+def path_of(event_type: str, file: str, language: str = "") -> str:
     return "/".join(filter(None, (ROOT, event_type, language, file)))
 
 

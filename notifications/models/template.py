@@ -71,18 +71,27 @@ class TemplateVersionQuerySet(models.QuerySet["TemplateVersion"]):
     def published(self) -> TemplateVersionQuerySet:
         return self.filter(state=TemplateVersion.State.PUBLISHED)
 
-    def add(
-        self,
-        template: Template,
-        parts: Mapping[str, str],
-        *,
-        author: str,
-        source: TemplateVersion | None = None,
-    ) -> TemplateVersion:
-        """The next version, a draft. source: the older one that it is a copy of."""
-        last = self.filter(template=template).aggregate(last=models.Max("number"))["last"] or 0
+    def add(self, template: Template, parts: Mapping[str, str], *, author: str) -> TemplateVersion:
+        """The next version, a draft."""
         return self.create(
-            template=template, number=last + 1, parts=dict(parts), author=author, source=source
+            template=template, number=self._next(template), parts=dict(parts), author=author
+        )
+
+    def bring_back(
+        self, template: Template, older: TemplateVersion, *, by: str, comment: str
+    ) -> TemplateVersion:
+        """The next version, published with the texts of an older one. The caller has retired the
+        one before, in the same transaction."""
+        return self.create(
+            template=template,
+            number=self._next(template),
+            parts=older.parts,
+            author=by,
+            source=older,
+            state=TemplateVersion.State.PUBLISHED,
+            comment=comment,
+            published_by=by,
+            published_at=Now(),
         )
 
     def rewrite(self, pk: int, parts: Mapping[str, str], *, revision: int, author: str) -> bool:
@@ -118,6 +127,10 @@ class TemplateVersionQuerySet(models.QuerySet["TemplateVersion"]):
         """Throw a draft away, unless it was rewritten since `revision`."""
         deleted, _ = self.draft().filter(pk=pk, revision=revision).delete()
         return bool(deleted)
+
+    def _next(self, template: Template) -> int:
+        last = self.filter(template=template).aggregate(last=models.Max("number"))["last"]
+        return (last or 0) + 1
 
     def labelled(self, label: str) -> TemplateVersion | None:
         """The version that a delivery's `template_version` names; None when that names files."""
