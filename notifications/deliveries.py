@@ -11,10 +11,10 @@ from datetime import timedelta
 from typing import NoReturn
 from uuid import UUID
 
-from notifications import decision, outcomes, recipient_limits, recipients, rendering
+from notifications import decision, outcomes, recipient_limits, recipients, rendered, rendering
 from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
-from notifications.channels.base import Attachment, Message, longest_send
+from notifications.channels.base import Attachment, Content, Message, longest_send
 from notifications.conf import Route, conf
 from notifications.connection_pool import lend_connection
 from notifications.consumers import all_consumers
@@ -137,6 +137,7 @@ def _deliver_one(duty: Duty) -> bool:
     if claim is None:
         return False
     result: Sent | Skipped | Trouble
+    content: Content | None = None
     started = time.monotonic()
     try:
         reason = _decide(duty, claim)
@@ -144,12 +145,13 @@ def _deliver_one(duty: Duty) -> bool:
             result = Skipped(reason)
         else:
             message = _render(duty, claim)
+            content = message.content
             _wait_turn(duty, message)
             _insist_on_lease(lease_ends)
             result = _send(duty, message)
     except Exception as error:  # noqa: BLE001 - every one is put on record, and raised again there
         result = Trouble(error)
-    outcomes.record(duty, claim, result, seconds=time.monotonic() - started)
+    outcomes.record(duty, claim, result, seconds=time.monotonic() - started, content=content)
     return True
 
 
@@ -217,7 +219,7 @@ def _decide(duty: Duty, claim: Claim) -> str:
 
 
 def _render(duty: Duty, claim: Claim) -> Message:
-    content = rendering.render(
+    content = rendered.original(claim) or rendering.render(
         duty.envelope,
         channel=duty.channel,
         recipient=duty.recipient,

@@ -33,6 +33,7 @@ from notifications.models import (
     JobEntry,
     JobItem,
     Receipt,
+    RenderedContent,
 )
 
 logger = logging.getLogger(__name__)
@@ -69,7 +70,9 @@ def kinds() -> Iterator[Kind]:
     yield Kind("dispatches", kept.dispatches, _dispatches)
     yield Kind("events", kept.events, _events)
     yield Kind("dead letters", kept.dead_letters, _dead_letters)
-    parts = ((Attempt, "delivery_id"), (Receipt, "delivery_id"))
+    yield Kind("texts that were sent", kept.bodies, _texts)
+    told = (Attempt, Receipt, RenderedContent)
+    parts = tuple((model, "delivery_id") for model in told)
     yield Kind("deliveries", kept.outcomes, _deliveries, parts)
     yield Kind("inbox rows", kept.outcomes, _handled)
     of_job = ((JobItem, "job_id"), (JobEntry, "job_id"))
@@ -165,6 +168,10 @@ def _events(before: Any) -> QuerySet[Event]:
         Handled.objects.filter(**about, outcome=Handled.Outcome.OPEN),
         DeadLetter.objects.open().filter(**about),
     ).order_by("recorded_at")
+
+
+def _texts(before: Any) -> QuerySet[RenderedContent]:
+    return RenderedContent.objects.filter(created_at__lt=before).order_by("created_at")
 
 
 def _dead_letters(before: Any) -> QuerySet[DeadLetter]:

@@ -273,6 +273,7 @@ class Delivery(models.Model):
 
     class Meta:
         verbose_name_plural = "deliveries"
+        permissions = [("resend_delivery", "Can send deliveries once more")]
         constraints = [
             models.UniqueConstraint(
                 fields=["event", "channel", "recipient", "route"], name="delivery_once"
