@@ -24,6 +24,7 @@
 | notifications.E020 | outcomes are deleted before what could be done once more |
 | notifications.E021 | a chore is due every 0 s, or cannot be called as the relay calls it |
 | notifications.E022 | ENCRYPTION_KEYS has no key, or an empty one |
+| notifications.E054 | a file that edited templates may include is missing, or they may not |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
 None of them needs a database or a network. The templates of every language but the
@@ -55,6 +56,7 @@ from notifications.limit_checks import check_rate_limits, check_recipient_limits
 from notifications.models import Event
 from notifications.order_checks import check_order
 from notifications.retention_checks import check_retention
+from notifications.template_checks import check_partials
 from notifications.worker.task import EventTask
 
 TAG = "notifications"
@@ -242,6 +244,7 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_adapters,
     check_routes,
     check_templates,
+    check_partials,
     check_tasks,
     check_timeouts,
     check_rate_limits,

@@ -31,6 +31,8 @@ LABELS: Mapping[str, Promise] = {
     "html": _("HTML"),
 }
 ROWS = {"subject": 2, "text": 12, "html": 20}
+SHORT_ROWS = 6
+"""Of a channel whose text is a few lines."""
 
 CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Of a mail's HTML in its frame: nothing is fetched and nothing runs; images are left out."""
@@ -171,13 +173,17 @@ class EditPage:
                 "label": LABELS.get(part.field, part.field),
                 "optional": part.optional,
                 "text": self.texts.get(part.field, ""),
-                "rows": ROWS.get(part.field, 12),
+                "rows": self._rows(part),
                 "faults": [
                     _told(each, part) for each in self.faults if each.template == part.field
                 ],
             }
             for part in self.place.parts
         ]
+
+    def _rows(self, part: Part) -> int:
+        long = any(each.is_html for each in self.place.parts)
+        return ROWS.get(part.field, SHORT_ROWS) if long or part.field == "subject" else SHORT_ROWS
 
     @property
     def other_faults(self) -> list[str]:

@@ -7,7 +7,7 @@ needs JavaScript.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -18,12 +18,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from notifications.admin import template_pages as pages
-from notifications.admin.facts import _ModelAdmin
 from notifications.admin.template_pages import EditPage, place_url
 from notifications.models import Template
 from notifications.templating import editing, places, trials
 from notifications.templating.editing import Refused
 from notifications.templating.places import NoSuchPlace, Place
+
+if TYPE_CHECKING:
+    _TemplateAdmin = admin.ModelAdmin[Template]
+else:
+    _TemplateAdmin = admin.ModelAdmin
 
 View = Callable[..., HttpResponse]
 
@@ -31,7 +35,7 @@ PUBLISH, TEST = "notifications.publish_template", "notifications.send_test_templ
 
 
 @admin.register(Template)
-class TemplateAdmin(_ModelAdmin[Template]):
+class TemplateAdmin(_TemplateAdmin):
     """The list is of everything that is told; a row is made when somebody edits it."""
 
     class Media:
@@ -146,7 +150,7 @@ class TemplateAdmin(_ModelAdmin[Template]):
         return self._page(
             request,
             "version",
-            f"{place}, version {number}",
+            _("Version %(number)d") % {"number": number},
             faults=faults,
             **pages.version(place, version),
             **self._rights(request),
@@ -217,9 +221,7 @@ class TemplateAdmin(_ModelAdmin[Template]):
         self._insist(request, PUBLISH)
         comment = request.POST.get("comment", "").strip()
         try:
-            if not comment:
-                raise Refused(_("say why"))
-            old = editing.take_back(page.place, by=_who(request))
+            old = editing.take_back(page.place, by=_who(request), why=comment)
         except Refused as refused:
             return self._refused(request, page, refused)
         said = _("Version %(number)d is taken back.") % {"number": old.number}

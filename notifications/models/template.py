@@ -115,12 +115,19 @@ class TemplateVersionQuerySet(models.QuerySet["TemplateVersion"]):
             )
         )
 
-    def retire(self, template: Template, *, by: str) -> int:
-        """Let what is published be sent no longer. How many were: one or none."""
+    def retire(self, template: Template, *, by: str, why: str = "") -> int:
+        """Let what is published be sent no longer. How many were: one or none.
+
+        why: where no other version takes its place, whose comment would say it."""
         return (
             self.published()
             .filter(template=template)
-            .update(state=TemplateVersion.State.RETIRED, retired_by=by, retired_at=Now())
+            .update(
+                state=TemplateVersion.State.RETIRED,
+                retired_by=by,
+                retired_why=why,
+                retired_at=Now(),
+            )
         )
 
     def drop_draft(self, pk: int, *, revision: int) -> bool:
@@ -169,6 +176,7 @@ class TemplateVersion(models.Model):
     published_by = models.CharField(max_length=150, blank=True)
     published_at = models.DateTimeField(null=True, blank=True)
     retired_by = models.CharField(max_length=150, blank=True)
+    retired_why = models.CharField(max_length=255, blank=True)
     retired_at = models.DateTimeField(null=True, blank=True)
 
     objects = TemplateVersionQuerySet.as_manager()

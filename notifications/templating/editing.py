@@ -103,21 +103,30 @@ def roll_back(place: Place, number: int, *, by: str, comment: str) -> TemplateVe
     return back
 
 
-def take_back(place: Place, *, by: str) -> TemplateVersion:
+def take_back(place: Place, *, by: str, why: str) -> TemplateVersion:
     """Use the repository's files again, or what the language falls back to.
 
     Raises Refused: nothing is published, or nothing is left to be used.
     """
+    _insist_on_comment(why)
     with transaction.atomic(using=_database()):
         template = _held(place)
-        current = template.versions.filter(state=TemplateVersion.State.PUBLISHED).first()
-        if current is None:
-            raise Refused("nothing is published here: the files are in use")
-        required = {part.field for part in place.parts if not part.optional}
-        if not place.locale and not required <= set(file_texts(place)):
-            raise Refused("there are no files that could be used in its place")
-        TemplateVersion.objects.retire(template, by=by)
+        current = to_take_back(place)
+        TemplateVersion.objects.retire(template, by=by, why=why)
         published.look_again_after_commit()
+    return current
+
+
+def to_take_back(place: Place) -> TemplateVersion:
+    """What `take_back` would take back. Raises Refused as it does."""
+    template = _template(place)
+    published_now = TemplateVersion.State.PUBLISHED
+    current = template.versions.filter(state=published_now).first() if template else None
+    if current is None:
+        raise Refused("nothing is published here: the files are in use")
+    required = {part.field for part in place.parts if not part.optional}
+    if not place.locale and not required <= set(file_texts(place)):
+        raise Refused("there are no files that could be used in its place")
     return current
 
 

@@ -64,7 +64,11 @@ def preview(place: Place, event: Event, texts: Mapping[str, str] | None = None) 
             context=told.context,
             edited=in_force,
         )
-    except (Fault, NotificationError, TemplateSyntaxError) as error:
+    except Fault as fault:
+        return Preview(place, problem=str(fault))
+    except NotificationError as error:
+        return Preview(place, problem=error.message)
+    except TemplateSyntaxError as error:
         return Preview(place, problem=str(error))
     cost = segments(content.text) if place.channel == SMS else None
     return Preview(place, content=content, segments=cost)

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.django_db
         (["workers"], "workers"),
         (["jobs"], "jobs"),
         (["jobs", "list"], "jobs"),
+        (["templates"], "templates"),
+        (["templates", "list"], "templates"),
     ],
     ids=" ".join,
 )

@@ -202,11 +202,13 @@ def test_the_files_are_used_again_when_what_is_published_is_taken_back(event: Ev
     before = told(event)
     publish(PUSH, subject="s", text="edited")
 
-    editing.take_back(PUSH, by="bea")
+    editing.take_back(PUSH, by="bea", why="enough")
 
     assert told(event) == before
+    version = TemplateVersion.objects.get()
+    assert (version.state, version.retired_by, version.retired_why) == ("retired", "bea", "enough")
     with pytest.raises(Refused, match="nothing is published"):
-        editing.take_back(PUSH, by="bea")
+        editing.take_back(PUSH, by="bea", why="enough")
 
 
 def test_what_somebody_else_has_saved_is_not_lost() -> None:
