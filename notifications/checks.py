@@ -24,6 +24,13 @@
 | notifications.E020 | outcomes are deleted before what could be done once more |
 | notifications.E021 | a chore is due every 0 s, or cannot be called as the relay calls it |
 | notifications.E022 | ENCRYPTION_KEYS has no key, or an empty one |
+| notifications.E040 | RECEIPT_WEBHOOKS has a secret that anybody could guess, or no word for Meta |
+| notifications.W041 | Twilio signs a URL that we can only guess: PUBLIC_URL |
+| notifications.E042 | RECEIPT_WEBHOOKS has secrets, and notifications.urls is not included |
+| notifications.E043 | REPUTATION has a rate, a window or a number that cannot be meant |
+| notifications.E044 | an event type is of a category that is not declared |
+| notifications.E045 | a category is transactional and opt_in at once, or has no usable name |
+| notifications.E046 | news goes out by email without a way to unsubscribe: PUBLIC_URL, urls |
 | notifications.E054 | a file that edited templates may include is missing, or they may not |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
@@ -55,6 +62,8 @@ from notifications.events import all_event_types
 from notifications.limit_checks import check_rate_limits, check_recipient_limits
 from notifications.models import Event
 from notifications.order_checks import check_order
+from notifications.preference_checks import check_categories, check_way_out
+from notifications.receipt_checks import check_receipt_webhooks, check_reputation
 from notifications.retention_checks import check_retention
 from notifications.template_checks import check_partials
 from notifications.worker.task import EventTask
@@ -117,7 +126,7 @@ def check_encryption_keys() -> Found:
 
 
 def check_hooks() -> Found:
-    for name in ("recipients", "context", "still_true", "attachments", "timeline"):
+    for name in ("recipients", "context", "still_true", "attachments", "timeline", "forget"):
         path: str = getattr(conf(), name)
         setting = f'NOTIFICATIONS["{name.upper()}"]'
         if path:
@@ -252,6 +261,10 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_retention,
     check_chores,
     check_order,
+    check_receipt_webhooks,
+    check_reputation,
+    check_categories,
+    check_way_out,
 )
 
 

@@ -11,7 +11,15 @@ from datetime import timedelta
 from typing import NoReturn
 from uuid import UUID
 
-from notifications import decision, outcomes, recipient_limits, recipients, rendered, rendering
+from notifications import (
+    decision,
+    outcomes,
+    recipient_limits,
+    recipients,
+    rendered,
+    rendering,
+    unsubscribe,
+)
 from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
 from notifications.channels.base import Attachment, Content, Message, longest_send
@@ -212,18 +220,24 @@ def lease_of(channel: str) -> timedelta:
 
 def _decide(duty: Duty, claim: Claim) -> str:
     """Why it should not be sent, or nothing."""
-    no = decision.objection(duty.envelope, duty.recipient)
+    no = decision.objection(duty.envelope, duty.recipient, channel=duty.channel)
     if no is None or (no.overridable and Delivery.objects.is_overridden(claim)):
         return ""
     return no.reason
 
 
 def _render(duty: Duty, claim: Claim) -> Message:
+    way_out = unsubscribe.offer(
+        duty.envelope.event_type,
+        duty.recipient,
+        channel=duty.channel,
+        delivery=claim.delivery_id,
+    )
     content = rendered.original(claim) or rendering.render(
         duty.envelope,
         channel=duty.channel,
         recipient=duty.recipient,
-        context=recipients.context(duty.envelope, duty.recipient),
+        context={**way_out.words, **recipients.context(duty.envelope, duty.recipient)},
         edited=published.look(),
     )
     message = Message(
@@ -233,6 +247,7 @@ def _render(duty: Duty, claim: Claim) -> Message:
         idempotency_key=claim.idempotency_key,
         event_type=duty.envelope.type,
         subject=duty.envelope.subject,
+        headers=way_out.headers,
         attachments=_attachments(duty),
     )
     return duty.adapter.suited(message)

@@ -24,7 +24,8 @@ class Behaviour(StrEnum):
     SERVER_ERROR = "server_error"
     """Fail with HTTP `status` (500 unless given), naming `retry_after` seconds where given."""
     REFUSE = "refuse"
-    """Refuse with the provider's own `code`, and its `message` where that matters."""
+    """Refuse with the provider's own `code`, and its `message` where that matters. `http_504` is a
+    bare status of something before the provider."""
     HANG_UP = "hang_up"
     """Close the connection instead of answering; nothing is accepted."""
     HANG = "hang"

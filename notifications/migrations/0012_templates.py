@@ -9,7 +9,6 @@ import notifications.models.sealed
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifications", "0006_sealed_addresses"),
         ("notifications", "0008_inbound_and_reputation"),
     ]
 

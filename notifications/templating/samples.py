@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from notifications import recipients, rendering
+from notifications import recipients, rendering, unsubscribe
 from notifications.conf import conf
 from notifications.envelope import Envelope
 from notifications.exceptions import NotificationError
@@ -27,6 +27,10 @@ CONSIDERED = 50
 
 OFFERED = 20
 """Events that a preview may be chosen from."""
+
+
+NOBODY = "preview"
+"""The person whose links to preferences a sample holds."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,9 @@ def sample(event: Event, place: Place) -> Sample | None:
             return None
         recipient = replace(recipient, locale=place.locale)
         with rendering.speaking_to(recipient):
-            return Sample(envelope, recipient, recipients.context(envelope, recipient))
+            words = _way_out(envelope, recipient, place.channel)
+            context = {**words, **recipients.context(envelope, recipient)}
+            return Sample(envelope, recipient, context)
     except NotificationError:
         return None
 
@@ -64,6 +70,13 @@ def samples(place: Place, most: int = LOOKED_AT) -> list[Sample]:
     """The latest that the shop knows enough of."""
     found = (sample(event, place) for event in latest(place.event_type, CONSIDERED))
     return list(islice((each for each in found if each is not None), most))
+
+
+def _way_out(envelope: Envelope, recipient: Recipient, channel: str) -> Mapping[str, Any]:
+    """The links to stop more like it, for nobody: who clicks in a preview, or has been sent a
+    test, must not change what a customer gets."""
+    nobody = replace(recipient, reference=NOBODY, person="")
+    return unsubscribe.offer(envelope.event_type, nobody, channel=channel, delivery=NOBODY).words
 
 
 def _first_recipient(envelope: Envelope, channel: str) -> Recipient | None:

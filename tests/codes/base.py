@@ -28,13 +28,14 @@ class Meaning(Enum):
     def error(self) -> type[NotificationError]:
         return self.value
 
-    def what_we_do(self, *, retries_unknown: bool) -> str:
-        """In the words of docs/channels.md."""
+    def what_we_do(self, retries_unknown: bool | None) -> str:
+        """In the words of docs/channels.md; None: it depends on the channel."""
+        unknown = {True: "unknown: send again", False: "unknown: wait for a receipt, then ask"}
         return {
             Meaning.TRANSIENT: "try again later",
             Meaning.PERMANENT: "give up: dead letter",
             Meaning.PAUSE: "stop the account, probe it",
-            Meaning.UNKNOWN: "send again" if retries_unknown else "wait for a receipt, then ask",
+            Meaning.UNKNOWN: "unknown" if retries_unknown is None else unknown[retries_unknown],
         }[self]
 
 
@@ -61,17 +62,31 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
-    """All rows of the adapter that `tests/channels.py` calls `adapter`.
+class Group:
+    """Rows that several adapters share."""
 
-    note: what a reader must know besides, a sentence or two. sources: where the codes come from.
+    title: str
+    sources: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the adapter that `tests/channels.py` calls `adapter` may be told.
+
+    rows: its provider's own; shared: those it meets besides. sources: where the codes come from.
+    note: what a reader must know besides, a sentence or two.
     """
 
     adapter: str
     title: str
     sources: tuple[str, ...]
     rows: tuple[Row, ...]
+    shared: tuple[Group, ...] = ()
     note: str = ""
+
+    def every_row(self) -> tuple[Row, ...]:
+        return self.rows + tuple(row for group in self.shared for row in group.rows)
 
 
 def rows(meaning: Meaning, codes: Mapping[str, str]) -> Iterable[Row]:
