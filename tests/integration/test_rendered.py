@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
-from notifications import rendered, retention
+from notifications import erasure, rendered, retention
 from notifications.channels.base import Message
 from notifications.channels.memory import MemoryChannel
 from notifications.conf import Retention
@@ -225,3 +225,13 @@ def test_a_text_whose_key_is_gone_is_kept_no_longer(written: list[str], settings
     settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"ENCRYPTION_KEYS": {2: "another secret"}}
 
     assert rendered.kept(Delivery.objects.get().pk) is None
+
+
+def test_what_somebody_was_told_is_forgotten_with_them(written: list[str]) -> None:
+    sent()
+
+    counted = erasure.would_forget("customer/1").counts["texts"]
+    erased = erasure.forget(person="customer/1", by="mira", reason="asked for it")
+
+    assert (counted, erased.counts["texts"]) == (1, 1)
+    assert not RenderedContent.objects.exists()

@@ -14,6 +14,7 @@ from notifications.templating import editing, places, previews, published
 from notifications.templating.editing import Refused
 from notifications.templating.places import Place
 from orders_site.orders.services import cancel_order
+from tests.integration.together import at_once
 from tests.shop import a_customer, an_order
 
 pytestmark = pytest.mark.django_db
@@ -315,3 +316,19 @@ def test_a_second_template_of_one_place_cannot_be(event: Event) -> None:
 
     assert Template.objects.count() == 1
     assert TemplateVersion.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_publish_at_once_one_does_and_the_other_is_told(event: Event) -> None:
+    draft(PUSH, subject="s", text="x")
+
+    def go() -> str:
+        try:
+            return f"version {editing.publish(PUSH, by='ada', comment='x', revision=1).number}"
+        except Refused as refused:
+            return refused.message
+
+    first, second = sorted(at_once(go, 2))
+
+    assert ("look at it first" in first, second) == (True, "version 1")
+    assert TemplateVersion.objects.published().count() == 1
