@@ -144,7 +144,7 @@ class DeliveryAdmin(MovingAdmin[Delivery]):
             },
         ),
         (_("When"), {"fields": (("happened", "created", "started"), ("sent", "finished", "lag"))}),
-        (_("Provider"), {"fields": (("provider", "provider_message_id", "template"),)}),
+        (_("Provider"), {"fields": (("provider", "provider_message_id", "template", "original"),)}),
     )
 
     state_badge = columns.state()

@@ -15,6 +15,8 @@ from notifications.templating.expressions import Fault
 from notifications.templating.plain import plain
 from notifications.templating.shapes import union
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 class Account:
     """Something of the shop's with a door that no template may open."""
@@ -299,3 +301,12 @@ def test_plain_data_is_copied_and_everything_else_is_opaque() -> None:
     assert "_x" not in made
     assert made["obj"].why == "a Account, which is no plain data"
     assert plain([[[[[[[[[[1]]]]]]]]]])[0][0][0][0][0][0][0][0].why.startswith("nested")
+
+
+def test_the_documentation_lists_every_escape_that_is_refused() -> None:
+    listed = (ROOT / "docs" / "templates.md").read_text()
+
+    for what in (*ESCAPES, *BOMBS):
+        assert f"| {what} |" in listed or f"- {what}\n" in listed, what
+    for name in (*sandbox.TAGS, *sandbox.FILTERS):
+        assert f"`{name}`" in listed or f"{name}" in listed.split("## Plurals")[1], name
