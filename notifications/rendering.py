@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -180,13 +181,16 @@ class _Rendering:
         hashed = files.version(sources) if sources or not self._label else ""
         return "+".join(filter(None, (self._label, hashed)))
 
+    @cached_property
+    def _plain(self) -> dict[str, Any]:
+        return plain.context_of(self._envelope, self._recipient, self._context)
+
     def _from_version(self, part: Part, version: Edited) -> str:
         made = version.part(part.field)
         if made is None:
             return ""
-        values = plain.context_of(self._envelope, self._recipient, self._context)
         try:
-            return _as_field(part, sandbox.rendered(made, values, escaping=part.is_html))
+            return _as_field(part, sandbox.rendered(made, self._plain, escaping=part.is_html))
         except Fault as fault:
             code = "template_variable" if fault.variable else "template_value"
             raise PermanentError(str(fault), code) from None

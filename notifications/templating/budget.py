@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import NoReturn
 
 MOST_STEPS = 20_000
 """Variables, conditions, turns of a loop and included templates, each time they are met."""
@@ -34,7 +35,12 @@ class Budget:
         if self._steps < 0:
             raise OverBudget(f"it takes more than {MOST_STEPS} steps")
         if self._characters < 0:
-            raise OverBudget(f"it writes more than {MOST_CHARACTERS} characters")
+            raise OverBudget(f"it handles more than {MOST_CHARACTERS} characters")
+
+    def exhaust(self, why: str) -> NoReturn:
+        """It has gone too far in one go. Raises OverBudget, and would again."""
+        self._characters = -1
+        raise OverBudget(why)
 
 
 _current: ContextVar[Budget] = ContextVar("notifications.templating.budget")
@@ -48,6 +54,10 @@ def budgeted() -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def exhaust(why: str) -> NoReturn:
+    _current.get().exhaust(why)
 
 
 def spend(*, characters: int = 0) -> None:

@@ -16,6 +16,9 @@ from notifications.templating.expressions import Fault
 from notifications.templating.places import Place, file_texts
 from notifications.templating.sandbox import LONGEST_TEMPLATE
 
+MOST_LINES = 2000
+"""Lines of a part that are compared; what difflib takes grows with their square."""
+
 MOST_COMMENT = 255
 """Characters of a comment, as the rows keep it."""
 
@@ -143,9 +146,11 @@ def difference(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str,
     """What is changed, by field: lines that begin with a blank, "+" or "-"; "@" parts them."""
     changed = {}
     for field in {**before, **after}:
-        lines = difflib.unified_diff(
-            before.get(field, "").splitlines(), after.get(field, "").splitlines(), lineterm="", n=2
-        )
+        old, new = before.get(field, "").splitlines(), after.get(field, "").splitlines()
+        if old != new and max(len(old), len(new)) > MOST_LINES:
+            changed[field] = [f"@ more than {MOST_LINES} lines, and not the same"]
+            continue
+        lines = difflib.unified_diff(old, new, lineterm="", n=2)
         if shown := [line for line in lines if not line.startswith(("---", "+++"))]:
             changed[field] = shown
     return changed

@@ -78,12 +78,12 @@ def _plurals(template: Template, place: Place) -> list[Fault]:
 def _rendered(place: Place, made: Mapping[str, Template], found: list[Sample]) -> list[Fault]:
     faults: dict[str, Fault] = {}
     for each in found:
-        values = plain.context_of(each.envelope, each.recipient, each.context)
         for part in place.parts:
             if part.field not in made:
                 continue
             try:
                 with rendering.speaking_to(each.recipient):
+                    values = plain.context_of(each.envelope, each.recipient, each.context)
                     text = sandbox.rendered(made[part.field], values, escaping=part.is_html)
                 if not part.optional and not text.strip():
                     raise Fault("nothing is left of it", template=part.field)

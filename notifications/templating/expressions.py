@@ -6,18 +6,24 @@ import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.template import Context, TemplateSyntaxError
+from django.template import Context, TemplateSyntaxError, defaultfilters
 from django.template.base import FilterExpression, Variable, VariableDoesNotExist
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import template_localtime  # type: ignore[attr-defined]
 
 from notifications.exceptions import NotificationError
-from notifications.templating.budget import LONGEST_VALUE, OverBudget, spend
+from notifications.templating.budget import LONGEST_VALUE, exhaust, spend
 from notifications.templating.library import BadValue
 from notifications.templating.plain import Opaque
 
 MOST_FILTERS = 8
 """Of one variable."""
+
+OF_LISTS = frozenset(
+    defaultfilters.register.filters[name]
+    for name in ("default", "default_if_none", "first", "last", "length", "yesno")
+)
+"""The filters that take a list or a dictionary; others would make one long text of it."""
 
 PLAIN = (str, int, float, bool, Decimal, datetime.date, datetime.time, dict, list, type(None))
 
@@ -121,6 +127,9 @@ class Expression(FilterExpression):
         ]
         for each in given:
             self._insist_on_plain(each)
+        if isinstance(value, dict | list) and function not in OF_LISTS:
+            raise self.fault(f"{self.token}: it is a list or a dictionary", self.token)
+        spend(characters=sum(len(each) for each in (value, *given) if isinstance(each, str)))
         if getattr(function, "expects_localtime", False):
             value = template_localtime(value, context.use_tz)
         options = (
@@ -130,13 +139,11 @@ class Expression(FilterExpression):
         )
         try:
             after = function(value, *given, **options)
-        except Fault:
-            raise
         except Exception as error:
             said = str(error) if isinstance(error, BadValue) else type(error).__name__
             raise self.fault(f"{self.token}: {said}", self.token) from error
         if isinstance(after, str) and len(after) > LONGEST_VALUE:
-            raise OverBudget(f"{self.token} becomes more than {LONGEST_VALUE} characters")
+            exhaust(f"{self.token} becomes more than {LONGEST_VALUE} characters")
         if getattr(function, "is_safe", False) and isinstance(value, SafeString):
             after = mark_safe(after)  # noqa: S308 - a literal's
         return after

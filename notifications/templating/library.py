@@ -148,10 +148,11 @@ class PluralNode(Node):
             error = BadValue(f"plural counts {count!r}, which is no number")
             error.line = self.token.lineno if self.token else None
             raise error
+        figure = number(count)
         text = self.texts.get(locale().plural_form(count)) or self.texts["other"]
         written = text.resolve(context)
         shown = conditional_escape(written) if context.autoescape else str(written)
-        return mark_safe(shown.replace(NUMBER, number(count)))  # noqa: S308 - escaped above
+        return mark_safe(shown.replace(NUMBER, figure))  # noqa: S308 - escaped above
 
     def get_nodes_by_type(self, nodetype: type[Node]) -> NodeList:
         return NodeList([self] if isinstance(self, nodetype) else [])

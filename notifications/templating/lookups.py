@@ -28,7 +28,10 @@ _COUNTS = ("counter", "counter0", "revcounter", "revcounter0", "first", "last")
 def unknown(made: Template, shape: Shape) -> list[Fault]:
     """A Fault for each look-up that `shape` does not have, in the order in which they stand."""
     scope = _Scope({**_ALWAYS, **shape.names}, path=(str(made.name),))
-    found = {str(fault): fault for fault in _walk(made.nodelist, scope)}
+    try:
+        found = {str(fault): fault for fault in _walk(made.nodelist, scope)}
+    except RecursionError:
+        return [Fault("nested too deeply", template=str(made.name))]
     return list(found.values())
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from notifications import recipients, rendering, unsubscribe
+from notifications import recipients, unsubscribe
 from notifications.conf import conf
 from notifications.envelope import Envelope
 from notifications.exceptions import NotificationError
@@ -58,10 +58,9 @@ def sample(event: Event, place: Place) -> Sample | None:
         if recipient is None:
             return None
         recipient = replace(recipient, locale=place.locale)
-        with rendering.speaking_to(recipient):
-            words = _way_out(envelope, recipient, place.channel)
-            context = {**words, **recipients.context(envelope, recipient)}
-            return Sample(envelope, recipient, context)
+        words = _way_out(envelope, recipient, place.channel)
+        context = {**words, **recipients.context(envelope, recipient)}
+        return Sample(envelope, recipient, context)
     except NotificationError:
         return None
 

@@ -39,6 +39,7 @@ from django.template.base import (
 )
 from django.template.defaulttags import ForNode
 from django.template.loader_tags import IncludeNode
+from django.utils.safestring import SafeString
 
 from notifications.conf import conf
 from notifications.templating import files, library
@@ -87,6 +88,13 @@ class _Printed(VariableNode):
                 f"{expression} is a list or a dictionary, and no text", str(expression)
             )
         text = str(render_value_in_context(value, context))
+        spend(characters=len(text))
+        return text
+
+
+class _Plural(library.PluralNode):
+    def render(self, context: Any) -> SafeString:
+        text = super().render(context)
         spend(characters=len(text))
         return text
 
@@ -156,6 +164,8 @@ class _Parser(Parser):
                 node = _Text(node.s)
             case VariableNode():
                 node = _Printed(node.filter_expression)
+            case library.PluralNode():
+                node = _Plural(node.count, node.texts)
         super().extend_nodelist(nodelist, node, token)
 
 
@@ -175,6 +185,12 @@ class _Template(Template):
             ) from None
         except RecursionError:
             raise Fault("nested too deeply", template=str(self.name), line=parser.line) from None
+        except Exception as error:  # whatever else a text is, it is no reason to fail a page
+            raise Fault(
+                f"it cannot be read: {type(error).__name__}",
+                template=str(self.name),
+                line=parser.line,
+            ) from error
 
 
 class _Engine(Engine):
@@ -313,8 +329,14 @@ def rendered(made: Template, values: Mapping[str, Any], *, escaping: bool) -> st
         except (OverBudget, library.BadValue) as error:
             line = getattr(error, "line", None)
             raise Fault(str(error), template=str(made.name), line=line) from None
+        except Fault:
+            raise
         except RecursionError:
             raise Fault("nested too deeply", template=str(made.name)) from None
+        except Exception as error:
+            raise Fault(
+                f"it cannot be rendered: {type(error).__name__}", template=str(made.name)
+            ) from error
 
 
 @cache

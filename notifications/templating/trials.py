@@ -12,6 +12,7 @@ from typing import Any
 
 from celery import current_app
 
+from notifications import suppressions
 from notifications.channels.adapters import adapter
 from notifications.channels.base import Content, Message
 from notifications.consumers import Consumer, all_consumers
@@ -41,6 +42,8 @@ def send_test(place: Place, event: Event, texts: dict[str, str] | None, *, to: s
     to = to.strip()
     if not 0 < len(to) <= LONGEST_ADDRESS or not to.isprintable():
         raise Refused("give an address")
+    if listed := suppressions.is_suppressed(place.channel, to):
+        raise Refused(f"nothing is sent there: it is suppressed ({listed.reason})")
     seen = preview(place, event, texts)
     if seen.content is None:
         raise Refused(seen.problem)

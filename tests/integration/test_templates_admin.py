@@ -10,7 +10,9 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from notifications.models import Delivery, Event, Template, TemplateVersion
+from notifications import suppressions
+from notifications.local.providers.client import SandboxClient
+from notifications.models import Delivery, Event, Suppression, Template, TemplateVersion
 from notifications.templating import editing, published
 from notifications.templating.places import Place
 from tests.integration.operator_rows import page_url
@@ -240,3 +242,20 @@ def test_a_test_that_the_provider_refuses_is_on_record_without_the_address(event
     assert "Nothing was done: the provider did not take it" in response.content.decode()
     assert "nobody at all" not in LogEntry.objects.get().change_message
     assert "give an address" in client.post(url, {**form, "address": " "}).content.decode()
+
+
+def test_no_test_is_sent_to_an_address_that_is_suppressed(
+    event: Event, sandbox: SandboxClient
+) -> None:
+    suppressions.suppress(
+        channel="email", address="gone@example.org", reason=Suppression.Reason.OPERATOR, by="ada"
+    )
+    client = staff("view_template", "change_template", "send_test_template")
+    form = {"subject": "s", "text": "t", "html": "", "action": "test"}
+
+    response = client.post(
+        f"{LIST}order.created/email/de/", {**form, "address": "gone@example.org"}
+    )
+
+    assert "nothing is sent there: it is suppressed" in response.content.decode()
+    assert not sandbox.accepted("email")

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 
 from notifications.templating import lookups, sandbox
 from notifications.templating.expressions import Fault
@@ -155,6 +158,20 @@ BOMBS = {
     "a long template": "x" * 50_001,
     "a file in itself": '{% include "safe-loop.html" %}',
     "a base of itself": '{% extends "safe-base.html" %}',
+    "one long text handled over and over": "{% for a in many %}{% if long|title|length == a %}"
+    "{% endif %}{% endfor %}",
+    "a long format of a date": "{% for a in many %}{% if when|date:long == a %}{% endif %}"
+    "{% endfor %}",
+    "a text that is too long, in a condition": "{% if long|linebreaks|urlencode == '' %}{% endif %}"
+    "{{ quotes|force_escape }}",
+    "a list as a text": "{{ many|upper }}",
+    "a number of many digits": "{% plural 1e999 other='#' %}",
+    "many numbers": "{% for a in many %}{% plural 999999999999 other='"
+    + "#" * 20_000
+    + "' %}{% endfor %}",
+    "a long condition": "{% if " + "count and " * 4_000 + "count %}{% endif %}"
+    "{% for a in many %}{% for b in many %}{{ b }}{% endfor %}{% endfor %}",
+    "a condition in conditions": "{% if " + "not " * 10_000 + "count %}{% endif %}",
     "wide loops of plurals": "{% for a in many %}{% for b in many %}"
     '{% plural b one="#" other="#" %}{% endfor %}{% endfor %}',
 }
@@ -166,7 +183,7 @@ def test_no_template_does_more_than_its_budget(write: Write, text: str) -> None:
     write("safe-base.html", '{% extends "safe-base.html" %}')
 
     with pytest.raises(Fault):
-        render(text, quotes='"' * 90_000)
+        render(text, quotes='"' * 90_000, when=datetime(2026, 11, 20, tzinfo=UTC))
 
 
 def test_an_error_that_a_condition_swallows_does_not_give_the_budget_back(write: Write) -> None:
@@ -301,6 +318,33 @@ def test_plain_data_is_copied_and_everything_else_is_opaque() -> None:
     assert "_x" not in made
     assert made["obj"].why == "a Account, which is no plain data"
     assert plain([[[[[[[[[[1]]]]]]]]]])[0][0][0][0][0][0][0][0].why.startswith("nested")
+
+
+PIECES = st.sampled_from(
+    [
+        *("{{ ", " }}", "{% ", " %}", "{{ name }}", "{# ", "|", ":", ".", "'", '"', " ", "=", "_"),
+        *("if ", "for a in lines", "endfor", "endif", "else", "with a=name", "endwith", "plural "),
+        *("include 'safe.html'", "extends 'safe.html'", "block a", "endblock", "comment"),
+        *("name", "lines", "account", "forloop", "block", "0", "-1", "1e999", "\n", "not ", "and "),
+        *("upper", "date", "money", "default", "truncatechars", "first", "yesno", "{% if count %}"),
+        *("{% for a in lines %}", "{{ a.name }}", "{% endfor %}", "{% endif %}", "<b>", "é🙂"),
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=25).map("".join))
+@settings_of_hypothesis(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_is_written_is_a_text_or_a_fault(write: Write, text: str) -> None:
+    write("safe.html", "{% block a %}{{ name }}{% endblock %}")
+
+    assert all(faults(text))
+    try:
+        shown = render(text)
+    except Fault:
+        return
+    assert not [secret for secret in ("s3cret", "k3y", "h1dden") if secret in shown]
 
 
 def test_the_documentation_lists_every_escape_that_is_refused() -> None:
