@@ -12,9 +12,10 @@ from typing import Any
 
 from celery import current_app
 
-from notifications import suppressions
+from notifications import providers, suppressions
+from notifications.accounts import Account
 from notifications.channels.adapters import adapter
-from notifications.channels.base import Content, Message
+from notifications.channels.base import Accepted, Content, Message
 from notifications.consumers import Consumer, all_consumers
 from notifications.exceptions import Busy, NotificationError
 from notifications.identifiers import uuid7
@@ -24,7 +25,7 @@ from notifications.redaction import redact
 from notifications.templating.editing import Refused
 from notifications.templating.places import Place
 from notifications.templating.previews import preview
-from notifications.worker.account import ProviderAccount
+from notifications.worker.account import ProviderAccount, SeveralAccounts
 
 MARK = "[Test] "
 """Stands before the subject; of a channel without one, before the text."""
@@ -47,17 +48,15 @@ def send_test(place: Place, event: Event, texts: dict[str, str] | None, *, to: s
     seen = preview(place, event, texts)
     if seen.content is None:
         raise Refused(seen.problem)
-    by = adapter(place.channel)
+    message = _message(place, event, _marked(seen.content), to)
     try:
-        message = by.suited(_message(place, event, _marked(seen.content), to))
-        _wait_turn(place.channel, by.weight(message))
-        accepted = by.send(message)
+        provider, accepted = _hand_over(place.channel, message)
     except Busy as busy:
         raise Refused(f"not sent, try again later: {busy}") from None
     except NotificationError as error:
         said = redact(f"{error.code}: {error}", address=to)
         raise Refused(f"the provider did not take it: {said}") from None
-    return f"sent to {mask(to)}: {by.provider} took it as {accepted.provider_message_id}"
+    return f"sent to {mask(to)}: {provider} took it as {accepted.provider_message_id}"
 
 
 def _message(place: Place, event: Event, content: Content, to: str) -> Message:
@@ -78,13 +77,29 @@ def _marked(content: Content) -> Content:
     return replace(content, text=f"{MARK}{content.text}")
 
 
-def _wait_turn(channel: str, weight: int) -> None:
-    """As a worker does it, with what its consumer's task declares."""
+def _hand_over(channel: str, message: Message) -> tuple[str, Accepted]:
+    """As a worker does it, with what its consumer's task declares. Of several providers the one
+    that takes the most is asked."""
     consumer = _consumer_of(channel)
     task: Any = current_app.tasks[consumer.task]
-    account = ProviderAccount(task, {"consumer": consumer.name, "queue": consumer.name})
-    account.check()
-    account.wait_turn(weight)
+    headers = {"consumer": consumer.name, "queue": consumer.name}
+    several = providers.of_channel(channel)
+    whole: ProviderAccount | SeveralAccounts
+    account: Account
+    if several:
+        chosen = max(several, key=lambda each: each.weight)
+        whole = SeveralAccounts(task, headers)
+        by, account = chosen.adapter, whole.of(chosen)
+    else:
+        by, account = adapter(channel), (whole := ProviderAccount(task, headers))
+    try:
+        whole.check()
+        account.check()
+        suited = by.suited(message)
+        account.wait_turn(by.weight(suited))
+        return by.provider, by.send(suited)
+    finally:
+        whole.close()
 
 
 def _consumer_of(channel: str) -> Consumer:
