@@ -40,6 +40,7 @@
 | notifications.E048 | an urgent event is told in a digest |
 | notifications.E049 | a digest cannot be read, or has another's name |
 | notifications.E050 | a digest comes when its events are worth sending no more |
+| notifications.E054 | a file that edited templates may include is missing, or they may not |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
 None of them needs a database or a network. The templates of every language but the
@@ -80,6 +81,7 @@ from notifications.provider_checks import (
 )
 from notifications.receipt_checks import check_receipt_webhooks, check_reputation
 from notifications.retention_checks import check_retention
+from notifications.template_checks import check_partials
 from notifications.whatsapp_checks import check_whatsapp_templates
 from notifications.worker.task import EventTask
 
@@ -272,6 +274,7 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_adapters,
     check_routes,
     check_templates,
+    check_partials,
     check_tasks,
     check_timeouts,
     check_rate_limits,

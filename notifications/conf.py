@@ -173,7 +173,8 @@ class Retention:
     dispatches: those published. events: for replays. dead_letters: redriven or discarded.
     outcomes: deliveries with their attempts and receipts, and the inbox: what knows that
         something was done already. So they outlive events and dead letters. Jobs too.
-    failed_tasks: Celery's results.
+    failed_tasks: Celery's results. bodies: the texts that people were sent, word for word; 0: no
+        text is kept.
     """
 
     dispatches: int = 14
@@ -181,12 +182,14 @@ class Retention:
     dead_letters: int = 90
     outcomes: int = 365
     failed_tasks: int = 90
+    bodies: int = 30
 
     def problems(self) -> Iterator[str]:
         """The names of what is no whole number of days."""
         for entry in fields(self):
             days = getattr(self, entry.name)
-            if type(days) is not int or not 1 <= days <= LONGEST_KEPT:
+            fewest = 0 if entry.name == "bodies" else 1
+            if type(days) is not int or not fewest <= days <= LONGEST_KEPT:
                 yield entry.name
 
 
@@ -248,6 +251,8 @@ class Conf:
     categories: category → Category, besides "service", which is always there and transactional.
     recipients: dotted path to `(envelope, route) -> Iterable[Recipient]`.
     context: dotted path to `(envelope, recipient) -> dict`, what templates may use.
+    template_partials: names of template files, or patterns of them, that templates which staff
+        edit may include and extend ("notifications/layout.html", "notifications/*/why.txt").
     still_true: dotted path to `(envelope) -> str | None`, the reason why it no longer is.
     attachments: dotted path to `(envelope, recipient) -> Iterable[Attachment]`, what goes with an
         email (`notifications.channels.base.Attachment`).
@@ -279,6 +284,7 @@ class Conf:
     categories: Mapping[str, Category] = field(default_factory=dict)
     recipients: str = ""
     context: str = ""
+    template_partials: tuple[str, ...] = ()
     still_true: str = ""
     attachments: str = ""
     timeline: str = ""
@@ -313,6 +319,7 @@ def conf() -> Conf:
         for name, lines in values.get("routes", {}).items()
     }
     values["categories"] = {SERVICE: _SERVICE, **values.get("categories", {})}
+    values["template_partials"] = tuple(values.get("template_partials", ()))
     values["public_url"] = values.get("public_url", "").rstrip("/")
     values["fifo_topics"] = frozenset(values.get("fifo_topics", ()))
     return Conf(**values)
@@ -388,6 +395,7 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
             "a dictionary of versions (whole numbers) and secrets",
         ),
     ),
+    "TEMPLATE_PARTIALS": (lambda value: _holds(value, str), "a list of template names"),
     "FIFO_TOPICS": (lambda value: _holds(value, str), "a list of topic names"),
     "VISIBILITY_SECONDS": (
         lambda value: type(value) is int and 2 <= value <= LONGEST_VISIBILITY,
@@ -395,7 +403,7 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "RETENTION": (
         lambda value: isinstance(value, Retention) and not any(value.problems()),
-        f"a Retention(…) of whole days from 1 to {LONGEST_KEPT}",
+        f"a Retention(…) of whole days from 1 to {LONGEST_KEPT} (bodies: from 0)",
     ),
     "RECEIPT_WEBHOOKS": (
         lambda value: isinstance(value, ReceiptWebhooks),

@@ -21,12 +21,13 @@ from notifications import (
     quiet_hours,
     recipient_limits,
     recipients,
+    rendered,
     rendering,
     unsubscribe,
 )
 from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
-from notifications.channels.base import Attachment, Message, longest_send
+from notifications.channels.base import Attachment, Content, Message, longest_send
 from notifications.conf import Route, conf
 from notifications.connection_pool import lend_connection
 from notifications.consumers import all_consumers
@@ -45,6 +46,7 @@ from notifications.outages import DATABASE_AWAY
 from notifications.outcomes import Sent, Skipped, Trouble
 from notifications.recipients import Recipient
 from notifications.retries import RetryPolicy
+from notifications.templating import published
 
 DEFAULT_LEASE = timedelta(seconds=30)
 """For a channel that no consumer serves (a delivery made by hand)."""
@@ -175,6 +177,7 @@ def _try_one(duty: Duty) -> bool:
     if claim is None:
         return False
     result: Sent | Skipped | Trouble
+    content: Content | None = None
     started = time.monotonic()
     try:
         reason = _decide(duty, claim)
@@ -183,11 +186,12 @@ def _try_one(duty: Duty) -> bool:
         else:
             message = _render(duty, claim)
             duty, message = _wait_turn(duty, claim, message)
+            content = message.content
             _insist_on_lease(lease_ends)
             result = _send(duty, message)
     except Exception as error:  # noqa: BLE001 - every one is put on record, and raised again there
         result = Trouble(error)
-    outcomes.record(duty, claim, result, seconds=time.monotonic() - started)
+    outcomes.record(duty, claim, result, seconds=time.monotonic() - started, content=content)
     return True
 
 
@@ -268,11 +272,12 @@ def _render(duty: Duty, claim: Claim) -> Message:
         channel=duty.channel,
         delivery=claim.delivery_id,
     )
-    content = rendering.render(
+    content = rendered.original(claim) or rendering.render(
         duty.envelope,
         channel=duty.channel,
         recipient=duty.recipient,
         context={**way_out.words, **_context(duty)},
+        edited=published.look(),
     )
     message = Message(
         address=duty.recipient.address,

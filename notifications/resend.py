@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from notifications import consumers, decision, digests, recipients, topology
+from notifications import consumers, decision, digests, jobs, recipients, topology
 from notifications.envelope import Envelope
 from notifications.filters import between
 from notifications.horizon import too_old
@@ -21,9 +21,13 @@ from notifications.jobs import Filter, Outcome, Verdict, left_alone, refused
 from notifications.models import Delivery, Dispatch, Event, Job, JobItem
 from notifications.recipients import Recipient
 from notifications.redaction import redact
+from notifications.rendered import kept
 
 NAMED_BY = ("delivery", "subject", "event")
 """Filters that name single things. Any other means many people, and must say which states."""
+
+ORIGINAL, CURRENT = "original", "current"
+"""Which words a resend sends: those that were sent, or those that its templates make now."""
 
 _COLUMNS = {
     "delivery": "pk",
@@ -53,7 +57,10 @@ def under_way(state: str, next_try_at: datetime | None) -> str:
 
 class Resend:
     """Filters: delivery (ids), subject (texts), event (ids), event_type, channel, state (lists),
-    since and until (of the delivery's making)."""
+    since and until (of the delivery's making).
+
+    `text` beside them says which words are sent: ORIGINAL, those that were sent the last time, to
+    the letter, as long as they are kept; without it, what the templates make of it today."""
 
     kind = Job.Kind.RESEND
     column = "delivery_id"
@@ -78,6 +85,8 @@ class Resend:
             return refused(why)
         if why := why_not(event.envelope(), delivery, override=job.override):
             return refused(why)
+        if _repeats(job) and kept(delivery.pk) is None:
+            return refused("its original text is kept no longer: resend it as it is rendered now")
         return Verdict(Outcome.DISPATCHED)
 
     def order(self, delivery: Delivery, job: Job, *, at: datetime) -> Verdict:
@@ -88,7 +97,11 @@ class Resend:
         as_it_was = Delivery.objects.filter(
             pk=delivery.pk, state=delivery.state, generation=delivery.generation
         )
-        if not as_it_was.reopen(generation=generation, override=override):
+        told = kept(delivery.pk) if _repeats(job) else None
+        original = told[0] if told else None
+        if _repeats(job) and original is None:
+            return refused("its original text has just grown too old to be kept")
+        if not as_it_was.reopen(generation=generation, override=override, original=original):
             return left_alone("it has moved just now")
         consumer = _consumer_of(delivery.channel)
         dispatch = Dispatch.objects.postpone(
@@ -113,6 +126,22 @@ class Resend:
 
     def is_over(self, job: Job) -> bool:
         return True
+
+
+def resend_one(delivery: Delivery, *, by: str, reason: str, text: str = CURRENT) -> str:
+    """Resend one delivery, by a job of one item. Why it was not; empty when it is on its way."""
+    wanted: dict[str, Any] = {"delivery": [str(delivery.pk)]}
+    if text == ORIGINAL:
+        wanted["text"] = ORIGINAL
+    work = Resend()
+    job = jobs.begin(work, wanted, by=by, reason=reason, rate=1.0)
+    job = jobs.run(work, job.pk)
+    item = job.items.get()
+    return "" if item.outcome == Outcome.DISPATCHED else item.why
+
+
+def _repeats(job: Job) -> bool:
+    return bool(job.filter.get("text") == ORIGINAL)
 
 
 def why_not(envelope: Envelope, delivery: Delivery, *, override: bool) -> str:

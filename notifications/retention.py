@@ -36,6 +36,7 @@ from notifications.models import (
     JobEntry,
     JobItem,
     Receipt,
+    RenderedContent,
     Seen,
 )
 
@@ -76,7 +77,9 @@ def kinds() -> Iterator[Kind]:
     yield Kind("dispatches", kept.dispatches, _dispatches)
     yield Kind("events", kept.events, _events)
     yield Kind("dead letters", kept.dead_letters, _dead_letters)
-    parts = ((Attempt, "delivery_id"), (Receipt, "delivery_id"), (DigestItem, "delivery_id"))
+    yield Kind("texts that were sent", kept.bodies, _texts)
+    told = (Attempt, Receipt, DigestItem, RenderedContent)
+    parts = tuple((model, "delivery_id") for model in told)
     yield Kind("deliveries", kept.outcomes, _deliveries, parts)
     yield Kind("digests", kept.outcomes, _digests)
     yield Kind("inbox rows", kept.outcomes, _handled)
@@ -175,6 +178,10 @@ def _events(before: Any) -> QuerySet[Event]:
         Handled.objects.filter(**about, outcome=Handled.Outcome.OPEN),
         DeadLetter.objects.open().filter(**about),
     ).order_by("recorded_at")
+
+
+def _texts(before: Any) -> QuerySet[RenderedContent]:
+    return RenderedContent.objects.filter(created_at__lt=before).order_by("created_at")
 
 
 def _dead_letters(before: Any) -> QuerySet[DeadLetter]:

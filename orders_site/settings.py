@@ -149,6 +149,13 @@ NOTIFICATIONS = {
     ),
     "RECIPIENTS": "orders_site.recipients.resolve",
     "CONTEXT": "orders_site.recipients.context",
+    # What templates that staff edit may include and extend.
+    "TEMPLATE_PARTIALS": [
+        "notifications/layout.html",
+        "notifications/layout.de.html",
+        "notifications/lines.html",
+        "notifications/*/why.txt",
+    ],
     "STILL_TRUE": "orders_site.recipients.no_longer_true",
     "TIMELINE": "orders_site.timeline.entries",
     "FORGET": "orders_site.recipients.forget",

@@ -22,6 +22,7 @@ from notifications.admin import (
     rate_limits,
     receipts,
     suppressions,
+    templates,
     workers,
 )
 
@@ -41,5 +42,6 @@ __all__ = [
     "rate_limits",
     "receipts",
     "suppressions",
+    "templates",
     "workers",
 ]

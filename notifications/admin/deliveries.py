@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,19 @@ from notifications.admin.display import (
     short,
     span,
     two_lines,
+    version_url,
 )
-from notifications.admin.facts import FactsAdmin
 from notifications.admin.filters import ChannelFilter, EventTypeFilter, StateFilter, WithinFilter
-from notifications.models import Attempt, Delivery, DigestItem, Receipt
+from notifications.admin.moves import Move, MovingAdmin
+from notifications.models import (
+    Attempt,
+    Delivery,
+    DigestItem,
+    Receipt,
+    RenderedContent,
+    TemplateVersion,
+)
+from notifications.resend import CURRENT, ORIGINAL, resend_one, under_way
 
 if TYPE_CHECKING:
     _AttemptInline = admin.TabularInline[Attempt, Delivery]
@@ -88,8 +98,30 @@ class AttemptInline(_AttemptInline):
         return span(None if length is None else timedelta(milliseconds=length))
 
 
+def _again(text: str) -> Callable[[Delivery, str, str], str]:
+    return lambda delivery, by, reason: resend_one(delivery, by=by, reason=reason, text=text)
+
+
+def _at_rest(delivery: Delivery) -> bool:
+    return not under_way(delivery.state, delivery.next_try_at)
+
+
+def _at_rest_and_kept(delivery: Delivery) -> bool:
+    return _at_rest(delivery) and RenderedContent.objects.filter(delivery=delivery).exists()
+
+
 @admin.register(Delivery)
-class DeliveryAdmin(FactsAdmin[Delivery]):
+class DeliveryAdmin(MovingAdmin[Delivery]):
+    moves = (
+        Move("resend", _("Send again"), "resend_delivery", _again(CURRENT), _at_rest),
+        Move(
+            "resend_original",
+            _("Send the original text again"),
+            "resend_delivery",
+            _again(ORIGINAL),
+            _at_rest_and_kept,
+        ),
+    )
     list_display = ("state_and_due", "what", "who", "channel_and_tries", "why", "age")
     list_display_links = None  # the event leads to the delivery, the order to all about it
     list_filter = (DeliveryStateFilter, ChannelFilter, EventTypeFilter, WithinFilter)
@@ -119,7 +151,7 @@ class DeliveryAdmin(FactsAdmin[Delivery]):
             },
         ),
         (_("When"), {"fields": (("happened", "created", "started"), ("sent", "finished", "lag"))}),
-        (_("Provider"), {"fields": (("provider", "provider_message_id", "template_version"),)}),
+        (_("Provider"), {"fields": (("provider", "provider_message_id", "template", "original"),)}),
     )
 
     state_badge = columns.state()
@@ -198,6 +230,13 @@ class DeliveryAdmin(FactsAdmin[Delivery]):
     @admin.display(description=_("address"))
     def masked(self, delivery: Delivery) -> str:
         return delivery.masked_address or EMPTY
+
+    @admin.display(description=_("template version"))
+    def template(self, delivery: Delivery) -> SafeString | str:
+        """The version that staff published leads to its page; files are named by their hash."""
+        label = delivery.template_version or ""
+        version = TemplateVersion.objects.labelled(label)
+        return link(version_url(version), label) if version else label or EMPTY
 
     @admin.display(description=_("last error"))
     def whole_error(self, delivery: Delivery) -> SafeString | str:

@@ -30,6 +30,10 @@ SENTENCES: dict[str, Promise] = {
     # it was given up
     "attempts_exhausted": _("It was tried as often as the consumer allows, and never taken."),
     "given_up": _("Its message failed before anything was sent: the last error says why."),
+    "original_not_kept": _("Its original text was to be sent again, and is kept no longer."),
+    "template_missing": _("There is no template for it: no file, and nothing published."),
+    "template_variable": _("Its template uses something that the shop does not say of it."),
+    "template_value": _("Its template does something that does not fit what the shop says."),
     "invalid_address": _("Nothing can be sent to this address: it has the wrong form."),
     "invalid_request": _("The request does not fit the provider's form."),
     "not_an_event": _("The message is no event that can be read."),

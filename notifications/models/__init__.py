@@ -4,7 +4,8 @@
 Breaker, Pause), who works (WorkerProcess), how far consumers are (Progress), what operators have
 mended (Job, JobItem, JobEntry), that somebody was forgotten (Erasure), what people want to hear
 (Preference, Consent), which addresses nothing is sent to (Suppression), who has written to us
-(Conversation) and what is taken once only (Seen)."""
+(Conversation), what is taken once only (Seen), what staff have written (Template, TemplateVersion)
+and what people were told (RenderedContent)."""
 
 from notifications.models.attempt import Attempt
 from notifications.models.breaker import Breaker
@@ -23,8 +24,10 @@ from notifications.models.preference import Preference
 from notifications.models.progress import Progress
 from notifications.models.rate_limit import RateLimit
 from notifications.models.receipt import Receipt
+from notifications.models.rendered_content import RenderedContent
 from notifications.models.seen import Seen
 from notifications.models.suppression import Suppression
+from notifications.models.template import Template, TemplateVersion
 from notifications.models.worker_process import WorkerProcess
 
 __all__ = [
@@ -48,7 +51,10 @@ __all__ = [
     "Progress",
     "RateLimit",
     "Receipt",
+    "RenderedContent",
     "Seen",
     "Suppression",
+    "Template",
+    "TemplateVersion",
     "WorkerProcess",
 ]

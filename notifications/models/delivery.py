@@ -128,12 +128,13 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             **values,
         )
 
-    def reopen(self, *, generation: int, override: str = "") -> int:
+    def reopen(self, *, generation: int, override: str = "", original: int | None = None) -> int:
         """Those at rest are owed once more, as of `generation`, from their first attempt on.
 
         The caller owes them a message. override: who insists, and why, though the shop would not
-        tell it any more; it holds for this generation alone. `sent_at` stays until the next is
-        sent: what a recipient has been told counts towards a limit. How many were at rest.
+        tell it any more; it holds for this generation alone. original: the generation whose kept
+        content is sent again, to the letter; None: it is rendered anew. `sent_at` stays until the
+        next is sent: what a recipient has been told counts towards a limit. How many were at rest.
         """
         at_rest = models.Q(state__in=Delivery.TERMINAL)
         at_rest |= models.Q(state=Delivery.State.UNKNOWN, next_try_at=None)
@@ -142,6 +143,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             generation=generation,
             attempts=0,
             override=override,
+            original=original,
             reason="",
             last_error="",
             token=None,
@@ -207,6 +209,11 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             route=request.route,
         )
         return asked.exclude(override="").exists()
+
+    def original_of(self, claim: Claim) -> int | None:
+        """The generation whose kept content this one is to send again; None: a text of its own."""
+        held = self.filter(pk=claim.delivery_id, token=claim.token)
+        return held.values_list("original", flat=True).first()
 
     def _try_later(self, claim: Claim, legal: Delivery.State, **values: Any) -> bool:
         held = self.filter(pk=claim.delivery_id, token=claim.token, state=legal)
@@ -274,6 +281,11 @@ class Delivery(models.Model):
         blank=True,
         help_text="Who had it resent although it is no longer true, or expired, and why.",
     )
+    original = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="The generation whose text it sends again; none: rendered anew.",
+    )
     attempts = models.PositiveIntegerField(default=0, help_text="Attempts of this generation.")
     token = models.UUIDField(null=True, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
@@ -293,6 +305,7 @@ class Delivery(models.Model):
 
     class Meta:
         verbose_name_plural = "deliveries"
+        permissions = [("resend_delivery", "Can send deliveries once more")]
         constraints = [
             models.UniqueConstraint(
                 fields=["event", "channel", "recipient", "route"], name="delivery_once"

@@ -243,10 +243,29 @@ def test_a_template_that_does_not_compile_is_found(
         {"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [tmp_path]}
     ]
 
-    (message,) = found(ROUTES={"order.created": [Route("sms")]})
+    (message,) = found(ROUTES={"order.created": [Route("sms")]}, TEMPLATE_PARTIALS=[])
 
     assert message.id == "notifications.E008"
     assert "does not compile: notifications/order.created/sms.txt" in message.msg
+
+
+def test_a_partial_that_edited_templates_could_not_include_is_found(
+    found: Any, settings: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "notifications/parts").mkdir(parents=True)
+    (tmp_path / "notifications/parts/good.txt").write_text("{{ name }}")
+    (tmp_path / "notifications/parts/clever.txt").write_text("\n{% load static %}")
+    settings.TEMPLATES = [
+        {"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [tmp_path]}
+    ]
+
+    messages = found(
+        ROUTES={}, TEMPLATE_PARTIALS=["notifications/parts/*", "notifications/gone.html"]
+    )
+
+    assert ids(messages) == ["E054", "E054"]
+    assert "parts/clever.txt, line 2: the tag 'load' is not for edited templates" in messages[0].msg
+    assert "there is no file notifications/gone.html" in messages[1].msg
 
 
 def test_a_consumer_without_a_task_of_ours_is_found(found: Any, consumer: Any) -> None:

@@ -21,8 +21,11 @@ from notifications.models import (
     Preference,
     Progress,
     RateLimit,
+    RenderedContent,
     Seen,
     Suppression,
+    Template,
+    TemplateVersion,
     WorkerProcess,
 )
 
@@ -38,11 +41,13 @@ OF_THE_HOUSE = {
     Progress,
     RateLimit,
     Seen,
+    Template,
+    TemplateVersion,
     WorkerProcess,
 }
 """Rows about an account, a queue, a consumer, a process or many orders, not about one fact."""
-OF_PEOPLE = {Consent, Conversation, Preference, Suppression}
-"""Rows about what a person has said, or what happened at an address."""
+OF_PEOPLE = {Consent, Conversation, Preference, RenderedContent, Suppression}
+"""Rows about what a person has said or was told, or what happened at an address."""
 
 
 def columns(model: type[Model]) -> set[str]:
