@@ -14,7 +14,7 @@ from threading import Event, Thread
 
 from django.db import connections
 
-from notifications import keeper, progress, retention
+from notifications import expansion, keeper, progress, retention
 from notifications.aws.errors import AWS_ERRORS
 from notifications.chores import Chore, all_chores
 from notifications.exceptions import NotificationError
@@ -42,6 +42,9 @@ OWN = (
     Chore("deleting what is over", SWEEP_EVERY, retention.sweep),
     Chore("looking how far consumers are", progress.LOOK_EVERY, progress.remember),
 )
+
+EXPANSION = Chore("expanding announcements", 1.0, expansion.advance)
+"""In a thread of its own, for it cannot wait."""
 
 
 class Housekeeping:

@@ -23,6 +23,8 @@ from django.utils import timezone
 from notifications.advisory import lock_for_transaction
 from notifications.conf import conf
 from notifications.models import (
+    Announcement,
+    AnnouncementEntry,
     Attempt,
     DeadLetter,
     Delivery,
@@ -32,6 +34,7 @@ from notifications.models import (
     Job,
     JobEntry,
     JobItem,
+    Lane,
     Receipt,
 )
 
@@ -74,6 +77,8 @@ def kinds() -> Iterator[Kind]:
     yield Kind("inbox rows", kept.outcomes, _handled)
     of_job = ((JobItem, "job_id"), (JobEntry, "job_id"))
     yield Kind("jobs", kept.outcomes, _jobs, of_job)
+    of_announcement = ((AnnouncementEntry, "announcement_id"), (Lane, "announcement_id"))
+    yield Kind("announcements", kept.outcomes, _announcements, of_announcement)
     if apps.is_installed("django_celery_results"):
         yield Kind("failed tasks", kept.failed_tasks, _failed_tasks)
 
@@ -191,6 +196,10 @@ def _handled(before: Any) -> QuerySet[Handled]:
 def _jobs(before: Any) -> QuerySet[Job]:
     over = Job.objects.exclude(state__in=Job.OPEN)
     return over.filter(finished_at__lt=before).order_by("id")
+
+
+def _announcements(before: Any) -> QuerySet[Announcement]:
+    return Announcement.objects.filter(settled_at__lt=before).order_by("id")
 
 
 def _can_come_again() -> tuple[QuerySet[Any], ...]:

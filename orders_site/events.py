@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Annotated
 
 from pydantic import Field
@@ -14,6 +15,7 @@ from notifications.events import EventData, event
 TOPIC = "order-events"
 """Orders and their payments: in a FIFO topic all events of an order keep their order."""
 STOCK_TOPIC = "stock-events"
+NEWS_TOPIC = "news-events"
 
 Id = Annotated[int, Field(gt=0, lt=2**63)]
 MinorUnits = Annotated[int, Field(ge=0, lt=2**63)]
@@ -96,3 +98,19 @@ class StockLow(EventData):
     sku: Sku
     on_hand: Annotated[int, Field(ge=0)]
     threshold: Annotated[int, Field(ge=0)]
+
+
+@event(
+    "shop.news",
+    subject="customer/{customer_id}",
+    topic=NEWS_TOPIC,
+    worth_sending_for=timedelta(days=14),
+    category="news",
+)
+class ShopNews(EventData):
+    """Everything is so much off until that day, for whoever gives the code."""
+
+    customer_id: Id
+    percent_off: Annotated[int, Field(ge=1, le=90)]
+    until: date
+    code: Annotated[str, Field(pattern=r"^[A-Z0-9]{3,20}$")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from notifications.conf import ChannelConf, Route
+from notifications.conf import Category, ChannelConf, Route
 from orders_site import environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -149,6 +149,10 @@ NOTIFICATIONS = {
         "order.refunded": [Route("email")],
         "payment.completed": [Route("email"), Route("push")],
         "payment.failed": [Route("email"), Route("sms")],
+        "shop.news": [Route("email"), Route("sms"), Route("whatsapp"), Route("push")],
+    },
+    "CATEGORIES": {
+        "news": Category("News and offers"),
     },
     "RECIPIENTS": "orders_site.recipients.resolve",
     "CONTEXT": "orders_site.recipients.context",

@@ -13,6 +13,7 @@ SENTENCES: dict[str, Promise] = {
     "no_address": _("There is no address for this channel."),
     "expired": _("The event had grown too old to be worth telling."),
     "no_longer_true": _("What the event says was no longer true when it was to be sent."),
+    "announcement_cancelled": _("The announcement that it is part of was cancelled before."),
     "no_longer_named": _("It was to be sent again, but the shop names nobody any more."),
     # an operator said what became of it
     "settled_by_operator": _("Nobody knew, until an operator said so: below is who, and why."),

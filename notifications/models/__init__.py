@@ -1,8 +1,10 @@
 """What is kept: facts (Event), what must be published (Dispatch), what was done about it
 (Delivery, Attempt and Receipt for channels, Handled for services), what was given up on
 (DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works (WorkerProcess), how
-far consumers are (Progress) and what operators have mended (Job, JobItem, JobEntry)."""
+far consumers are (Progress), what operators have mended (Job, JobItem, JobEntry) and what they
+have announced (Announcement, AnnouncementEntry, Lane, Lot)."""
 
+from notifications.models.announcement import Announcement, AnnouncementEntry
 from notifications.models.attempt import Attempt
 from notifications.models.breaker import Breaker
 from notifications.models.dead_letter import DeadLetter
@@ -11,6 +13,7 @@ from notifications.models.dispatch import Dispatch
 from notifications.models.event import Event
 from notifications.models.handled import Handled
 from notifications.models.job import Job, JobEntry, JobItem
+from notifications.models.lane import Lane, Lot
 from notifications.models.pause import Pause
 from notifications.models.progress import Progress
 from notifications.models.rate_limit import RateLimit
@@ -18,6 +21,8 @@ from notifications.models.receipt import Receipt
 from notifications.models.worker_process import WorkerProcess
 
 __all__ = [
+    "Announcement",
+    "AnnouncementEntry",
     "Attempt",
     "Breaker",
     "DeadLetter",
@@ -28,6 +33,8 @@ __all__ = [
     "Job",
     "JobEntry",
     "JobItem",
+    "Lane",
+    "Lot",
     "Pause",
     "Progress",
     "RateLimit",
