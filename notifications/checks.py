@@ -5,7 +5,7 @@
 | notifications.E001 | NOTIFICATIONS cannot be read: an unknown key, a value of the wrong kind |
 | notifications.E002 | PREFIX (or a topic's or queue's name with it) is none that SQS takes |
 | notifications.E003 | ADDRESS_HASH_KEYS has no key, or an empty one |
-| notifications.E004 | RECIPIENTS, CONTEXT, STILL_TRUE or TIMELINE is not set or no function |
+| notifications.E004 | RECIPIENTS is not set; it, CONTEXT, FORGET … is no function |
 | notifications.E005 | a channel's adapter cannot be made from its path and options |
 | notifications.E006 | a route leads to a channel that is not configured |
 | notifications.E007 | a route or a consumer names an event type that nobody registered |
@@ -23,6 +23,7 @@
 | notifications.E019 | the tasks of one account declare different limits |
 | notifications.E020 | outcomes are deleted before what could be done once more |
 | notifications.E021 | a chore is due every 0 s, or cannot be called as the relay calls it |
+| notifications.E022 | ENCRYPTION_KEYS has no key, or an empty one |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
 None of them needs a database or a network. The templates of every language but the
@@ -101,8 +102,20 @@ def check_address_hash_keys() -> Found:
         )
 
 
+def check_encryption_keys() -> Found:
+    keys = conf().encryption_keys
+    if not keys or not all(keys.values()):
+        yield Error(
+            'NOTIFICATIONS["ENCRYPTION_KEYS"] has no key, or an empty one: '
+            "addresses could not be kept.",
+            hint="Give {1: a long secret of its own}; the shop reads it from ENCRYPTION_KEY. Keep "
+            "old versions when you rotate, until `manage.py reseal` has been run.",
+            id="notifications.E022",
+        )
+
+
 def check_hooks() -> Found:
-    for name in ("recipients", "context", "still_true", "timeline"):
+    for name in ("recipients", "context", "still_true", "timeline", "forget"):
         path: str = getattr(conf(), name)
         setting = f'NOTIFICATIONS["{name.upper()}"]'
         if path:
@@ -224,6 +237,7 @@ def check_database() -> Found:
 _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_names,
     check_address_hash_keys,
+    check_encryption_keys,
     check_hooks,
     check_adapters,
     check_routes,

@@ -102,7 +102,11 @@ class Conf:
     still_true: dotted path to `(envelope) -> str | None`, the reason why it no longer is.
     timeline: dotted path to `(subject) -> Iterable[Entry]`, what the shop itself knows of a subject
         (`notifications.timeline_entries`).
+    forget: dotted path to `(person) -> None`, by which the shop erases what its own tables hold of
+        "customer/42" (`manage.py forget`). Called in a transaction; it may be called again.
     address_hash_keys: version → secret, for searching by address; the highest version writes.
+    encryption_keys: version → secret, by which addresses and other people's secrets are sealed in
+        our tables (`notifications.sealed`); the highest version writes.
     fifo_topics: event domains whose events keep their order per subject ("order/1"); the
         queues that only they feed are FIFO too.
     visibility_seconds: how long SQS hides a received message, at most, before another worker may
@@ -120,7 +124,9 @@ class Conf:
     context: str = ""
     still_true: str = ""
     timeline: str = ""
+    forget: str = ""
     address_hash_keys: Mapping[int, str] = field(default_factory=dict)
+    encryption_keys: Mapping[int, str] = field(default_factory=dict)
     fifo_topics: frozenset[str] = frozenset()
     visibility_seconds: int = VISIBILITY_SECONDS
     retention: Retention = Retention()
@@ -176,7 +182,8 @@ def _holds(value: Any, kind: type) -> bool:
 
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(
-        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "TIMELINE"), (_is_text, "a text")
+        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "TIMELINE", "FORGET"),
+        (_is_text, "a text"),
     ),
     "SOURCE": (
         lambda value: _is_text(value) and 0 < len(value) <= MAX_SOURCE,
@@ -194,9 +201,12 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: _maps(value, str, lambda entry: isinstance(entry, Category)),
         "a dictionary of names and Category(…)",
     ),
-    "ADDRESS_HASH_KEYS": (
-        lambda value: _maps(value, int, _is_text),
-        "a dictionary of versions (whole numbers) and secrets",
+    **dict.fromkeys(
+        ("ADDRESS_HASH_KEYS", "ENCRYPTION_KEYS"),
+        (
+            lambda value: _maps(value, int, _is_text),
+            "a dictionary of versions (whole numbers) and secrets",
+        ),
     ),
     "FIFO_TOPICS": (lambda value: _holds(value, str), "a list of topic names"),
     "VISIBILITY_SECONDS": (

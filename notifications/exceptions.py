@@ -116,3 +116,9 @@ class UnknownEvent(NotificationError, LookupError):
     """An event of a type or version not registered here (a rolling deploy): held, then buried."""
 
     default_code = "unknown_event"
+
+
+class Unreadable(NotificationError, ValueError):
+    """A sealed text that no key of ours opens any more."""
+
+    default_code = "unreadable"

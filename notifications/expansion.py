@@ -290,7 +290,7 @@ class _Step:
 
 
 def _serving(channel: str) -> str:
-    """The name of the consumer that serves the channel; if there is none any more, of the channel."""
+    """The name of the channel's consumer; where a deploy took that away, the channel's own."""
     for consumer in consumers.all_consumers():
         if consumer.channel == channel:
             return consumer.name

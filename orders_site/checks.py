@@ -21,8 +21,8 @@ def something_is_configured(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             "Nothing is configured, and no `make local` runs in this checkout.",
-            hint="Run `make local` in another terminal, or set DATABASE_URL, DJANGO_SECRET_KEY "
-            "and ADDRESS_HASH_KEY (the README lists all variables).",
+            hint="Run `make local` in another terminal, or set DATABASE_URL, DJANGO_SECRET_KEY, "
+            "ADDRESS_HASH_KEY and ENCRYPTION_KEY (the README lists all variables).",
             id="shop.E002",
         )
     ]

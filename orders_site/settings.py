@@ -158,6 +158,8 @@ NOTIFICATIONS = {
     "CONTEXT": "orders_site.recipients.context",
     "STILL_TRUE": "orders_site.recipients.no_longer_true",
     "TIMELINE": "orders_site.timeline.entries",
+    "FORGET": "orders_site.recipients.forget",
     # version: secret. Raise the version to rotate; the highest one writes.
     "ADDRESS_HASH_KEYS": {1: os.environ.get("ADDRESS_HASH_KEY", "")},
+    "ENCRYPTION_KEYS": {1: os.environ.get("ENCRYPTION_KEY", "")},
 }

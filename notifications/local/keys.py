@@ -7,8 +7,9 @@ from pathlib import Path
 
 from notifications.local import variables
 
-NAMES = ("DJANGO_SECRET_KEY", "ADDRESS_HASH_KEY")
-"""Rows depend on them (hashes, sessions): they must stay as long as the database does."""
+NAMES = ("DJANGO_SECRET_KEY", "ADDRESS_HASH_KEY", "ENCRYPTION_KEY")
+"""Rows depend on them (hashes, sealed addresses, sessions): they must stay as long as the
+database does."""
 
 
 def keys(path: Path) -> dict[str, str]:

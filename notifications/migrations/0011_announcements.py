@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifications", "0005_progress"),
+        ("notifications", "0007_erasures"),
     ]
 
     operations = [

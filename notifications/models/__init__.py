@@ -1,8 +1,8 @@
 """What is kept: facts (Event), what must be published (Dispatch), what was done about it
 (Delivery, Attempt and Receipt for channels, Handled for services), what was given up on
 (DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works (WorkerProcess), how
-far consumers are (Progress), what operators have mended (Job, JobItem, JobEntry) and what they
-have announced (Announcement, AnnouncementEntry, Lane, Lot)."""
+far consumers are (Progress), what operators have mended (Job, JobItem, JobEntry) and announced
+(Announcement, AnnouncementEntry, Lane, Lot), and that somebody was forgotten (Erasure)."""
 
 from notifications.models.announcement import Announcement, AnnouncementEntry
 from notifications.models.attempt import Attempt
@@ -10,6 +10,7 @@ from notifications.models.breaker import Breaker
 from notifications.models.dead_letter import DeadLetter
 from notifications.models.delivery import Delivery
 from notifications.models.dispatch import Dispatch
+from notifications.models.erasure import Erasure
 from notifications.models.event import Event
 from notifications.models.handled import Handled
 from notifications.models.job import Job, JobEntry, JobItem
@@ -28,6 +29,7 @@ __all__ = [
     "DeadLetter",
     "Delivery",
     "Dispatch",
+    "Erasure",
     "Event",
     "Handled",
     "Job",

@@ -16,6 +16,7 @@ from notifications.envelope import Envelope
 from notifications.group_commit import GroupCommit
 from notifications.identifiers import uuid7
 from notifications.recipients import Recipient, address_hash
+from notifications.sealed import seal
 
 
 class ClaimOutcome(enum.Enum):
@@ -53,7 +54,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class ClaimRequest:
-    """A wish for one delivery, inserted or taken over, for `lease` seconds; `token` is new."""
+    """A wish for one delivery, inserted or taken over, for `lease` seconds; `token` is new.
+
+    address: sealed.
+    """
 
     id: UUID
     event: UUID
@@ -93,7 +97,7 @@ class ClaimRequest:
             channel=channel,
             route=route.name,
             recipient=recipient.reference,
-            address=recipient.address,
+            address=seal(recipient.address),
             address_hash=address_hash(recipient.address),
             locale=recipient.locale or None,
             generation=envelope.generation,

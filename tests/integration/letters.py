@@ -88,6 +88,7 @@ def settings_of_the_town() -> dict[str, Any]:
         "CONTEXT": f"{__name__}.context",
         "STILL_TRUE": f"{__name__}.no_longer_true",
         "ADDRESS_HASH_KEYS": {1: "a secret of the tests"},
+        "ENCRYPTION_KEYS": {1: "another secret of the tests"},
     }
 
 

@@ -98,7 +98,7 @@ def test_a_second_start_finds_data_and_keys_again(open_stack: Open) -> None:
     first.stop()
     second = open_stack()
     assert query(second, "SELECT answer FROM kept") == [(42,)]
-    for name in ("DJANGO_SECRET_KEY", "ADDRESS_HASH_KEY"):
+    for name in ("DJANGO_SECRET_KEY", "ADDRESS_HASH_KEY", "ENCRYPTION_KEY"):
         assert second.environment[name] == first.environment[name]
 
 

@@ -35,6 +35,7 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         ({"DATABASE_URL": ""}, "(notifications.E014) DATABASES['default'] names no database"),
         ({"DATABASE_URL": "nonsense"}, "(notifications.E014)"),
         ({"ADDRESS_HASH_KEY": ""}, "(notifications.E003)"),
+        ({"ENCRYPTION_KEY": ""}, "(notifications.E022)"),
         ({"PAYMENT_ENDPOINT": ""}, "(shop.E003) PAYMENT_ENDPOINT: not set"),
         ({"PAYMENT_ENDPOINT": "pay.example"}, "(shop.E003) PAYMENT_ENDPOINT is no https://"),
         ({"PAYMENT_ENDPOINT": "http://pay.example"}, "(shop.E003) PAYMENT_ENDPOINT is no https://"),

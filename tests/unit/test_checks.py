@@ -40,6 +40,7 @@ class Picky(ChannelAdapter):
 def found(settings: Any) -> Any:
     """`found(ROUTES={…})`: the messages about the shop's settings with these keys changed."""
     shop = {**settings.NOTIFICATIONS, "ADDRESS_HASH_KEYS": {1: "secret"}}
+    shop["ENCRYPTION_KEYS"] = {1: "another secret"}
     shop["CHANNELS"] = {
         name: ChannelConf("notifications.channels.memory.MemoryChannel")
         for name in shop["CHANNELS"]
@@ -109,6 +110,8 @@ def test_a_setting_that_is_no_dictionary_is_named(settings: Any) -> None:
 
 def test_an_empty_hash_key_is_found(found: Any) -> None:
     assert ids(found(ADDRESS_HASH_KEYS={1: ""})) == ["E003"]
+    assert ids(found(ENCRYPTION_KEYS={})) == ["E022"]
+    assert ids(found(ENCRYPTION_KEYS={2: "secret", 1: ""})) == ["E022"]
 
 
 @pytest.mark.parametrize("path", ["orders_site.nowhere.resolve", "orders_site.events.TOPIC"])

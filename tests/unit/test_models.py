@@ -10,6 +10,7 @@ from notifications.models import (
     Attempt,
     Breaker,
     Delivery,
+    Erasure,
     Job,
     JobEntry,
     Pause,
@@ -19,7 +20,7 @@ from notifications.models import (
 )
 
 MODELS = list(apps.get_app_config("notifications").get_models())
-OF_THE_HOUSE = {Breaker, Job, JobEntry, Pause, Progress, RateLimit, WorkerProcess}
+OF_THE_HOUSE = {Breaker, Erasure, Job, JobEntry, Pause, Progress, RateLimit, WorkerProcess}
 """Rows about an account, a queue, a consumer, a process or many orders, not about one fact."""
 
 

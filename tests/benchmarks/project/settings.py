@@ -20,4 +20,5 @@ NOTIFICATIONS = {
     "PREFIX": "bench",
     "SOURCE": "urn:benchmarks",
     "ADDRESS_HASH_KEYS": {1: os.environ["ADDRESS_HASH_KEY"]},
+    "ENCRYPTION_KEYS": {1: os.environ["ENCRYPTION_KEY"]},
 }

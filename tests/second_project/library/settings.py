@@ -23,4 +23,5 @@ NOTIFICATIONS = {
     "ROUTES": {"book.due": [Route("email")]},
     "RECIPIENTS": "library.readers.resolve",
     "ADDRESS_HASH_KEYS": {1: "another secret of the library's"},
+    "ENCRYPTION_KEYS": {1: "a third secret of the library's"},
 }
