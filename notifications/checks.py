@@ -24,6 +24,9 @@
 | notifications.E020 | outcomes are deleted before what could be done once more |
 | notifications.E021 | a chore is due every 0 s, or cannot be called as the relay calls it |
 | notifications.E022 | ENCRYPTION_KEYS has no key, or an empty one |
+| notifications.E051 | an audience's queryset cannot be read page by page |
+| notifications.E052 | an audience's person or data is no function of a row |
+| notifications.I053 | an audience's keys grow in no order of time |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
 None of them needs a database or a network. The templates of every language but the
@@ -45,6 +48,7 @@ from django.utils.module_loading import import_string
 
 from notifications import conf as settings_of
 from notifications import rendering, topology
+from notifications.audience_checks import check_audiences
 from notifications.channels import adapters
 from notifications.channels.base import longest_send
 from notifications.chore_checks import check_chores
@@ -249,6 +253,7 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_retention,
     check_chores,
     check_order,
+    check_audiences,
 )
 
 

@@ -15,7 +15,6 @@ from notifications.events import EventData, event
 TOPIC = "order-events"
 """Orders and their payments: in a FIFO topic all events of an order keep their order."""
 STOCK_TOPIC = "stock-events"
-NEWS_TOPIC = "news-events"
 
 Id = Annotated[int, Field(gt=0, lt=2**63)]
 MinorUnits = Annotated[int, Field(ge=0, lt=2**63)]
@@ -103,7 +102,7 @@ class StockLow(EventData):
 @event(
     "shop.news",
     subject="customer/{customer_id}",
-    topic=NEWS_TOPIC,
+    topic=TOPIC,  # of a second, standard one, the channels' queues could not be FIFO any more
     worth_sending_for=timedelta(days=14),
     category="news",
 )

@@ -41,7 +41,8 @@ def details(now: Standing) -> list[str]:
     width = max(map(len, it.channels), default=0)
     lines = [
         summary(now),
-        f"  {it.event_type} to {it.audience}, {local_moment(it.created_at)}, {it.actor}: {it.reason}",
+        f"  {it.event_type} to {it.audience}, begun {local_moment(it.created_at)} by {it.actor}",
+        f"  {it.reason}",
         *(f"  {lane.channel:<{width}}  {lane_in_words(lane)}" for lane in now.lanes),
     ]
     if it.repeated or it.refused:

@@ -7,12 +7,16 @@ from django.apps import apps
 from django.db.models import Model
 
 from notifications.models import (
+    Announcement,
+    AnnouncementEntry,
     Attempt,
     Breaker,
     Delivery,
     Erasure,
     Job,
     JobEntry,
+    Lane,
+    Lot,
     Pause,
     Progress,
     RateLimit,
@@ -20,8 +24,11 @@ from notifications.models import (
 )
 
 MODELS = list(apps.get_app_config("notifications").get_models())
-OF_THE_HOUSE = {Breaker, Erasure, Job, JobEntry, Pause, Progress, RateLimit, WorkerProcess}
-"""Rows about an account, a queue, a consumer, a process or many orders, not about one fact."""
+OF_THE_HOUSE = {
+    *(Breaker, Erasure, Job, JobEntry, Pause, Progress, RateLimit, WorkerProcess),
+    *(Announcement, AnnouncementEntry, Lane, Lot),
+}
+"""Rows about an account, a queue, a consumer, a process, many orders or people, not about one fact."""
 
 
 def columns(model: type[Model]) -> set[str]:
