@@ -28,7 +28,7 @@ OF_THE_HOUSE = {
     *(Breaker, Erasure, Job, JobEntry, Pause, Progress, RateLimit, WorkerProcess),
     *(Announcement, AnnouncementEntry, Lane, Lot),
 }
-"""Rows about an account, a queue, a consumer, a process, many orders or people, not about one fact."""
+"""About an account, a queue, a consumer, a process, many orders or people, not about one fact."""
 
 
 def columns(model: type[Model]) -> set[str]:
