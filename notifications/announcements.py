@@ -167,7 +167,9 @@ def people(count: int) -> str:
 
 
 def _channels(event_type: str, asked: Sequence[str]) -> tuple[str, ...]:
-    routed = list(dict.fromkeys(route.channel for route in conf().routes.get(event_type, ())))
+    # A later step of a fallback is no lane: it is called for when the one before it was in vain.
+    routes = (route for route in conf().routes.get(event_type, ()) if not route.step)
+    routed = list(dict.fromkeys(route.channel for route in routes))
     if not routed:
         raise Refused(f"{event_type} is told over no channel: give it routes in the settings.")
     if strange := sorted(set(asked) - set(routed)):

@@ -24,6 +24,10 @@
 | notifications.E020 | outcomes are deleted before what could be done once more |
 | notifications.E021 | a chore is due every 0 s, or cannot be called as the relay calls it |
 | notifications.E022 | ENCRYPTION_KEYS has no key, or an empty one |
+| notifications.E036 | a channel's providers have no names or weights, or an adapter beside them |
+| notifications.E037 | a provider's rate_limit cannot be read |
+| notifications.E038 | a fallback has one channel, one channel twice, or no time |
+| notifications.E039 | two routes of one event would be the same delivery |
 | notifications.E051 | an audience's queryset cannot be read page by page |
 | notifications.E052 | an audience's person or data is no function of a row |
 | notifications.I053 | an audience's keys grow in no order of time |
@@ -58,6 +62,12 @@ from notifications.events import all_event_types
 from notifications.limit_checks import check_rate_limits, check_recipient_limits
 from notifications.models import Event
 from notifications.order_checks import check_order
+from notifications.provider_checks import (
+    check_fallbacks,
+    check_provider_limits,
+    check_providers,
+    check_route_names,
+)
 from notifications.retention_checks import check_retention
 from notifications.worker.task import EventTask
 
@@ -133,9 +143,13 @@ def check_hooks() -> Found:
 
 
 def check_adapters() -> Found:
-    for channel in sorted(conf().channels):
+    for channel, provider in sorted(
+        (channel, each.name)
+        for channel, described in conf().channels.items()
+        for each in described.each
+    ):
         try:
-            adapters.make(channel)
+            adapters.make(channel, provider)
         except Exception as error:  # noqa: BLE001 - whatever an adapter raises is what to mend
             yield Error(
                 f"The adapter of channel {channel!r} cannot be made: {error}",
@@ -205,7 +219,7 @@ def check_timeouts() -> Found:
         described = conf().channels.get(consumer.channel)
         if described is None:
             continue
-        longest = longest_send(described.options)
+        longest = max(longest_send(each.options) for each in described.each)
         if longest >= consumer.max_seconds:
             yield Error(
                 f"A send over {consumer.channel!r} may take {longest:g} s (connect_timeout + "
@@ -253,6 +267,10 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_retention,
     check_chores,
     check_order,
+    check_providers,
+    check_provider_limits,
+    check_fallbacks,
+    check_route_names,
     check_audiences,
 )
 

@@ -14,9 +14,12 @@ class NotificationError(Exception):
     `message` may be shown to operators: it must hold no address and no credential.
     Positional arguments only reach `Exception`, so that every error survives
     the pickling between a prefork child and its parent.
+    `elsewhere`: it is this provider's alone (a sender that is not registered for the country, say):
+    where a channel has several, another is asked.
     """
 
     default_code = "error"
+    elsewhere = False
 
     def __init__(self, message: str = "", code: str = "") -> None:
         super().__init__(message, code)
@@ -65,6 +68,12 @@ class ProviderPaused(TransientError):
     """The whole account is refused (suspended, quota used up): try nothing else on it now."""
 
     default_code = "provider_paused"
+
+
+class Elsewhere(TransientError):
+    """One of a channel's several providers did not take it: another is asked at once."""
+
+    default_code = "elsewhere"
 
 
 class NotProvisioned(TransientError):

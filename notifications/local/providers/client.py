@@ -26,6 +26,7 @@ class AcceptedMessage:
     title: str = field(repr=False)
     provider_message_id: str
     accepted_at: datetime
+    sender: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ class SandboxClient:
     ) -> None:
         """What becomes of the next sends; `notifications.channels.script` has the words.
 
-        `times`: for so many sends, then what is scripted next; without it, from then on.
+        `address`: of the recipient, or of the sender, where a channel has several. `times`: for
+        so many sends, then what is scripted next; without it, from then on.
         """
         self._post(
             "/sandbox/script",
@@ -194,4 +196,5 @@ def _message(row: dict[str, Any]) -> AcceptedMessage:
         title=row["title"],
         provider_message_id=row["provider_message_id"],
         accepted_at=datetime.fromtimestamp(row["accepted_at"], UTC),
+        sender=row["sender"],
     )

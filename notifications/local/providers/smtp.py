@@ -33,7 +33,7 @@ class Handler:
         assert isinstance(email, EmailMessage)  # noqa: S101 - what policy.default makes
         addresses = tuple(parseaddr(address)[1] for address in envelope.rcpt_tos)
         edition = self._sandbox.edition
-        step = self._sandbox.decide(_CHANNEL, addresses[0])
+        step = self._sandbox.decide(_CHANNEL, addresses[0], str(envelope.mail_from or ""))
         match step.behaviour:
             case Behaviour.THROTTLE:
                 return _THROTTLED
