@@ -27,10 +27,12 @@ from orders_site.demo.verdict import Verdict, judge
 from orders_site.inventory.samples import stock_up
 from orders_site.orders.samples import Samples
 
-DOWN, UP = 0.25, 0.6
+DOWN, UP = 0.25, 0.4
 """The shares of all text messages between which the one provider is down."""
 KILLED = 1 / 3
 """The share of all messages after which the relay is killed."""
+LARGE = 1000
+"""Recipients, from which on it is: a smaller run would have to wait for its lease to end."""
 LOOK = 0.25
 SAMPLED_EVERY, ORDERED_EVERY, SAID_EVERY = 1.0, 2.0, 5.0
 PATIENCE = 180.0
@@ -137,7 +139,9 @@ class Story:
             self._tell("the SMS provider north is back")
             self._sandbox.forget_script("sms")
             self._up_at = timezone.now()
-        if not self._killed and sum(counts.values()) >= KILLED * len(self._called_for):
+        if self._recipients < LARGE or self._killed:
+            return
+        if sum(counts.values()) >= KILLED * len(self._called_for):
             self._tell("the relay is killed, and another started")
             self._crew.kill("relay")
             self._crew.start_relay("relay-2")
