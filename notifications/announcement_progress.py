@@ -72,10 +72,10 @@ def in_words(now: Standing) -> str:
     about = "" if announcement.expanded_at else "about "
     done = min((lane.settled for lane in now.lanes), default=0)
     said = f"{done:,} of {about}{now.total:,} people"
-    if announcement.state not in Announcement.RUNNING:
+    if announcement.state not in Announcement.RUNNING or not now.lanes:
         return said
-    slowest = min((lane.pace or 0.0 for lane in now.lanes), default=0.0)
-    said += f", {slowest:.3g}/s" if slowest else ""
+    last = max(now.lanes, key=lambda lane: lane.seconds_left or 0.0)
+    said += f", {last.pace:.3g}/s" if last.pace else ""
     return said + (f", another {words(now.seconds_left)}" if now.seconds_left is not None else "")
 
 
@@ -142,7 +142,7 @@ def _lane(announcement: Announcement, lane: Lane, people: int) -> LaneStanding:
         under_way=lane.under_way,
         postponed=lane.postponed,
         counts={word: count for word, count in lane.counts.items() if count},
-        pace=lane.pace if running else None,
+        pace=lane.pace if running and left > 0 else None,
         limit=limit,
         seconds_left=_duration(left, lane.pace, limit) if running else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -24,11 +25,21 @@ from notifications.pauses import put_off
 from notifications.recipients import Recipient
 from notifications.testing import InProcess, deliver_in_process
 from orders_site.customers.models import Customer
+from tests.benchmarks.expansion import SETTLE
 from tests.shop import a_customer, an_order
 
 pytestmark = pytest.mark.django_db
 
 OFFER = {"percent_off": 20, "until": "2199-12-31", "code": "PINE20"}
+_PEOPLE = """
+    INSERT INTO customers_customer (
+        first_name, last_name, email, phone, whatsapp, country, locale, time_zone,
+        email_consent, sms_consent, whatsapp_consent, push_consent
+    )
+    SELECT 'Ada', %s, 'ada-' || %s::int || '-' || n || '@example.org', '', '', '', 'en', 'UTC',
+        TRUE, FALSE, FALSE, FALSE
+    FROM generate_series(1, %s) AS n
+"""
 CHANNELS = ["email", "sms", "whatsapp", "push"]
 
 
@@ -437,3 +448,38 @@ def test_a_person_has_the_same_event_id_whoever_makes_it() -> None:
     assert mine != expansion.event_id(announcement, "customer/2")
     assert mine != expansion.event_id(other, "customer/1")
     assert (mine.version, mine.variant) == (8, "specified in RFC 4122")
+
+
+def test_six_times_the_people_take_no_more_memory() -> None:
+    few, many = (peak_of_expanding(count) for count in (1_000, 6_000))
+    assert many < 1.5 * few, "what is in memory is a page of them"
+
+
+def peak_of_expanding(count: int) -> int:
+    """Bytes at the most while an announcement to so many new people is expanded. What lies on the
+    queue is settled at once, by a statement that brings nothing into this process."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PEOPLE, [f"of {count}", count, count])
+    audiences.register(
+        Audience(
+            "generated",
+            lambda: Customer.objects.filter(last_name=f"of {count}").only("pk"),
+            person=lambda row: f"customer/{row.pk}",
+            data=lambda row: {"customer_id": row.pk},
+        )
+    )
+    try:
+        announcement = announce("generated", channels=["email"])
+        tracemalloc.start()
+        while announcement.state != Announcement.State.DONE:
+            expand()
+            with connection.cursor() as cursor:
+                cursor.execute(SETTLE)
+            look_now()
+            announcement.refresh_from_db()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        audiences.unregister("generated")
+    assert announcement.people == count
+    return peak
