@@ -203,7 +203,9 @@ def _objections(envelope: Envelope, route: Route) -> Iterable[str]:
         found = recipients.resolve(envelope, route)
     except NotificationError as error:
         return [error.code]
-    reasons = (decision.objection(envelope, recipient) for recipient in found)
+    reasons = (
+        decision.objection(envelope, recipient, channel=route.channel) for recipient in found
+    )
     return [reason.reason.partition(":")[0] if reason else "" for reason in reasons]
 
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 from notifications import announcement_states, recipients
 from notifications.envelope import Envelope
 from notifications.recipients import Recipient
+from notifications.refusals import refusal
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,17 @@ class Objection:
     overridable: bool = False
 
 
-def objection(envelope: Envelope, recipient: Recipient) -> Objection | None:
-    """What speaks against telling `recipient` now; None when nothing does."""
+def objection(envelope: Envelope, recipient: Recipient, *, channel: str) -> Objection | None:
+    """What speaks against telling `recipient` over `channel` now; None when nothing does.
+
+    What nobody may override comes first: only the first is heard.
+    """
     if recipient.opted_out:
         return Objection("opted_out")
     if not recipient.address:
         return Objection("no_address")
+    if refused := refusal(envelope.event_type, recipient, channel):
+        return Objection(refused)
     if timezone.now() - envelope.time > envelope.event_type.worth_sending_for:
         return Objection("expired", overridable=True)
     if announcement_states.is_cancelled(envelope):

@@ -20,10 +20,11 @@ from notifications import (
     recipient_limits,
     recipients,
     rendering,
+    unsubscribe,
 )
 from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
-from notifications.channels.base import Message, longest_send
+from notifications.channels.base import Attachment, Message, longest_send
 from notifications.conf import Route, conf
 from notifications.connection_pool import lend_connection
 from notifications.consumers import all_consumers
@@ -49,6 +50,9 @@ DEFAULT_LEASE = timedelta(seconds=30)
 BESIDE_A_SEND = 3.0
 """Seconds that one recipient may take besides its provider: its turn is waited for, up to
 `notifications.worker.account.HORIZON`, and what came of it is written."""
+
+EMAIL = "email"
+"""The channel whose messages have attachments."""
 
 NO_LONGER_NAMED = "no_longer_named"
 """The reason why a delivery was skipped that was to be sent again to nobody."""
@@ -172,7 +176,7 @@ def _try_one(duty: Duty) -> bool:
             result = Skipped(reason)
         else:
             message = _render(duty, claim)
-            duty = _wait_turn(duty, claim, message)
+            duty, message = _wait_turn(duty, claim, message)
             _insist_on_lease(lease_ends)
             result = _send(duty, message)
     except Exception as error:  # noqa: BLE001 - every one is put on record, and raised again there
@@ -240,38 +244,53 @@ def _decide(duty: Duty, claim: Claim) -> str:
     """Why it should not be sent, or nothing."""
     if duty.route.rule and fallbacks.told_already(duty.envelope, duty.route, duty.recipient):
         return fallbacks.TOLD_ALREADY
-    no = decision.objection(duty.envelope, duty.recipient)
+    no = decision.objection(duty.envelope, duty.recipient, channel=duty.channel)
     if no is None or (no.overridable and Delivery.objects.is_overridden(claim)):
         return ""
     return no.reason
 
 
 def _render(duty: Duty, claim: Claim) -> Message:
+    way_out = unsubscribe.offer(
+        duty.envelope.event_type,
+        duty.recipient,
+        channel=duty.channel,
+        delivery=claim.delivery_id,
+    )
     content = rendering.render(
         duty.envelope,
         channel=duty.channel,
         recipient=duty.recipient,
-        context=recipients.context(duty.envelope, duty.recipient),
+        context={**way_out.words, **recipients.context(duty.envelope, duty.recipient)},
     )
-    return Message(
+    message = Message(
         address=duty.recipient.address,
         content=content,
         tag=claim.tag,
         idempotency_key=claim.idempotency_key,
         event_type=duty.envelope.type,
         subject=duty.envelope.subject,
+        headers=way_out.headers,
+        attachments=_attachments(duty),
     )
+    return message if duty.providers else duty.adapter.suited(message)
 
 
-def _wait_turn(duty: Duty, claim: Claim, message: Message) -> Duty:
-    """The duty as it is to be sent: by which provider, where there are several."""
+def _attachments(duty: Duty) -> tuple[Attachment, ...]:
+    if duty.channel != EMAIL:
+        return ()
+    return recipients.attachments(duty.envelope, duty.recipient)
+
+
+def _wait_turn(duty: Duty, claim: Claim, message: Message) -> tuple[Duty, Message]:
+    """Both as they are to be sent: by which provider, where there are several."""
     lend_connection()
     if duty.providers:
         return failover.choose(duty, claim, message)
     with suppress(Exception):  # the send meets it again, and is the one to tell
         duty.adapter.prepare()
     duty.account.wait_turn(duty.adapter.weight(message))
-    return duty
+    return duty, message
 
 
 def _insist_on_lease(ends: float) -> None:

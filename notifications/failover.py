@@ -38,9 +38,9 @@ LONGEST_SLEEP = 60.0
 the others go on: nobody polls the less for it."""
 
 
-def choose(duty: Duty, claim: Claim, message: Message) -> Duty:
-    """The duty with the provider that is to be asked, whose turn it is. Costs no statement on a
-    first attempt, besides the turn's.
+def choose(duty: Duty, claim: Claim, message: Message) -> tuple[Duty, Message]:
+    """The duty with the provider that is to be asked, whose turn it is, and the message as that one
+    is handed it. Costs no statement on a first attempt, besides the turn's and the adapter's own.
 
     Raises Busy(seconds) when none of those that may be asked can be now.
     """
@@ -51,16 +51,20 @@ def choose(duty: Duty, claim: Claim, message: Message) -> Duty:
         for provider in left:
             chosen = _with(duty, provider, others=len(left) > 1)
             try:
-                chosen.account.check()
-                lend_connection()
-                with suppress(Exception):  # the send meets it again, and is the one to tell
-                    chosen.adapter.prepare()
-                chosen.account.wait_turn(chosen.adapter.weight(message), soon=soon)
+                return chosen, _wait_turn(chosen, message, soon=soon)
             except Busy as busy:
                 waits.append(busy)
-            else:
-                return chosen
     raise _first_of(waits, all_of_them=len(left) == len(duty.providers))
+
+
+def _wait_turn(chosen: Duty, message: Message, *, soon: bool) -> Message:
+    chosen.account.check()
+    suited = chosen.adapter.suited(message)
+    lend_connection()
+    with suppress(Exception):  # the send meets it again, and is the one to tell
+        chosen.adapter.prepare()
+    chosen.account.wait_turn(chosen.adapter.weight(suited), soon=soon)
+    return suited
 
 
 def _left(duty: Duty, claim: Claim) -> Sequence[Provider]:

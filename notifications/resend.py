@@ -125,7 +125,7 @@ def why_not(envelope: Envelope, delivery: Delivery, *, override: bool) -> str:
     recipient = _named(envelope, delivery)
     if recipient is None:
         return f"no_longer_named: the shop does not name {delivery.recipient} any more"
-    no = decision.objection(envelope, recipient)
+    no = decision.objection(envelope, recipient, channel=delivery.channel)
     if no is None or (no.overridable and override):
         return ""
     return no.reason

@@ -26,6 +26,7 @@ from notifications.models import (
     Announcement,
     AnnouncementEntry,
     Attempt,
+    Conversation,
     DeadLetter,
     Delivery,
     Dispatch,
@@ -36,6 +37,7 @@ from notifications.models import (
     JobItem,
     Lane,
     Receipt,
+    Seen,
 )
 
 logger = logging.getLogger(__name__)
@@ -45,6 +47,9 @@ ROWS = 500
 
 BATCHES = 50
 """In one sweep, of one kind: 25,000 rows a minute; the next sweep goes on."""
+
+CONVERSATIONS = 7
+"""Days after somebody's last message, of which one day's matters."""
 
 Over = Callable[[Any], QuerySet[Any]]
 
@@ -77,6 +82,8 @@ def kinds() -> Iterator[Kind]:
     yield Kind("inbox rows", kept.outcomes, _handled)
     of_job = ((JobItem, "job_id"), (JobEntry, "job_id"))
     yield Kind("jobs", kept.outcomes, _jobs, of_job)
+    yield Kind("conversations", CONVERSATIONS, _conversations)
+    yield Kind("signatures of calls", 1, _seen)
     of_announcement = ((AnnouncementEntry, "announcement_id"), (Lane, "announcement_id"))
     yield Kind("announcements", kept.outcomes, _announcements, of_announcement)
     if apps.is_installed("django_celery_results"):
@@ -196,6 +203,14 @@ def _handled(before: Any) -> QuerySet[Handled]:
 def _jobs(before: Any) -> QuerySet[Job]:
     over = Job.objects.exclude(state__in=Job.OPEN)
     return over.filter(finished_at__lt=before).order_by("id")
+
+
+def _conversations(before: Any) -> QuerySet[Conversation]:
+    return Conversation.objects.filter(last_inbound_at__lt=before).order_by("last_inbound_at")
+
+
+def _seen(before: Any) -> QuerySet[Seen]:
+    return Seen.objects.filter(kept_until__lt=before).order_by("kept_until")
 
 
 def _announcements(before: Any) -> QuerySet[Announcement]:

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 
 from notifications.exceptions import (
     NotificationError,
+    OutcomeUnknown,
     PermanentError,
     ProviderPaused,
     TransientError,
@@ -19,24 +20,26 @@ class Codes:
     """What a provider's error codes mean; a code in none of the sets is decided by HTTP status.
 
     paused: the account as a whole is refused. transient: worth trying again.
-    permanent: this message never. The first set that holds the code wins.
-    elsewhere: those of the permanent that are this provider's alone: another may take the message.
+    permanent: this message never. unknown: it may have been sent all the same. The first set
+    that holds the code wins. elsewhere: those of the permanent that are this provider's alone:
+    another may take the message. Or, as AWS does it, the reason that goes with a code.
     """
 
     paused: frozenset[str] = field(default_factory=frozenset)
     transient: frozenset[str] = field(default_factory=frozenset)
     permanent: frozenset[str] = field(default_factory=frozenset)
+    unknown: frozenset[str] = field(default_factory=frozenset)
     elsewhere: frozenset[str] = field(default_factory=frozenset)
 
     def error(
-        self, code: str, status: int, message: str, retry_after: float | None
+        self, code: str, status: int, message: str, retry_after: float | None, reason: str = ""
     ) -> NotificationError:
         """The error to raise for a refusal with this code and status."""
         kind = self._kind(code, status)
         if issubclass(kind, TransientError):
             return kind(message, code, retry_after)
         error = kind(message, code)
-        error.elsewhere = code in self.elsewhere
+        error.elsewhere = not self.elsewhere.isdisjoint({code, reason})
         return error
 
     def _kind(self, code: str, status: int) -> type[NotificationError]:
@@ -46,6 +49,8 @@ class Codes:
             return TransientError
         if code in self.permanent:
             return PermanentError
+        if code in self.unknown:
+            return OutcomeUnknown
         return _kind_by_status(status)
 
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifications", "0007_erasures"),
+        ("notifications", "0008_inbound_and_reputation"),
     ]
 
     operations = [
@@ -112,6 +112,7 @@ class Migration(migrations.Migration):
                     ("redriven", "redrive"),
                     ("replayed", "replay"),
                     ("fell_back", "cross-channel fallback"),
+                    ("received", "a provider's call"),
                     ("announced", "announcement"),
                 ],
                 default="recorded",

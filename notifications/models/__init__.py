@@ -2,11 +2,15 @@
 (Delivery, Attempt and Receipt for channels, Handled for services), what was given up on
 (DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works (WorkerProcess), how
 far consumers are (Progress), what operators have mended (Job, JobItem, JobEntry) and announced
-(Announcement, AnnouncementEntry, Lane, Lot), and that somebody was forgotten (Erasure)."""
+(Announcement, AnnouncementEntry, Lane, Lot), that somebody was forgotten (Erasure), what people
+want to hear (Preference, Consent), which addresses nothing is sent to (Suppression), who has
+written to us (Conversation) and what is taken once only (Seen)."""
 
 from notifications.models.announcement import Announcement, AnnouncementEntry
 from notifications.models.attempt import Attempt
 from notifications.models.breaker import Breaker
+from notifications.models.consent import Consent
+from notifications.models.conversation import Conversation
 from notifications.models.dead_letter import DeadLetter
 from notifications.models.delivery import Delivery
 from notifications.models.dispatch import Dispatch
@@ -16,9 +20,12 @@ from notifications.models.handled import Handled
 from notifications.models.job import Job, JobEntry, JobItem
 from notifications.models.lane import Lane, Lot
 from notifications.models.pause import Pause
+from notifications.models.preference import Preference
 from notifications.models.progress import Progress
 from notifications.models.rate_limit import RateLimit
 from notifications.models.receipt import Receipt
+from notifications.models.seen import Seen
+from notifications.models.suppression import Suppression
 from notifications.models.worker_process import WorkerProcess
 
 __all__ = [
@@ -26,6 +33,8 @@ __all__ = [
     "AnnouncementEntry",
     "Attempt",
     "Breaker",
+    "Consent",
+    "Conversation",
     "DeadLetter",
     "Delivery",
     "Dispatch",
@@ -38,8 +47,11 @@ __all__ = [
     "Lane",
     "Lot",
     "Pause",
+    "Preference",
     "Progress",
     "RateLimit",
     "Receipt",
+    "Seen",
+    "Suppression",
     "WorkerProcess",
 ]

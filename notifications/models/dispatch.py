@@ -259,6 +259,7 @@ class Dispatch(models.Model):
         REDRIVEN = "redriven", "redrive"
         REPLAYED = "replayed", "replay"
         FELL_BACK = "fell_back", "cross-channel fallback"
+        RECEIVED = "received", "a provider's call"
         ANNOUNCED = "announced", "announcement"
 
     id = models.BigAutoField(primary_key=True)

@@ -44,8 +44,8 @@ class Failover:
 
 @dataclass(frozen=True)
 class Outcome:
-    """bound: of the seconds between the first and the last mail, the share in which the account
-    was sent nine tenths of its limit or more. waits: seconds from each order to its mail."""
+    """bound: of the seconds from its first mail to its last, the share in which the account was
+    sent nine tenths of its limit or more. waits: seconds from each order to its mail."""
 
     recipients: int
     verdict: Verdict

@@ -163,7 +163,7 @@ class Story:
 
     def _outcome(self, limits: Limits, began_at: datetime, seconds: float) -> Outcome:
         accepted = self._sandbox.accepted()
-        mails = [m for m in accepted if m.channel == "email"]
+        mails = [m for m in accepted if m.channel == "email" and m.event_type == NEWS]
         return Outcome(
             recipients=self._recipients,
             verdict=judge(self._manifest, map(_call, accepted)),

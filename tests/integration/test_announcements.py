@@ -279,7 +279,9 @@ def test_an_operator_may_resend_what_was_skipped_because_of_the_cancellation() -
     expand()
     cancel(announcement.pk, by="grace", reason="the wrong code")
     envelope = Event.objects.get(announcement=announcement).envelope()
-    objection = decision.objection(envelope, Recipient("customer/1", customer.email))
+    objection = decision.objection(
+        envelope, Recipient("customer/1", customer.email), channel="email"
+    )
     assert objection == decision.Objection("announcement_cancelled", overridable=True)
 
 
