@@ -27,7 +27,10 @@ def watch(number: int, out: Any, *, quiet: bool = False) -> Announcement:
             said = line
         if now.announcement.state not in Announcement.RUNNING:
             return now.announcement
-        time.sleep(LOOK)
+        try:
+            time.sleep(LOOK)
+        except KeyboardInterrupt:
+            return now.announcement
 
 
 def summary(now: Standing) -> str:
