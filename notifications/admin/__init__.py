@@ -19,8 +19,10 @@ from notifications.admin import (
     handled,
     jobs,
     pauses,
+    preferences,
     rate_limits,
     receipts,
+    suppressions,
     workers,
 )
 
@@ -37,7 +39,9 @@ __all__ = [
     "handled",
     "jobs",
     "pauses",
+    "preferences",
     "rate_limits",
     "receipts",
+    "suppressions",
     "workers",
 ]
