@@ -40,6 +40,9 @@
 | notifications.E048 | an urgent event is told in a digest |
 | notifications.E049 | a digest cannot be read, or has another's name |
 | notifications.E050 | a digest comes when its events are worth sending no more |
+| notifications.E051 | an audience's queryset cannot be read page by page |
+| notifications.E052 | an audience's person or data is no function of a row |
+| notifications.I053 | an audience's keys grow in no order of time |
 | notifications.E054 | a file that edited templates may include is missing, or they may not |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
@@ -62,6 +65,7 @@ from django.utils.module_loading import import_string
 
 from notifications import conf as settings_of
 from notifications import digests, rendering, topology
+from notifications.audience_checks import check_audiences
 from notifications.channels import adapters
 from notifications.channels.base import longest_send
 from notifications.chore_checks import check_chores
@@ -293,6 +297,7 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_way_out,
     check_quiet_hours,
     check_digests,
+    check_audiences,
 )
 
 

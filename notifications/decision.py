@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from notifications import recipients
+from notifications import announcement_states, recipients
 from notifications.envelope import Envelope
 from notifications.recipients import Recipient
 from notifications.refusals import refusal
@@ -37,5 +37,7 @@ def objection(envelope: Envelope, recipient: Recipient, *, channel: str) -> Obje
         return Objection(refused)
     if timezone.now() - envelope.time > envelope.event_type.worth_sending_for:
         return Objection("expired", overridable=True)
+    if announcement_states.is_cancelled(envelope):
+        return Objection("announcement_cancelled", overridable=True)
     untrue = recipients.no_longer_true(envelope)
     return Objection(f"no_longer_true: {untrue}", overridable=True) if untrue else None

@@ -14,7 +14,7 @@ from threading import Event, Thread
 
 from django.db import connections
 
-from notifications import digests, keeper, progress, reputation, retention
+from notifications import digests, expansion, keeper, progress, reputation, retention
 from notifications.aws.errors import AWS_ERRORS
 from notifications.chores import Chore, all_chores
 from notifications.exceptions import NotificationError
@@ -47,6 +47,9 @@ OWN = (
     Chore("watching what comes back", reputation.LOOK_EVERY, reputation.watch),
     Chore("settling digests", SETTLE_EVERY, digests.settle_all),
 )
+
+EXPANSION = Chore("expanding announcements", 1.0, expansion.advance)
+"""In a thread of its own, for it cannot wait."""
 
 
 class Housekeeping:

@@ -23,6 +23,8 @@ from django.utils import timezone
 from notifications.advisory import lock_for_transaction
 from notifications.conf import conf
 from notifications.models import (
+    Announcement,
+    AnnouncementEntry,
     Attempt,
     Conversation,
     DeadLetter,
@@ -35,6 +37,7 @@ from notifications.models import (
     Job,
     JobEntry,
     JobItem,
+    Lane,
     Receipt,
     RenderedContent,
     Seen,
@@ -87,6 +90,8 @@ def kinds() -> Iterator[Kind]:
     yield Kind("jobs", kept.outcomes, _jobs, of_job)
     yield Kind("conversations", CONVERSATIONS, _conversations)
     yield Kind("signatures of calls", 1, _seen)
+    of_announcement = ((AnnouncementEntry, "announcement_id"), (Lane, "announcement_id"))
+    yield Kind("announcements", kept.outcomes, _announcements, of_announcement)
     if apps.is_installed("django_celery_results"):
         yield Kind("failed tasks", kept.failed_tasks, _failed_tasks)
 
@@ -224,6 +229,10 @@ def _conversations(before: Any) -> QuerySet[Conversation]:
 
 def _seen(before: Any) -> QuerySet[Seen]:
     return Seen.objects.filter(kept_until__lt=before).order_by("kept_until")
+
+
+def _announcements(before: Any) -> QuerySet[Announcement]:
+    return Announcement.objects.filter(settled_at__lt=before).order_by("id")
 
 
 def _can_come_again() -> tuple[QuerySet[Any], ...]:

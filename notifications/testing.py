@@ -48,7 +48,7 @@ from django.db.models import Max, QuerySet
 from django.db.models.functions import Now
 from django.test import override_settings
 
-from notifications import consumers
+from notifications import consumers, expansion
 from notifications import envelope as wire
 from notifications.channels.base import Attachment
 from notifications.channels.memory import MemoryChannel
@@ -113,7 +113,8 @@ class InProcess:
         MemoryChannel.script(channel, behaviour, **arguments)
 
     def run(self) -> None:
-        """Deliver what was recorded since, and what that makes the consumers record, to the end.
+        """Deliver what was recorded or announced since, and what that makes the consumers record,
+        to the end.
 
         What is deferred to a later time stays in the outbox (`come_due`). A consumer's exception
         is raised as it is, or kept in `failures`, if it is one of ours and `raise_failures` is off.
@@ -151,6 +152,7 @@ class InProcess:
         ).update(available_at=Now())
 
     def _take(self) -> list[Dispatch]:
+        expansion.advance(using=Dispatch.objects.db, go_on=lambda: True)
         due = Dispatch.objects.filter(
             pk__gt=self._seen, state=Dispatch.State.WAITING, available_at__lte=Now()
         )

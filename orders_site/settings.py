@@ -136,6 +136,7 @@ NOTIFICATIONS = {
         "order.refunded": [Route("email")],
         "payment.completed": [Route("email"), Route("push")],
         "payment.failed": [Route("email"), Route("sms")],
+        "shop.news": [Route("email"), Route("sms"), Route("whatsapp"), Route("push")],
     },
     # What people may say yes or no to; what no event type names another for is "service".
     "CATEGORIES": {"news": Category(_("News and offers"))},

@@ -10,6 +10,7 @@ from __future__ import annotations
 from django.apps import apps
 
 from notifications.admin import (
+    announcements,
     breakers,
     dead_letters,
     deliveries,
@@ -30,6 +31,7 @@ if apps.is_installed("django_celery_results"):
     from notifications.admin import failed_tasks  # noqa: F401 - registers itself
 
 __all__ = [
+    "announcements",
     "breakers",
     "dead_letters",
     "deliveries",

@@ -82,6 +82,8 @@ STATES: dict[str, tuple[str, Promise]] = {
     "dispatched": (WAITING, _("dispatched")),
     "refused": (TROUBLE, _("refused")),
     "left_alone": (QUIET, _("left alone")),
+    # announcements
+    "expanding": (WAITING, _("expanding")),
     # workers
     "running": (GOOD, _("running")),
     "stopping": (WAITING, _("stopping")),

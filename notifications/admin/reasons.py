@@ -15,6 +15,7 @@ SENTENCES: dict[str, Promise] = {
     "no_address": _("There is no address for this channel."),
     "expired": _("The event had grown too old to be worth telling."),
     "no_longer_true": _("What the event says was no longer true when it was to be sent."),
+    "announcement_cancelled": _("The announcement that it is part of was cancelled before."),
     "no_longer_named": _("It was to be sent again, but the shop names nobody any more."),
     # it waits for its recipient
     "recipient_limit": _("The recipient has been told enough for now: it is told when due."),

@@ -1,12 +1,14 @@
 """What is kept: facts (Event), what must be published (Dispatch), what was done about it
 (Delivery, Attempt and Receipt for channels, Handled for services), what waits to be told together
-(DigestWindow, DigestItem), what was given up on (DeadLetter), what holds sending back (RateLimit,
-Breaker, Pause), who works (WorkerProcess), how far consumers are (Progress), what operators have
-mended (Job, JobItem, JobEntry), that somebody was forgotten (Erasure), what people want to hear
-(Preference, Consent), which addresses nothing is sent to (Suppression), who has written to us
-(Conversation), what is taken once only (Seen), what staff have written (Template, TemplateVersion)
-and what people were told (RenderedContent)."""
+(DigestWindow, DigestItem) or is announced to many (Announcement, AnnouncementEntry, Lane, Lot), what
+was given up on (DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works
+(WorkerProcess), how far consumers are (Progress), what operators have mended (Job, JobItem,
+JobEntry), that somebody was forgotten (Erasure), what people want to hear (Preference, Consent),
+which addresses nothing is sent to (Suppression), who has written to us (Conversation), what is
+taken once only (Seen), what staff have written (Template, TemplateVersion) and what people were
+told (RenderedContent)."""
 
+from notifications.models.announcement import Announcement, AnnouncementEntry
 from notifications.models.attempt import Attempt
 from notifications.models.breaker import Breaker
 from notifications.models.consent import Consent
@@ -19,6 +21,7 @@ from notifications.models.erasure import Erasure
 from notifications.models.event import Event
 from notifications.models.handled import Handled
 from notifications.models.job import Job, JobEntry, JobItem
+from notifications.models.lane import Lane, Lot
 from notifications.models.pause import Pause
 from notifications.models.preference import Preference
 from notifications.models.progress import Progress
@@ -31,6 +34,8 @@ from notifications.models.template import Template, TemplateVersion
 from notifications.models.worker_process import WorkerProcess
 
 __all__ = [
+    "Announcement",
+    "AnnouncementEntry",
     "Attempt",
     "Breaker",
     "Consent",
@@ -46,6 +51,8 @@ __all__ = [
     "Job",
     "JobEntry",
     "JobItem",
+    "Lane",
+    "Lot",
     "Pause",
     "Preference",
     "Progress",

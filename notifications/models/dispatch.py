@@ -240,6 +240,14 @@ class DispatchQuerySet(models.QuerySet["Dispatch"]):
         """What was put off is due now; how many rows."""
         return self.put_off(event_type).update(available_at=Now())
 
+    def of_announcement(self, announcement: int) -> models.QuerySet[Dispatch]:
+        """Those of an announcement that have not been published."""
+        return self.filter(
+            state=Dispatch.State.WAITING,
+            reason__in=[Dispatch.Reason.PAUSED, Dispatch.Reason.ANNOUNCED],
+            event__announcement=announcement,
+        )
+
     def oldest_due(self) -> datetime | None:
         """Since when the longest-waiting row is due: the outbox's lag counts from here."""
         due = self.filter(state=Dispatch.State.WAITING, available_at__lte=Now())
@@ -278,6 +286,7 @@ class Dispatch(models.Model):
         REPLAYED = "replayed", "replay"
         FELL_BACK = "fell_back", "cross-channel fallback"
         RECEIVED = "received", "a provider's call"
+        ANNOUNCED = "announced", "announcement"
 
     id = models.BigAutoField(primary_key=True)
     event = models.ForeignKey(

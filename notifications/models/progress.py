@@ -17,7 +17,8 @@ from notifications.models.delivery import Delivery
 # digest) has been reported on: the consumer is not late.
 _LOOK = """
 WITH looked AS MATERIALIZED (
-    SELECT id, recorded_at, %(consumer)s = ANY(expected) AS expects
+    -- Announcements take as long as they may: nobody is behind with them.
+    SELECT id, recorded_at, announcement_id IS NULL AND %(consumer)s = ANY(expected) AS expects
     FROM notifications_event
     WHERE recorded_at >= %(since)s AND recorded_at < statement_timestamp()
     ORDER BY recorded_at

@@ -102,7 +102,7 @@ def test_secrets_that_anybody_could_guess_are_found(
 ) -> None:
     url = "" if id == "W041" else "https://shop.example"
     messages = found(RECEIPT_WEBHOOKS=webhooks, PUBLIC_URL=url)
-    assert ids(messages)[-1] == id
+    assert id in ids(messages)
     assert "x" * 32 not in str(messages)
 
 

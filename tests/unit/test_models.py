@@ -7,6 +7,8 @@ from django.apps import apps
 from django.db.models import Model
 
 from notifications.models import (
+    Announcement,
+    AnnouncementEntry,
     Attempt,
     Breaker,
     Consent,
@@ -17,6 +19,8 @@ from notifications.models import (
     Erasure,
     Job,
     JobEntry,
+    Lane,
+    Lot,
     Pause,
     Preference,
     Progress,
@@ -44,8 +48,9 @@ OF_THE_HOUSE = {
     Template,
     TemplateVersion,
     WorkerProcess,
+    *(Announcement, AnnouncementEntry, Lane, Lot),
 }
-"""Rows about an account, a queue, a consumer, a process or many orders, not about one fact."""
+"""About an account, a queue, a consumer, a process, many orders or people, not about one fact."""
 OF_PEOPLE = {Consent, Conversation, Preference, RenderedContent, Suppression}
 """Rows about what a person has said or was told, or what happened at an address."""
 
