@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
@@ -100,6 +100,10 @@ class Conf:
     recipients: dotted path to `(envelope, route) -> Iterable[Recipient]`.
     context: dotted path to `(envelope, recipient) -> dict`, what templates may use.
     still_true: dotted path to `(envelope) -> str | None`, the reason why it no longer is.
+    address_gone: dotted path to `(channel, reference, address) -> None`, called when a provider has
+        said for good that an address is nobody's any more (an app that was uninstalled).
+    allowed_recipients: None: everybody. Else who may be reached from here, and nobody besides
+        (`notifications.allow_list`): for a staging environment.
     timeline: dotted path to `(subject) -> Iterable[Entry]`, what the shop itself knows of a subject
         (`notifications.timeline_entries`).
     address_hash_keys: version → secret, for searching by address; the highest version writes.
@@ -121,6 +125,8 @@ class Conf:
     recipients: str = ""
     context: str = ""
     still_true: str = ""
+    address_gone: str = ""
+    allowed_recipients: Collection[str] | None = None
     timeline: str = ""
     address_hash_keys: Mapping[int, str] = field(default_factory=dict)
     encryption_keys: Mapping[int, str] = field(default_factory=dict)
@@ -179,7 +185,8 @@ def _holds(value: Any, kind: type) -> bool:
 
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(
-        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "TIMELINE"), (_is_text, "a text")
+        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "TIMELINE", "ADDRESS_GONE"),
+        (_is_text, "a text"),
     ),
     "SOURCE": (
         lambda value: _is_text(value) and 0 < len(value) <= MAX_SOURCE,
@@ -203,6 +210,10 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
             lambda value: _maps(value, int, _is_text),
             "a dictionary of versions (whole numbers) and secrets",
         ),
+    ),
+    "ALLOWED_RECIPIENTS": (
+        lambda value: value is None or _holds(value, str),
+        "None, or a list of addresses and patterns",
     ),
     "FIFO_TOPICS": (lambda value: _holds(value, str), "a list of topic names"),
     "VISIBILITY_SECONDS": (

@@ -206,19 +206,22 @@ def lease_of(channel: str) -> timedelta:
 
 def _decide(duty: Duty, claim: Claim) -> str:
     """Why it should not be sent, or nothing."""
-    no = decision.objection(duty.envelope, duty.recipient)
+    no = decision.objection(duty.envelope, duty.recipient, adapter=duty.adapter)
     if no is None or (no.overridable and Delivery.objects.is_overridden(claim)):
         return ""
     return no.reason
 
 
 def _render(duty: Duty, claim: Claim) -> Message:
-    content = rendering.render(
-        duty.envelope,
-        channel=duty.channel,
-        recipient=duty.recipient,
-        context=recipients.context(duty.envelope, duty.recipient),
-    )
+    if rendering.parts_of(duty.channel):
+        content = rendering.render(
+            duty.envelope,
+            channel=duty.channel,
+            recipient=duty.recipient,
+            context=recipients.context(duty.envelope, duty.recipient),
+        )
+    else:
+        content = rendering.verbatim(duty.envelope)
     return Message(
         address=duty.recipient.address,
         content=content,
@@ -226,6 +229,7 @@ def _render(duty: Duty, claim: Claim) -> Message:
         idempotency_key=claim.idempotency_key,
         event_type=duty.envelope.type,
         subject=duty.envelope.subject,
+        reference=duty.recipient.reference,
     )
 
 

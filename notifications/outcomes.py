@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from django.db import InterfaceError, InternalError, OperationalError, router, transaction
 from django.utils import timezone
 
+from notifications import consequences
 from notifications.channels.base import Accepted
 from notifications.duties import Duty
 from notifications.exceptions import (
@@ -34,10 +35,11 @@ from notifications.outages import DATABASE_AWAY
 from notifications.redaction import redact
 from notifications.retries import delay
 
-RETRIED_WHEN_UNKNOWN = frozenset({"email"})
+RETRIED_WHEN_UNKNOWN = frozenset({"email", "webhook"})
 """The channels whose policy is to send again when nobody can say whether it was sent. A second
-receipt by mail is a nuisance; a second text message costs money and trust: the others wait for
-the provider's receipt, then for an operator."""
+receipt by mail is a nuisance, and a webhook's reader knows the id that it has taken already; a
+second text message costs money and trust: the others wait for the provider's receipt, then for an
+operator."""
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +71,7 @@ class Unforeseen(OutcomeUnknown):
 
 def record(duty: Duty, claim: Claim, result: Sent | Skipped | Trouble, *, seconds: float) -> None:
     """Record `result`, which took `seconds`. Raises what the message needs; see `deliver`."""
-    note = _Note(duty, claim, round(seconds * 1000))
+    note = _Note(duty, claim, round(seconds * 1000), getattr(result, "error", None))
     match result:
         case Sent():
             note.sent(result)
@@ -126,6 +128,7 @@ class _Note:
     duty: Duty
     claim: Claim
     duration_ms: int | None
+    error: Exception | None = None
 
     def sent(self, result: Sent) -> None:
         self._conclude(
@@ -223,6 +226,8 @@ class _Note:
         )
         if not insist(lambda: Delivery.objects.conclude(conclusion), using=_database()):
             self._come_late(conclusion)
+        if self.error is not None or outcome == Attempt.Outcome.SENT:
+            consequences.draw(self.duty, self.error)
         logger.info("attempt %s: %s %s", self.claim.tag, outcome.value, conclusion.code)
 
     def _come_late(self, conclusion: Conclusion) -> None:

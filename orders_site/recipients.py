@@ -1,7 +1,7 @@
 """Who is told about an order, what the templates may say, and whether it still holds.
 
-The three hooks of the NOTIFICATIONS setting. They run once per event and channel, or
-once per recipient, so each costs one query or two, whatever the order's size.
+The hooks of the NOTIFICATIONS setting. They run once per event and channel, or once per
+recipient, so each costs one query or two, whatever the order's size.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.formats import date_format
 
+from notifications import webhooks
 from notifications.conf import Route
 from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError
@@ -31,10 +32,13 @@ _UNTRUE_OF_PAYMENTS: dict[str, tuple[list[Payment.State], str]] = {
 
 
 def resolve(envelope: Envelope, route: Route) -> Iterator[Recipient]:
-    """The customer of the order; for push, each of the customer's devices.
+    """The customer of the order; for push, each of the customer's devices; for webhooks, partners.
 
     Somebody without an address is named all the same, so that the skip is on record.
     """
+    if route.channel == webhooks.CHANNEL:
+        yield from webhooks.recipients(envelope)
+        return
     customer = _order(envelope).customer
     devices = list(customer.devices.order_by("pk")) if route.channel == "push" else []
     if devices:
@@ -79,6 +83,16 @@ def no_longer_true(envelope: Envelope) -> str | None:
         return None
     states, why = untrue
     return why if Payment.objects.filter(order_id=order_id, state__in=states).exists() else None
+
+
+def forget_device(channel: str, reference: str, address: str) -> None:
+    """FCM knows this token no more: the app was taken off the device, or given another token.
+
+    Race: the device may have registered anew since; then its row has another token, and stays.
+    """
+    device = reference.rpartition("/device/")[2]
+    if channel == "push" and device.isdecimal():
+        Device.objects.filter(pk=int(device), token=address).delete()
 
 
 def _money_words(envelope: Envelope, order: Order, locale: str) -> dict[str, str]:

@@ -14,6 +14,9 @@ SENTENCES: dict[str, Promise] = {
     "expired": _("The event had grown too old to be worth telling."),
     "no_longer_true": _("What the event says was no longer true when it was to be sent."),
     "no_longer_named": _("It was to be sent again, but the shop names nobody any more."),
+    "not_allowed_here": _("This environment reaches nobody but its ALLOWED_RECIPIENTS."),
+    "endpoint_disabled": _("The endpoint was disabled: its own page says by whom, and why."),
+    "private_address": _("The endpoint's host is at an address that is not public."),
     # an operator said what became of it
     "settled_by_operator": _("Nobody knew, until an operator said so: below is who, and why."),
     # it was given up

@@ -66,6 +66,9 @@ class SesEmail(ChannelAdapter):
     def prepare(self) -> None:
         self._client()
 
+    def check_address(self, address: str) -> None:
+        _recipient(address)
+
     def send(self, message: Message) -> Accepted:
         call = self._call(message, _recipient(message.address))
         with aws_errors.translated(_CODES, address=message.address, refine=_refine):

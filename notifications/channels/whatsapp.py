@@ -61,6 +61,9 @@ class EndUserMessagingWhatsApp(ChannelAdapter):
     def prepare(self) -> None:
         self._client()
 
+    def check_address(self, address: str) -> None:
+        e164(address)
+
     def send(self, message: Message) -> Accepted:
         payload = _payload(message, e164(message.address))
         with aws_errors.translated(_CODES, address=message.address, refine=_refine):

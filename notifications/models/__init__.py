@@ -1,7 +1,8 @@
 """What is kept: facts (Event), what must be published (Dispatch), what was done about it
 (Delivery, Attempt and Receipt for channels, Handled for services), what was given up on
 (DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works (WorkerProcess), how
-far consumers are (Progress) and what operators have mended (Job, JobItem, JobEntry)."""
+far consumers are (Progress), what operators have mended (Job, JobItem, JobEntry) and the partners
+who are posted events (WebhookEndpoint)."""
 
 from notifications.models.attempt import Attempt
 from notifications.models.breaker import Breaker
@@ -15,6 +16,7 @@ from notifications.models.pause import Pause
 from notifications.models.progress import Progress
 from notifications.models.rate_limit import RateLimit
 from notifications.models.receipt import Receipt
+from notifications.models.webhook_endpoint import WebhookEndpoint
 from notifications.models.worker_process import WorkerProcess
 
 __all__ = [
@@ -32,5 +34,6 @@ __all__ = [
     "Progress",
     "RateLimit",
     "Receipt",
+    "WebhookEndpoint",
     "WorkerProcess",
 ]

@@ -13,7 +13,7 @@ from notifications.channels import correlation
 from notifications.local.providers.store import Incoming
 from notifications.local.providers.wire import Malformed, Wire, answer
 
-DEFAULT_SECRET = "whsec_c2FuZGJveC13ZWJob29rLXNlY3JldA=="  # noqa: S105 - of this sandbox only
+DEFAULT_SECRET = "whsec_dGhlIHNhbmRib3gncyBvd24gd2ViaG9vayBzZWNyZXQ="  # noqa: S105 - of this sandbox only
 TOLERANCE = 300.0
 """Seconds a timestamp may be off (the specification's own suggestion)."""
 
