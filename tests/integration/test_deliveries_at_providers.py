@@ -84,7 +84,7 @@ def test_a_throttled_delivery_is_sent_at_the_next_try(
 
 @pytest.mark.parametrize(
     ("channel", "code"),
-    [("email", "MessageRejected"), ("sms", "ValidationException"), ("push", "UNREGISTERED")],
+    [("email", "MessageRejected"), ("sms", "ValidationException"), ("push", "INVALID_ARGUMENT")],
 )
 def test_a_refused_delivery_has_failed_for_good(
     sandbox: SandboxClient, shipped: Envelope, channel: str, code: str

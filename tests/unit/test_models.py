@@ -15,12 +15,16 @@ from notifications.models import (
     Pause,
     Progress,
     RateLimit,
+    WebhookEndpoint,
     WorkerProcess,
 )
 
 MODELS = list(apps.get_app_config("notifications").get_models())
-OF_THE_HOUSE = {Breaker, Job, JobEntry, Pause, Progress, RateLimit, WorkerProcess}
-"""Rows about an account, a queue, a consumer, a process or many orders, not about one fact."""
+OF_THE_HOUSE = {
+    *(Breaker, Job, JobEntry, Pause, Progress, RateLimit, WebhookEndpoint, WorkerProcess),
+}
+"""Rows about an account, a queue, a consumer, a partner, a process or many orders, not about one
+fact."""
 
 
 def columns(model: type[Model]) -> set[str]:
