@@ -5,7 +5,7 @@
 | notifications.E001 | NOTIFICATIONS cannot be read: an unknown key, a value of the wrong kind |
 | notifications.E002 | PREFIX (or a topic's or queue's name with it) is none that SQS takes |
 | notifications.E003 | ADDRESS_HASH_KEYS has no key, or an empty one |
-| notifications.E004 | RECIPIENTS or another hook is not set or no function |
+| notifications.E004 | RECIPIENTS is not set; it, CONTEXT, FORGET … is no function |
 | notifications.E005 | a channel's adapter cannot be made from its path and options |
 | notifications.E006 | a route leads to a channel that is not configured |
 | notifications.E007 | a route or a consumer names an event type that nobody registered |
@@ -115,7 +115,7 @@ def check_encryption_keys() -> Found:
 
 
 def check_hooks() -> Found:
-    for name in ("recipients", "context", "still_true", "timeline", "address_gone"):
+    for name in ("recipients", "context", "still_true", "timeline", "address_gone", "forget"):
         path: str = getattr(conf(), name)
         setting = f'NOTIFICATIONS["{name.upper()}"]'
         if path:

@@ -106,6 +106,8 @@ class Conf:
         (`notifications.allow_list`): for a staging environment.
     timeline: dotted path to `(subject) -> Iterable[Entry]`, what the shop itself knows of a subject
         (`notifications.timeline_entries`).
+    forget: dotted path to `(person) -> None`, by which the shop erases what its own tables hold of
+        "customer/42" (`manage.py forget`). Called in a transaction; it may be called again.
     address_hash_keys: version → secret, for searching by address; the highest version writes.
     encryption_keys: version → secret, by which addresses and other people's secrets are sealed in
         our tables (`notifications.sealed`); the highest version writes.
@@ -128,6 +130,7 @@ class Conf:
     address_gone: str = ""
     allowed_recipients: Collection[str] | None = None
     timeline: str = ""
+    forget: str = ""
     address_hash_keys: Mapping[int, str] = field(default_factory=dict)
     encryption_keys: Mapping[int, str] = field(default_factory=dict)
     fifo_topics: frozenset[str] = frozenset()
@@ -185,7 +188,7 @@ def _holds(value: Any, kind: type) -> bool:
 
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(
-        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "TIMELINE", "ADDRESS_GONE"),
+        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "TIMELINE", "ADDRESS_GONE", "FORGET"),
         (_is_text, "a text"),
     ),
     "SOURCE": (

@@ -20,6 +20,7 @@ from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError
 from notifications.recipients import Recipient
 from orders_site.customers.models import Customer, Device
+from orders_site.customers.services import forget_customer
 from orders_site.orders.models import Order, OrderLine, Refund
 from orders_site.orders.money import Money
 from orders_site.payments.models import Payment
@@ -95,6 +96,13 @@ def forget_device(channel: str, reference: str, address: str) -> None:
         Device.objects.filter(pk=int(device), token=address).delete()
 
 
+def forget(person: str) -> None:
+    """Erase what the shop knows of "customer/42" beside their orders, which the books need."""
+    kind, _, number = person.partition("/")
+    if kind == "customer" and number.isdecimal():
+        forget_customer(customer_id=int(number))
+
+
 def _money_words(envelope: Envelope, order: Order, locale: str) -> dict[str, str]:
     """What was paid, what goes back and why, or why nothing was paid; empty in other events."""
     words = dict.fromkeys(("paid", "refund", "refund_reason", "decline_code"), "")
@@ -145,7 +153,7 @@ def _recipient(customer: Customer, channel: str, device: Device | None = None) -
     person = f"customer/{customer.pk}"
     return Recipient(
         reference=f"{person}/device/{device.pk}" if device else person,
-        address=addresses.get(channel, ""),
+        address="" if customer.forgotten_at else addresses.get(channel, ""),
         opted_out=not customer.agrees_to(channel),
         locale=customer.locale,
         time_zone=customer.time_zone,

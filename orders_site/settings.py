@@ -164,6 +164,7 @@ NOTIFICATIONS = {
     # in the database. Not set: everybody; empty: nobody.
     "ALLOWED_RECIPIENTS": environment.words("ALLOWED_RECIPIENTS"),
     "TIMELINE": "orders_site.timeline.entries",
+    "FORGET": "orders_site.recipients.forget",
     # version: secret. Raise the version to rotate; the highest one writes.
     "ADDRESS_HASH_KEYS": {1: os.environ.get("ADDRESS_HASH_KEY", "")},
     "ENCRYPTION_KEYS": {1: os.environ.get("ENCRYPTION_KEY", "")},

@@ -10,7 +10,7 @@ import notifications.models.sealed
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifications", "0006_sealed_addresses"),
+        ("notifications", "0007_erasures"),
     ]
 
     operations = [

@@ -1,14 +1,15 @@
 """What is kept: facts (Event), what must be published (Dispatch), what was done about it
 (Delivery, Attempt and Receipt for channels, Handled for services), what was given up on
 (DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works (WorkerProcess), how
-far consumers are (Progress), what operators have mended (Job, JobItem, JobEntry) and the partners
-who are posted events (WebhookEndpoint)."""
+far consumers are (Progress), what operators have mended (Job, JobItem, JobEntry), that somebody was
+forgotten (Erasure) and the partners who are posted events (WebhookEndpoint)."""
 
 from notifications.models.attempt import Attempt
 from notifications.models.breaker import Breaker
 from notifications.models.dead_letter import DeadLetter
 from notifications.models.delivery import Delivery
 from notifications.models.dispatch import Dispatch
+from notifications.models.erasure import Erasure
 from notifications.models.event import Event
 from notifications.models.handled import Handled
 from notifications.models.job import Job, JobEntry, JobItem
@@ -25,6 +26,7 @@ __all__ = [
     "DeadLetter",
     "Delivery",
     "Dispatch",
+    "Erasure",
     "Event",
     "Handled",
     "Job",

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models
-from django.db.models.functions import Now
+from django.db.models.functions import Cast, Now
 
 if TYPE_CHECKING:
     from notifications.dead_letters import Letter
@@ -137,6 +137,36 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
         with connections[self.db].cursor() as cursor:
             cursor.execute(_MOVE, values)
             return {row[0] for row in cursor.fetchall()}
+
+    def with_text(self, text: str) -> DeadLetterQuerySet:
+        """Those with this text in their body or attributes. Reads the whole table."""
+        place = models.Func(
+            models.Value(text.encode(), models.BinaryField()),
+            models.F("body"),
+            template="position(%(expressions)s)",
+            arg_joiner=" IN ",
+            output_field=models.IntegerField(),
+        )
+        marked = self.annotate(
+            place=place, written=Cast("attributes", output_field=models.TextField())
+        )
+        return marked.filter(models.Q(place__gt=0) | models.Q(written__contains=text))
+
+    def wipe(self, *, by: str, reason: str) -> int:
+        """Nothing of what they said is kept; those that were open are discarded. How many."""
+        was_open = models.Q(state=DeadLetter.State.OPEN)
+        return self.update(
+            body=b"",
+            attributes={},
+            error="",
+            state=models.Case(
+                models.When(was_open, then=models.Value(DeadLetter.State.DISCARDED)),
+                default=models.F("state"),
+            ),
+            changed_by=by,
+            change_reason=reason,
+            changed_at=Now(),
+        )
 
     def mark_redriven(self, ids: Collection[int], *, by: str, reason: str) -> set[int]:
         """These are on their way to their consumer again; which of them were open."""

@@ -171,6 +171,28 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             state=state, reason=reason, last_error=error, finished_at=Now(), updated_at=Now()
         )
 
+    def erase(self, delivery: Delivery, *, proof: str, reason: str) -> int:
+        """Nothing of where it was sent and what went wrong is kept; the duty ends if it is open.
+
+        Not while somebody sends it. proof: stands where the address could be searched by.
+        """
+        of_it = self.filter(pk=delivery.pk).exclude(state=Delivery.State.SENDING)
+        is_open = Q(state__in=Delivery.OPEN)
+        return of_it.update(
+            address="",
+            address_hash=proof,
+            last_error="",
+            override="",
+            locale=None,
+            next_try_at=None,
+            reason=models.Case(models.When(is_open, then=models.Value(reason)), default="reason"),
+            finished_at=models.Case(models.When(is_open, then=Now()), default="finished_at"),
+            state=models.Case(
+                models.When(is_open, then=models.Value(Delivery.State.DISCARDED)), default="state"
+            ),
+            updated_at=Now(),
+        )
+
     def is_overridden(self, claim: Claim) -> bool:
         """Whether an operator insisted that this one is sent."""
         held = self.filter(pk=claim.delivery_id, token=claim.token)

@@ -30,6 +30,7 @@ class Customer(models.Model):
     whatsapp_consent = models.BooleanField("agrees to WhatsApp", default=False)
     push_consent = models.BooleanField("agrees to push", default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    forgotten_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     def __str__(self) -> str:
         return self.name

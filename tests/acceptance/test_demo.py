@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -66,6 +67,13 @@ def listeners(process: subprocess.Popen[str]) -> set[tuple[str, int]]:
     return found
 
 
+def addresses_in(logs: Path) -> list[str]:
+    """The customers' mailboxes and numbers that stand in any log of any process."""
+    written = "\n".join(log.read_text(errors="replace") for log in sorted(logs.glob("*.log")))
+    assert "attempt" in written
+    return re.findall(r"[\w.]+@example\.org|\+[1-9][0-9]{7,}", written)
+
+
 def test_the_demo_delivers_every_message_once_and_says_so(demo: Demo, tmp_path: Path) -> None:
     assert demo("--orders", "20", "--exit", "--json").wait(120) == 0, lines(tmp_path)
     result = json.loads(lines(tmp_path)[-1])
@@ -78,6 +86,7 @@ def test_the_demo_delivers_every_message_once_and_says_so(demo: Demo, tmp_path: 
     assert result["payments"]["charged"] > 0
     assert result["payments"]["refunded"] > 0
     assert (result["payments"]["doubled"], result["payments"]["unsettled"]) == (0, 0)
+    assert addresses_in(tmp_path / "demo" / "logs") == []
     assert result["seconds"] > 0
     assert result["limits"]["email"]["per_second"] == 50
     assert 0 < result["limits"]["email"]["busiest"] <= 55

@@ -80,6 +80,7 @@ def test_the_customer_is_told_at_the_channels_own_address(channel: str) -> None:
         address=address[channel],
         locale="de",
         time_zone="Europe/Berlin",
+        person=f"customer/{customer.pk}",
     )
 
 

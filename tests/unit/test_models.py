@@ -10,6 +10,7 @@ from notifications.models import (
     Attempt,
     Breaker,
     Delivery,
+    Erasure,
     Job,
     JobEntry,
     Pause,
@@ -21,7 +22,7 @@ from notifications.models import (
 
 MODELS = list(apps.get_app_config("notifications").get_models())
 OF_THE_HOUSE = {
-    *(Breaker, Job, JobEntry, Pause, Progress, RateLimit, WebhookEndpoint, WorkerProcess),
+    *(Breaker, Erasure, Job, JobEntry, Pause, Progress, RateLimit, WebhookEndpoint, WorkerProcess),
 }
 """Rows about an account, a queue, a consumer, a partner, a process or many orders, not about one
 fact."""

@@ -1,0 +1,177 @@
+"""Erasure: a person is forgotten, wherever this app has kept something of them.
+
+| where | what goes | what stays |
+|---|---|---|
+| deliveries | address, its hash, errors | when they were told what; a proof (`proofs`) |
+| those still open | the duty: discarded as `forgotten` | |
+| attempts, receipts | what the provider said | code, time, the provider's own id |
+| dead letters, dispatches, inbox of their events | the error's text | the rest: ids and facts |
+| dead letters that hold an address | the body; discarded if open | that there was one |
+| failed tasks of their messages | the row | |
+
+The shop's own tables are the shop's: NOTIFICATIONS["FORGET"] is asked first, in the same
+transaction as the first rows. Events hold ids alone, and stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+from uuid import UUID
+
+from django.apps import apps
+from django.db import models, router, transaction
+from django.utils.module_loading import import_string
+
+from notifications import proofs
+from notifications.conf import conf
+from notifications.models import (
+    Attempt,
+    DeadLetter,
+    Delivery,
+    Dispatch,
+    Erasure,
+    Handled,
+    Receipt,
+)
+from notifications.recipients import address_hash, address_hashes
+
+FORGOTTEN = "forgotten"
+BATCH = 500
+"""Deliveries of one transaction."""
+
+
+@dataclass
+class Erased:
+    """How many rows of each kind. under_way: deliveries whose sender holds them at this moment,
+    and which were left to it: forget once more in a minute."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    under_way: int = 0
+
+    def add(self, kind: str, rows: int) -> None:
+        self.counts[kind] = self.counts.get(kind, 0) + rows
+
+
+def forget(*, person: str, by: str, reason: str) -> Erased:
+    """Erase `person` ("customer/42", with what is sent to "customer/42/…"), and put it on record.
+
+    Broken off, it is simply done once more. Raises what the shop's hook raises, with nothing done.
+    """
+    erased = Erased()
+    addresses = {each for each in _deliveries(person).values_list("address", flat=True) if each}
+    with _transaction():
+        _ask_the_shop(person)
+        _forget_rows(person, addresses, erased)
+        _forget_letters_to(addresses, erased)
+    for batch in _batches(person):
+        with _transaction():
+            _forget_deliveries(batch, erased)
+    Erasure.objects.create(
+        person_hash=address_hash(person), by=by, reason=reason, counts=erased.counts
+    )
+    erased.under_way = _deliveries(person).filter(state=Delivery.State.SENDING).count()
+    return erased
+
+
+def would_forget(person: str) -> Erased:
+    """What `forget` would find, as far as it can be counted without doing it."""
+    rows = _deliveries(person)
+    found = Erased()
+    found.add("deliveries", rows.exclude(address="", address_hash="").count())
+    found.add("attempts", Attempt.objects.filter(delivery__in=rows).exclude(detail="").count())
+    found.add("receipts", Receipt.objects.filter(delivery__in=rows).exclude(detail="").count())
+    found.under_way = rows.filter(state=Delivery.State.SENDING).count()
+    return found
+
+
+def erasures_of(person: str) -> models.QuerySet[Erasure]:
+    """When somebody of this reference was forgotten, the latest first."""
+    return Erasure.objects.filter(person_hash__in=address_hashes(person)).order_by("-id")
+
+
+def proven(person: str, address: str) -> Iterator[Delivery]:
+    """What a person, forgotten or not, was sent to this address; the oldest first."""
+    hashes = set(address_hashes(address))
+    for delivery in _deliveries(person).exclude(sent_at=None).order_by("created_at").iterator():
+        kept = delivery.address_hash
+        if kept in hashes or proofs.confirms(kept, delivery.pk, address):
+            yield delivery
+
+
+def _deliveries(person: str) -> models.QuerySet[Delivery]:
+    theirs = models.Q(recipient=person) | models.Q(recipient__startswith=f"{person}/")
+    return Delivery.objects.using(router.db_for_write(Delivery)).filter(theirs)
+
+
+def _batches(person: str) -> Iterator[list[UUID]]:
+    """Their deliveries' ids that nobody is sending just now."""
+    at_rest = _deliveries(person).exclude(state=Delivery.State.SENDING).order_by("pk")
+    last: UUID | None = None
+    while batch := list(_after(at_rest, last).values_list("pk", flat=True)[:BATCH]):
+        yield batch
+        last = batch[-1]
+
+
+def _after(rows: models.QuerySet[Delivery], last: UUID | None) -> models.QuerySet[Delivery]:
+    return rows if last is None else rows.filter(pk__gt=last)
+
+
+def _ask_the_shop(person: str) -> None:
+    if path := conf().forget:
+        cast(Any, import_string(path))(person)
+
+
+def _forget_rows(person: str, addresses: set[str], erased: Erased) -> None:
+    """What is kept of the person beside what they were told."""
+
+
+def _forget_deliveries(ids: list[UUID], erased: Erased) -> None:
+    # Race: a worker may have claimed one since the batch was read. It is locked or left alone.
+    held = Delivery.objects.using(router.db_for_write(Delivery)).select_for_update(no_key=True)
+    rows = list(held.filter(pk__in=ids).exclude(state=Delivery.State.SENDING).order_by("pk"))
+    for row in rows:
+        Delivery.objects.erase(row, proof=_proof_of(row), reason=FORGOTTEN)
+    gone = [row.pk for row in rows]
+    erased.add("deliveries", len(gone))
+    attempts = Attempt.objects.filter(delivery__in=gone)
+    erased.add("failed tasks", _forget_tasks(attempts))
+    erased.add("attempts", attempts.exclude(detail="").update(detail=""))
+    receipts = Receipt.objects.filter(delivery__in=gone)
+    erased.add("receipts", receipts.exclude(detail="").update(detail=""))
+    events = {row.event_id for row in rows}
+    letters = DeadLetter.objects.filter(event_id__in=events)
+    erased.add("dead letters", letters.exclude(error="").update(error=""))
+    for told in (Dispatch, Handled):
+        of_them = told.objects.filter(event_id__in=events)
+        of_them.exclude(last_error="").update(last_error="")
+
+
+def _proof_of(row: Delivery) -> str:
+    """A proof that was made before stays; of what was never sent there is none."""
+    if row.address_hash.startswith(proofs.PREFIX):
+        return row.address_hash
+    return proofs.prove(row.pk, row.address) if row.sent_at else ""
+
+
+def _forget_tasks(attempts: models.QuerySet[Attempt]) -> int:
+    if not apps.is_installed("django_celery_results"):
+        return 0
+    from django_celery_results.models import TaskResult
+
+    ids = attempts.exclude(task_id=None).values_list("task_id", flat=True).distinct()
+    return TaskResult.objects.filter(task_id__in=[str(each) for each in ids]).delete()[0]
+
+
+def _forget_letters_to(addresses: set[str], erased: Erased) -> None:
+    """Bodies that another publisher filled with what belongs into none. Reads the whole table."""
+    for address in sorted(addresses):
+        with_it = DeadLetter.objects.with_text(address)
+        erased.add("dead letters", with_it.wipe(by=FORGOTTEN, reason="its body held an address"))
+        redriven = Dispatch.objects.filter(body__contains=address, state=Dispatch.State.PUBLISHED)
+        redriven.update(body="")
+
+
+def _transaction() -> Any:
+    return transaction.atomic(using=router.db_for_write(Delivery))

@@ -1,0 +1,22 @@
+"""Erasure: that a person was forgotten, without saying who it was."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Erasure(models.Model):
+    """One run of `notifications.erasure.forget`. Nobody changes or deletes it."""
+
+    id = models.BigAutoField(primary_key=True)
+    person_hash = models.CharField(
+        max_length=80, db_index=True, help_text="A keyed hash: whoever knows a name may ask."
+    )
+    by = models.CharField(max_length=150, help_text="Who had it done.")
+    reason = models.CharField(max_length=255)
+    counts = models.JSONField(default=dict, help_text="What was erased, by kind.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return f"erasure {self.pk}"

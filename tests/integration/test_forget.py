@@ -1,0 +1,257 @@
+"""`manage.py forget`: a person is erased, and nothing of them is found in any table."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from io import StringIO
+from uuid import uuid4
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from django_celery_results.models import TaskResult
+
+from notifications import erasure
+from notifications.conf import Route
+from notifications.models import Attempt, DeadLetter, Delivery, Erasure, Receipt
+from orders_site.customers.models import Customer, Device
+from orders_site.orders.models import Order
+from orders_site.recipients import resolve
+from tests.integration.operator_rows import (
+    ADDRESSES,
+    CHANNELS,
+    EMAIL,
+    PHONE,
+    TOKEN,
+    make_attempt,
+    make_delivery,
+    make_event,
+    make_receipt,
+)
+
+pytestmark = pytest.mark.django_db
+State = Delivery.State
+
+
+def forget(*arguments: str) -> str:
+    out = StringIO()
+    call_command("forget", *arguments, stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def customer() -> Customer:
+    customer = Customer.objects.create(
+        first_name="Gustav", last_name="Klein", email=EMAIL, phone=PHONE, whatsapp=PHONE
+    )
+    Device.objects.create(customer=customer, platform="web", token=TOKEN)
+    return customer
+
+
+@pytest.fixture
+def person(customer: Customer) -> str:
+    """Somebody who was told over every channel, and of whom something went wrong."""
+    person = f"customer/{customer.pk}"
+    for number, channel in enumerate(CHANNELS, start=1):
+        event = make_event(number)
+        reference = f"{person}/device/1" if channel == "push" else person
+        delivery = make_delivery(event, channel=channel, recipient=reference)
+        Delivery.objects.filter(pk=delivery.pk).update(
+            sent_at=timezone.now(), last_error="550 Gustav Klein: full"
+        )
+        task = uuid4()
+        make_attempt(delivery)
+        Attempt.objects.filter(delivery=delivery).update(task_id=task)
+        make_receipt(delivery)
+        TaskResult.objects.create(task_id=str(task), traceback="of Gustav Klein", result="{}")
+        DeadLetter.objects.create(
+            queue=channel,
+            message_id=str(uuid4()),
+            body=json.dumps({"id": str(event.pk)}).encode(),
+            event_id=event.pk,
+            subject=event.subject,
+            reason="failed",
+            error="550 Gustav Klein: full",
+        )
+    return person
+
+
+def everything_kept() -> str:
+    """Every row of this app and the shop, as the database has it: sealed texts unsealed."""
+    rows = []
+    for label in ("notifications", "customers", "django_celery_results"):
+        for model in apps.get_app_config(label).get_models():
+            for row in model._default_manager.values():
+                rows.append(
+                    repr({k: bytes(v) if isinstance(v, memoryview) else v for k, v in row.items()})
+                )
+    return "\n".join(rows)
+
+
+def test_nothing_that_names_them_is_found_in_any_table(person: str) -> None:
+    assert all(address in everything_kept() for address in (*ADDRESSES.values(), "Gustav"))
+
+    said = forget(person, "--reason", "asked for it")
+
+    kept = everything_kept()
+    for trace in (*ADDRESSES.values(), "Gustav", "Klein"):
+        assert trace not in kept
+    assert "deliveries: 4" in said
+    assert "failed tasks: 4" in said
+
+
+def test_what_they_were_told_and_when_stays_and_can_be_proven(person: str) -> None:
+    forget(person, "--reason", "asked for it")
+
+    email = Delivery.objects.get(channel="email")
+    assert (email.state, email.sent_at is not None, email.address) == (State.SENT, True, "")
+    assert email.address_hash.startswith("proof:1:")
+    proven = json.loads(forget(person, "--prove", EMAIL.upper(), "--json"))
+    assert [each["delivery"] for each in proven["sent"]] == [str(email.pk)]
+    assert forget(person, "--prove", "somebody.else@example.org") == "0 sent to this address.\n"
+
+
+def test_before_they_are_forgotten_the_same_question_has_the_same_answer(person: str) -> None:
+    assert "1 sent to this address" in forget(person, "--prove", EMAIL)
+
+
+def test_two_proofs_of_one_person_have_nothing_in_common(person: str) -> None:
+    forget(person, "--reason", "asked for it")
+
+    proofs = set(Delivery.objects.values_list("address_hash", flat=True))
+    assert len(proofs) == len(CHANNELS)
+
+
+@pytest.mark.parametrize("state", [State.PENDING, State.RETRYING, State.UNKNOWN])
+def test_what_was_still_to_be_told_is_not_told(customer: Customer, state: State) -> None:
+    delivery = make_delivery(make_event(), state=state, recipient=f"customer/{customer.pk}")
+    Delivery.objects.filter(pk=delivery.pk).update(next_try_at=timezone.now())
+
+    forget(f"customer/{customer.pk}", "--reason", "asked for it")
+
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.reason) == (State.DISCARDED, "forgotten")
+    assert delivery.next_try_at is None
+    assert delivery.finished_at is not None
+    assert delivery.address_hash == ""
+
+
+def test_what_is_being_sent_is_left_to_its_sender_and_said(customer: Customer) -> None:
+    delivery = make_delivery(make_event(), state="sending", recipient=f"customer/{customer.pk}")
+    until = timezone.now() + timedelta(seconds=30)
+    Delivery.objects.filter(pk=delivery.pk).update(lease_until=until)
+
+    with pytest.raises(CommandError, match="1 of their deliveries are being sent"):
+        forget(f"customer/{customer.pk}", "--reason", "asked for it")
+
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.address) == (State.SENDING, EMAIL)
+
+
+def test_nobody_else_is_touched(customer: Customer, person: str) -> None:
+    neighbour = make_delivery(make_event(9), recipient=f"{person}1")
+
+    forget(person, "--reason", "asked for it")
+
+    neighbour.refresh_from_db()
+    assert neighbour.address == EMAIL
+
+
+def test_an_address_that_another_publisher_put_into_a_body_goes_with_the_body(person: str) -> None:
+    letter = DeadLetter.objects.create(
+        queue="email",
+        message_id="m-1",
+        body=json.dumps({"order": 1, "to": EMAIL}).encode(),
+        attributes={"for": EMAIL},
+        reason="not_an_event",
+    )
+
+    forget(person, "--reason", "asked for it")
+
+    letter.refresh_from_db()
+    assert (bytes(letter.body), letter.attributes) == (b"", {})
+    assert (letter.state, letter.change_reason) == ("discarded", "its body held an address")
+
+
+def test_the_shop_forgets_the_customer_and_keeps_the_order(customer: Customer) -> None:
+    order = Order.objects.create(
+        customer=customer, currency="EUR", total_minor=100, placed_at=timezone.now()
+    )
+
+    forget(f"customer/{customer.pk}", "--reason", "asked for it")
+
+    customer.refresh_from_db()
+    assert customer.forgotten_at is not None
+    assert not customer.devices.exists()
+    assert Order.objects.get(pk=order.pk).customer == customer
+
+
+def test_of_what_happens_later_nobody_is_told(customer: Customer) -> None:
+    order = Order.objects.create(
+        customer=customer, currency="EUR", total_minor=100, placed_at=timezone.now()
+    )
+    event = make_event(order.pk).envelope()
+
+    forget(f"customer/{customer.pk}", "--reason", "asked for it")
+
+    for channel in CHANNELS:
+        (recipient,) = resolve(event, Route(channel))
+        assert recipient.address == ""
+
+
+def test_it_is_on_record_by_whom_and_why_and_for_whoever_knows_the_name(person: str) -> None:
+    forget(person, "--reason", "asked for it", "--by", "ada")
+
+    (record,) = erasure.erasures_of(person)
+    assert (record.by, record.reason, record.counts["deliveries"]) == ("ada", "asked for it", 4)
+    assert person not in repr(Erasure.objects.values())
+    assert not erasure.erasures_of("customer/0").exists()
+
+
+def test_done_once_more_it_finds_nothing_and_the_proof_stays(person: str) -> None:
+    forget(person, "--reason", "asked for it")
+    before = list(Delivery.objects.order_by("pk").values_list("address_hash", flat=True))
+
+    forget(person, "--reason", "once more")
+
+    assert list(Delivery.objects.order_by("pk").values_list("address_hash", flat=True)) == before
+
+
+def test_a_dry_run_counts_and_changes_nothing(person: str) -> None:
+    before = everything_kept()
+
+    found = json.loads(forget(person, "--dry-run", "--json"))
+
+    assert found["erased"]["deliveries"] == 4
+    assert found["erased"]["receipts"] == Receipt.objects.exclude(detail="").count()
+    assert everything_kept() == before
+
+
+def test_without_a_reason_nobody_is_forgotten(person: str) -> None:
+    with pytest.raises(CommandError, match="--reason"):
+        forget(person)
+    assert Customer.objects.filter(first_name="Gustav").exists()
+
+
+def test_a_shop_whose_hook_fails_has_nothing_forgotten(person: str, settings) -> None:
+    settings.NOTIFICATIONS = {
+        **settings.NOTIFICATIONS,
+        "FORGET": "tests.integration.test_forget.no",
+    }
+
+    with pytest.raises(RuntimeError):
+        forget(person, "--reason", "asked for it")
+
+    assert EMAIL in everything_kept()
+
+
+def no(person: str) -> None:
+    raise RuntimeError("the shop is busy")
+
+
+def test_a_shop_without_the_hook_is_told_so(person: str, settings) -> None:
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "FORGET": ""}
+
+    assert "own tables were not asked" in forget(person, "--reason", "asked for it")
