@@ -12,8 +12,10 @@ from notifications.channels.email import SesEmail
 from notifications.channels.memory import MemoryChannel
 from notifications.channels.push import FcmPush
 from notifications.channels.sms import EndUserMessagingSms
+from notifications.channels.webhook import SignedWebhook
 from notifications.channels.whatsapp import EndUserMessagingWhatsApp
 from notifications.local.providers.client import SandboxClient
+from notifications.local.providers.webhook import DEFAULT_SECRET
 
 DELIVERY = "0199c1d2-7b1e-7f3a-9c55-2f6f0e1b4a10"
 TAG = f"{DELIVERY}.2.1"
@@ -54,13 +56,16 @@ class MemoryProvider:
 
 @dataclass(frozen=True)
 class Channel:
-    """One adapter under contract, with codes of its own provider."""
+    """One adapter under contract, with codes of its own provider.
+
+    paused: none, where there is no account that could be refused as a whole.
+    """
 
     name: str
     make: Callable[[float], ChannelAdapter]
     address: str
     refused: str
-    paused: str
+    paused: str = ""
 
 
 ADAPTERS = [
@@ -93,6 +98,14 @@ ADAPTERS = [
         "device-token-1",
         refused="UNREGISTERED",
         paused="THIRD_PARTY_AUTH_ERROR",
+    ),
+    Channel(
+        "webhook",
+        lambda patience: SignedWebhook(
+            private_networks=["127.0.0.1/32"], secret=DEFAULT_SECRET, read_timeout=patience
+        ),
+        f"{os.environ.get('PROVIDER_SANDBOX_URL', '')}/webhooks/partner",
+        refused="http_422",
     ),
     Channel(
         "memory",

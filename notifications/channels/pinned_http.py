@@ -54,20 +54,20 @@ def post(
     *,
     body: bytes,
     headers: Mapping[str, str],
-    tls: ssl.SSLContext,
+    tls: ssl.SSLContext | None,
     connecting: Deadline,
     read_timeout: float,
 ) -> Answer:
     """POST it. Raises TransientError when it cannot have been written, OutcomeUnknown when it may.
 
-    connecting: until when there must be a connection; read_timeout: seconds from then on, in all.
+    tls: None for plain HTTP. connecting: until when there must be a connection; read_timeout: seconds from then on, in all.
     """
     with _connected(target, addresses, tls, connecting) as connection:
         return _exchange(target, connection, body, headers, Deadline(read_timeout))
 
 
 def _connected(
-    target: Target, addresses: Sequence[Address], tls: ssl.SSLContext, deadline: Deadline
+    target: Target, addresses: Sequence[Address], tls: ssl.SSLContext | None, deadline: Deadline
 ) -> socket.socket:
     """To the first of the addresses that answers; each is given its share of the time."""
     for index, address in enumerate(addresses):
@@ -76,7 +76,7 @@ def _connected(
             plain = socket.create_connection((str(address), target.port), share)
         except OSError:
             continue
-        if target.scheme != "https":
+        if tls is None:
             return plain
         try:
             plain.settimeout(deadline.left())

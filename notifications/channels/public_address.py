@@ -149,10 +149,10 @@ class Guard:
         found = [ip_address(text) for text in resolve(target.host, target.port)]
         if not found:
             raise OSError("the name has no address")
-        return self._insist(target, list(dict.fromkeys(found)))
+        return self._insist(target, found)
 
     def _insist(self, target: Target, found: Sequence[Address]) -> list[Address]:
-        plain = [_without_ipv4_mapping(address) for address in found]
+        plain = list(dict.fromkeys(map(_without_ipv4_mapping, found)))
         ours = [address for address in plain if self._is_allowed(address)]
         for address in plain:
             if address not in ours and (kind := not_public(address)):

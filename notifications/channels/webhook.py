@@ -155,7 +155,7 @@ class SignedWebhook(ChannelAdapter):
                 **signed,
                 **to_headers(attached),
             },
-            tls=self._tls,
+            tls=self._tls if target.scheme == "https" else None,
             connecting=connecting,
             read_timeout=self._read_timeout,
         )

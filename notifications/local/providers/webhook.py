@@ -54,8 +54,12 @@ class WebhookWire(Wire):
         return _error(status, "failed by the sandbox's script")
 
     def refused(self, code: str, message: str = "") -> web.Response:
-        status = int(code) if code.isdigit() and 400 <= int(code) <= 599 else 400
-        return _error(status, message or f"refused by the sandbox's script: {code}")
+        digits = code.removeprefix("http_")
+        status = int(digits) if digits.isdigit() and 300 <= int(digits) <= 599 else 400
+        response = _error(status, message or f"refused by the sandbox's script: {code}")
+        if status < 400:
+            response.headers["Location"] = "http://169.254.169.254/latest/meta-data/"
+        return response
 
 
 def _recent(timestamp: str) -> bool:
