@@ -60,7 +60,8 @@ def post(
 ) -> Answer:
     """POST it. Raises TransientError when it cannot have been written, OutcomeUnknown when it may.
 
-    tls: None for plain HTTP. connecting: until when there must be a connection; read_timeout: seconds from then on, in all.
+    tls: None for plain HTTP. connecting: until when there must be a connection; read_timeout:
+        seconds from then on, in all.
     """
     with _connected(target, addresses, tls, connecting) as connection:
         return _exchange(target, connection, body, headers, Deadline(read_timeout))

@@ -200,11 +200,11 @@ def _target(url: str) -> Target:
         raise invalid_address("This is no URL.")
     try:
         parts = urlsplit(url)
+        if parts.scheme not in DEFAULT_PORTS:
+            raise invalid_address("The URL must begin with https://.")
         host, port = _host(parts), parts.port
     except (ValueError, UnicodeError):  # brackets that do not match, a port that is no number
         raise invalid_address("This is no URL.") from None
-    if parts.scheme not in DEFAULT_PORTS:
-        raise invalid_address("The URL must begin with https://.")
     if "@" in parts.netloc:
         raise invalid_address("The URL must hold no user name or password.")
     if port == 0:
