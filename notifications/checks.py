@@ -24,6 +24,8 @@
 | notifications.E020 | outcomes are deleted before what could be done once more |
 | notifications.E021 | a chore is due every 0 s, or cannot be called as the relay calls it |
 | notifications.E022 | ENCRYPTION_KEYS has no key, or an empty one |
+| notifications.E033 | an entry of ALLOWED_RECIPIENTS shuts nobody out |
+| notifications.W034 | there are ALLOWED_RECIPIENTS (with --deploy): customers are not told |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
 None of them needs a database or a network. The templates of every language but the
@@ -45,6 +47,7 @@ from django.utils.module_loading import import_string
 
 from notifications import conf as settings_of
 from notifications import rendering, topology
+from notifications.allow_list_checks import check_allow_list, check_no_allow_list
 from notifications.channels import adapters
 from notifications.channels.base import longest_send
 from notifications.chore_checks import check_chores
@@ -72,6 +75,15 @@ def check_all(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> Itera
         return
     for check in _CHECKS_OF_THE_SETTING:
         yield from check()
+
+
+@register(TAG, deploy=True)
+def check_deployment(
+    app_configs: Sequence[AppConfig] | None = None, **_: Any
+) -> Iterable[CheckMessage]:
+    """What is right on some machines, and not where customers are."""
+    if not list(check_setting()):
+        yield from check_no_allow_list()
 
 
 def check_setting() -> Found:
@@ -247,6 +259,7 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_rate_limits,
     check_recipient_limits,
     check_retention,
+    check_allow_list,
     check_chores,
     check_order,
 )

@@ -66,7 +66,7 @@ def recipients(envelope: Envelope) -> list[Recipient]:
 def find(name: str) -> WebhookEndpoint:
     """The endpoint of that name or id. Raises EndpointRefused when there is none."""
     found = WebhookEndpoint.objects.filter(name=name).first()
-    if found is None and (pk := _uuid(name)):
+    if found is None and (pk := identity_of(name)):
         found = WebhookEndpoint.objects.filter(pk=pk).first()
     if found is None:
         raise EndpointRefused(f"there is no endpoint {name!r}")
@@ -84,18 +84,27 @@ def check(*, name: str, url: str, event_types: Iterable[str] = ()) -> list[str]:
     except PermanentError as error:
         raise EndpointRefused(error.message) from None
     wanted = sorted(set(event_types))
-    routed = {kind for kind, routes in conf().routes.items() if _leads_here(routes)}
+    routed = routed_types()
     registered = {kind.name for kind in events.all_event_types()}
     for kind in wanted:
         if kind not in registered:
             raise EndpointRefused(f"there is no event type {kind!r}")
         if kind not in routed:
             raise EndpointRefused(
-                f"{kind} is not routed to webhooks; routed are: {', '.join(sorted(routed))}"
+                f"{kind} is not routed to webhooks; routed are: {', '.join(routed)}"
                 if routed
                 else "no event type is routed to webhooks yet"
             )
     return wanted
+
+
+def routed_types() -> list[str]:
+    """The event types that endpoints may want."""
+    return sorted(
+        kind
+        for kind, routes in conf().routes.items()
+        if any(route.channel == CHANNEL for route in routes)
+    )
 
 
 def add(
@@ -178,11 +187,8 @@ def _test_event(identity: str) -> str:
     )
 
 
-def _leads_here(routes: Iterable[object]) -> bool:
-    return any(getattr(route, "channel", "") == CHANNEL for route in routes)
-
-
-def _uuid(text: str) -> UUID | None:
+def identity_of(text: str) -> UUID | None:
+    """The id that `text` is, if it is one."""
     try:
         return UUID(text)
     except ValueError:

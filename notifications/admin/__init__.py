@@ -20,6 +20,7 @@ from notifications.admin import (
     pauses,
     rate_limits,
     receipts,
+    webhooks,
     workers,
 )
 
@@ -37,5 +38,6 @@ __all__ = [
     "pauses",
     "rate_limits",
     "receipts",
+    "webhooks",
     "workers",
 ]

@@ -54,6 +54,9 @@ STATES: dict[str, tuple[str, Promise]] = {
     "accepted": (GOOD, _("accepted")),
     "delayed": (TROUBLE, _("delayed")),
     "rejected": (BAD, _("rejected")),
+    # partners' endpoints
+    "enabled": (GOOD, _("enabled")),
+    "disabled": (BAD, _("disabled")),
     # dispatches
     "waiting": (WAITING, _("waiting")),
     "claimed": (WAITING, _("claimed")),

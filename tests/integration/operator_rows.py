@@ -29,6 +29,7 @@ from notifications.models import (
     Pause,
     RateLimit,
     Receipt,
+    WebhookEndpoint,
     WorkerProcess,
 )
 from notifications.recipients import address_hash
@@ -50,6 +51,7 @@ MODELS: list[type[Model]] = [
     Pause,
     RateLimit,
     Receipt,
+    WebhookEndpoint,
     WorkerProcess,
     TaskResult,
     GroupResult,
@@ -261,6 +263,17 @@ def make_everything() -> list[Model]:
                 state=state,
                 queues=[{"name": "email", "last_poll": 2.5, "under_way": 1, "held_by": ""}],
                 trouble=f"refused: {EMAIL}",
+            )
+        )
+    for state in WebhookEndpoint.State.values:
+        rows.append(
+            WebhookEndpoint.objects.create(
+                name=f"partner-{state}",
+                url=f"https://hooks.partner.example/{TOKEN}",
+                secret=TOKEN,
+                state=state,
+                last_error=f"http_503: no {EMAIL}",
+                created_by="mira",
             )
         )
     rows.append(make_failed_task(event, uuid4(), status="RETRY"))
