@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo blackfriday local browser test check bench chaos format clean
+.PHONY: help setup demo blackfriday local browser test check bench chaos format translations clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,10 @@ chaos: $(READY) ## Kill, cut off and restart everything while orders come: ORDER
 format: $(READY) ## Put the code into its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+translations: $(READY) ## Compile the pages' translations (locale/*/LC_MESSAGES/django.po)
+	$(BIN)/pybabel -q compile -d notifications/locale -D django
+	$(BIN)/pybabel -q compile -d orders_site/locale -D django
 
 clean: ## Remove what the embedded parts keep (.local); the virtual environment stays
 	rm -rf .local

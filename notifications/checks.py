@@ -5,7 +5,7 @@
 | notifications.E001 | NOTIFICATIONS cannot be read: an unknown key, a value of the wrong kind |
 | notifications.E002 | PREFIX (or a topic's or queue's name with it) is none that SQS takes |
 | notifications.E003 | ADDRESS_HASH_KEYS has no key, or an empty one |
-| notifications.E004 | RECIPIENTS is not set; it, CONTEXT, FORGET … is no function |
+| notifications.E004 | RECIPIENTS is not set, or a hook (CONTEXT, ATTACHMENTS, …) is no function |
 | notifications.E005 | a channel's adapter cannot be made from its path and options |
 | notifications.E006 | a route leads to a channel that is not configured |
 | notifications.E007 | a route or a consumer names an event type that nobody registered |
@@ -26,6 +26,13 @@
 | notifications.E022 | ENCRYPTION_KEYS has no key, or an empty one |
 | notifications.E033 | an entry of ALLOWED_RECIPIENTS shuts nobody out |
 | notifications.W034 | there are ALLOWED_RECIPIENTS (with --deploy): customers are not told |
+| notifications.E040 | RECEIPT_WEBHOOKS has a secret that anybody could guess, or no word for Meta |
+| notifications.W041 | Twilio signs a URL that we can only guess: PUBLIC_URL |
+| notifications.E042 | RECEIPT_WEBHOOKS has secrets, and notifications.urls is not included |
+| notifications.E043 | REPUTATION has a rate, a window or a number that cannot be meant |
+| notifications.E044 | an event type is of a category that is not declared |
+| notifications.E045 | a category is transactional and opt_in at once, or has no usable name |
+| notifications.E046 | news goes out by email without a way to unsubscribe: PUBLIC_URL, urls |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
 None of them needs a database or a network. The templates of every language but the
@@ -57,6 +64,8 @@ from notifications.events import all_event_types
 from notifications.limit_checks import check_rate_limits, check_recipient_limits
 from notifications.models import Event
 from notifications.order_checks import check_order
+from notifications.preference_checks import check_categories, check_way_out
+from notifications.receipt_checks import check_receipt_webhooks, check_reputation
 from notifications.retention_checks import check_retention
 from notifications.worker.task import EventTask
 
@@ -127,7 +136,10 @@ def check_encryption_keys() -> Found:
 
 
 def check_hooks() -> Found:
-    for name in ("recipients", "context", "still_true", "timeline", "address_gone", "forget"):
+    for name in (
+        *("recipients", "context", "still_true", "attachments"),
+        *("timeline", "address_gone", "forget"),
+    ):
         path: str = getattr(conf(), name)
         setting = f'NOTIFICATIONS["{name.upper()}"]'
         if path:
@@ -262,6 +274,10 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_allow_list,
     check_chores,
     check_order,
+    check_receipt_webhooks,
+    check_reputation,
+    check_categories,
+    check_way_out,
 )
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 MAX_SOURCE = 255
 """Characters. Consumers would take an event with a longer source, or none, for no event."""
@@ -22,6 +24,9 @@ LONGEST_VISIBILITY = 12 * 3600
 
 LONGEST_KEPT = 36500
 """Days; a century."""
+
+LONGEST_WINDOW = 14 * 24
+"""Hours over which a rate is counted, each of whose messages is looked at."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,12 @@ class Category:
     title: as the preference page calls it.
     transactional: what a person must be told (a receipt, a delay of their own order), and so
         cannot opt out of.
+    opt_in: nobody is told who has not asked for it; otherwise, everybody who has not said no.
     """
 
-    title: str
+    title: str | Promise
     transactional: bool = False
+    opt_in: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,53 @@ class Retention:
 
 
 @dataclass(frozen=True)
+class ReceiptWebhooks:
+    """Whose calls over HTTP are taken for receipts and replies; nobody's, as it stands.
+
+    meta_app_secrets: Meta signs with the app's secret. meta_verify_token: the word that we agreed
+        on with Meta, which it says when the webhook is set up.
+    twilio_auth_tokens: Twilio, and who signs alike, signs with the account's token.
+    Several secrets, while one is being replaced: any of them will do.
+    """
+
+    meta_app_secrets: tuple[str, ...] = field(default=(), repr=False)
+    meta_verify_token: str = field(default="", repr=False)
+    twilio_auth_tokens: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class Reputation:
+    """From when on a channel's bounces and complaints stop it, before its provider does.
+
+    bounce_rate, complaint_rate: hard bounces and complaints per message sent. SES puts an account
+        under review at 5 % and 0.1 %, and stops it at 10 % and 0.5 % (Amazon SES Developer Guide,
+        "Reputation metrics messages"): the defaults lie below.
+    window_hours: how far back is counted.
+    least_sends, least_cases: with fewer messages, or fewer bounces (complaints) of them, a rate
+        says nothing: two of ten are an accident, and so is the one complaint of the week.
+    """
+
+    bounce_rate: float = 0.04
+    complaint_rate: float = 0.0008
+    window_hours: int = 24
+    least_sends: int = 200
+    least_cases: int = 5
+
+    def problems(self) -> Iterator[str]:
+        """What cannot be meant, by the field's name."""
+        for name in ("bounce_rate", "complaint_rate"):
+            rate = getattr(self, name)
+            if type(rate) not in (int, float) or not 0 < rate <= 1:
+                yield f"{name} is a part of one: above 0, and 1 at most"
+        if type(self.window_hours) is not int or not 1 <= self.window_hours <= LONGEST_WINDOW:
+            yield f"window_hours is a whole number from 1 to {LONGEST_WINDOW}"
+        for name in ("least_sends", "least_cases"):
+            least = getattr(self, name)
+            if type(least) is not int or least < 1:
+                yield f"{name} is a whole number from 1"
+
+
+@dataclass(frozen=True)
 class Conf:
     """What the NOTIFICATIONS dictionary may hold, key by key in capitals (`prefix` ← "PREFIX").
 
@@ -100,12 +154,17 @@ class Conf:
     recipients: dotted path to `(envelope, route) -> Iterable[Recipient]`.
     context: dotted path to `(envelope, recipient) -> dict`, what templates may use.
     still_true: dotted path to `(envelope) -> str | None`, the reason why it no longer is.
+    attachments: dotted path to `(envelope, recipient) -> Iterable[Attachment]`, what goes with an
+        email (`notifications.channels.base.Attachment`).
     address_gone: dotted path to `(channel, reference, address) -> None`, called when a provider has
         said for good that an address is nobody's any more (an app that was uninstalled).
     allowed_recipients: None: everybody. Else who may be reached from here, and nobody besides
         (`notifications.allow_list`): for a staging environment.
     timeline: dotted path to `(subject) -> Iterable[Entry]`, what the shop itself knows of a subject
         (`notifications.timeline_entries`).
+    public_url: where customers reach `notifications.urls`, as "https://shop.example": unsubscribe
+        links begin with it. Empty: no mail has one.
+    public_name: how those pages call the shop; empty: by the host's name.
     forget: dotted path to `(person) -> None`, by which the shop erases what its own tables hold of
         "customer/42" (`manage.py forget`). Called in a transaction; it may be called again.
     address_hash_keys: version → secret, for searching by address; the highest version writes.
@@ -117,6 +176,8 @@ class Conf:
         have it: twice its consumer's maximum processing time if that is less. A worker at work
         extends it; what a worker held that died comes again after it.
     retention: for how many days what is over is kept.
+    receipt_webhooks: whose calls over HTTP are taken for receipts, and the secrets they sign with.
+    reputation: from when on bounces and complaints stop a channel.
     """
 
     prefix: str = "dev"
@@ -127,21 +188,26 @@ class Conf:
     recipients: str = ""
     context: str = ""
     still_true: str = ""
+    attachments: str = ""
     address_gone: str = ""
     allowed_recipients: Collection[str] | None = None
     timeline: str = ""
+    public_url: str = ""
+    public_name: str = ""
     forget: str = ""
     address_hash_keys: Mapping[int, str] = field(default_factory=dict)
     encryption_keys: Mapping[int, str] = field(default_factory=dict)
     fifo_topics: frozenset[str] = frozenset()
     visibility_seconds: int = VISIBILITY_SECONDS
     retention: Retention = Retention()
+    receipt_webhooks: ReceiptWebhooks = ReceiptWebhooks()
+    reputation: Reputation = Reputation()
 
 
 SERVICE = "service"
 """The category of an event type that names none."""
 
-_SERVICE = Category("Your orders and your account", transactional=True)
+_SERVICE = Category(_("Your orders and your account"), transactional=True)
 
 
 @cache
@@ -153,6 +219,7 @@ def conf() -> Conf:
     values = {name.lower(): value for name, value in given.items()}
     values["routes"] = {name: tuple(routes) for name, routes in values.get("routes", {}).items()}
     values["categories"] = {SERVICE: _SERVICE, **values.get("categories", {})}
+    values["public_url"] = values.get("public_url", "").rstrip("/")
     values["fifo_topics"] = frozenset(values.get("fifo_topics", ()))
     return Conf(**values)
 
@@ -188,9 +255,13 @@ def _holds(value: Any, kind: type) -> bool:
 
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(
-        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "TIMELINE", "ADDRESS_GONE", "FORGET"),
+        (
+            *("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "ATTACHMENTS"),
+            *("TIMELINE", "ADDRESS_GONE", "FORGET"),
+        ),
         (_is_text, "a text"),
     ),
+    **dict.fromkeys(("PUBLIC_URL", "PUBLIC_NAME"), (_is_text, "a text")),
     "SOURCE": (
         lambda value: _is_text(value) and 0 < len(value) <= MAX_SOURCE,
         f"a text of 1 to {MAX_SOURCE} characters",
@@ -227,6 +298,11 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: isinstance(value, Retention) and not any(value.problems()),
         f"a Retention(…) of whole days from 1 to {LONGEST_KEPT}",
     ),
+    "RECEIPT_WEBHOOKS": (
+        lambda value: isinstance(value, ReceiptWebhooks),
+        "a ReceiptWebhooks(…)",
+    ),
+    "REPUTATION": (lambda value: isinstance(value, Reputation), "a Reputation(…)"),
 }
 
 

@@ -11,10 +11,10 @@ from datetime import timedelta
 from typing import NoReturn
 from uuid import UUID
 
-from notifications import decision, outcomes, recipient_limits, recipients, rendering
+from notifications import decision, outcomes, recipient_limits, recipients, rendering, unsubscribe
 from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
-from notifications.channels.base import Message, longest_send
+from notifications.channels.base import Attachment, Message, longest_send
 from notifications.conf import Route, conf
 from notifications.connection_pool import lend_connection
 from notifications.consumers import all_consumers
@@ -34,6 +34,9 @@ DEFAULT_LEASE = timedelta(seconds=30)
 BESIDE_A_SEND = 3.0
 """Seconds that one recipient may take besides its provider: its turn is waited for, up to
 `notifications.worker.account.HORIZON`, and what came of it is written."""
+
+EMAIL = "email"
+"""The channel whose messages have attachments."""
 
 NO_LONGER_NAMED = "no_longer_named"
 """The reason why a delivery was skipped that was to be sent again to nobody."""
@@ -206,31 +209,46 @@ def lease_of(channel: str) -> timedelta:
 
 def _decide(duty: Duty, claim: Claim) -> str:
     """Why it should not be sent, or nothing."""
-    no = decision.objection(duty.envelope, duty.recipient, adapter=duty.adapter)
+    no = decision.objection(duty.envelope, duty.recipient, channel=duty.channel)
     if no is None or (no.overridable and Delivery.objects.is_overridden(claim)):
         return ""
     return no.reason
 
 
 def _render(duty: Duty, claim: Claim) -> Message:
+    way_out = unsubscribe.offer(
+        duty.envelope.event_type,
+        duty.recipient,
+        channel=duty.channel,
+        delivery=claim.delivery_id,
+    )
     if rendering.parts_of(duty.channel):
         content = rendering.render(
             duty.envelope,
             channel=duty.channel,
             recipient=duty.recipient,
-            context=recipients.context(duty.envelope, duty.recipient),
+            context={**way_out.words, **recipients.context(duty.envelope, duty.recipient)},
         )
     else:
         content = rendering.verbatim(duty.envelope)
-    return Message(
+    message = Message(
         address=duty.recipient.address,
         content=content,
         tag=claim.tag,
         idempotency_key=claim.idempotency_key,
         event_type=duty.envelope.type,
         subject=duty.envelope.subject,
+        headers=way_out.headers,
+        attachments=_attachments(duty),
         reference=duty.recipient.reference,
     )
+    return duty.adapter.suited(message)
+
+
+def _attachments(duty: Duty) -> tuple[Attachment, ...]:
+    if duty.channel != EMAIL:
+        return ()
+    return recipients.attachments(duty.envelope, duty.recipient)
 
 
 def _wait_turn(duty: Duty, message: Message) -> None:

@@ -7,6 +7,9 @@
 | attempts, receipts | what the provider said | code, time, the provider's own id |
 | dead letters, dispatches, inbox of their events | the error's text | the rest: ids and facts |
 | dead letters that hold an address | the body; discarded if open | that there was one |
+| preferences and consents | the rows | |
+| suppressions | the masked address, the note | the hash: they are not to be written to again |
+| conversations | the rows | |
 | failed tasks of their messages | the row | |
 
 The shop's own tables are the shop's: NOTIFICATIONS["FORGET"] is asked first, in the same
@@ -24,16 +27,20 @@ from django.apps import apps
 from django.db import models, router, transaction
 from django.utils.module_loading import import_string
 
-from notifications import proofs
+from notifications import proofs, suppressions
 from notifications.conf import conf
 from notifications.models import (
     Attempt,
+    Consent,
+    Conversation,
     DeadLetter,
     Delivery,
     Dispatch,
     Erasure,
     Handled,
+    Preference,
     Receipt,
+    Suppression,
 )
 from notifications.recipients import address_hash, address_hashes
 
@@ -82,6 +89,8 @@ def would_forget(person: str) -> Erased:
     found.add("deliveries", rows.exclude(address="", address_hash="").count())
     found.add("attempts", Attempt.objects.filter(delivery__in=rows).exclude(detail="").count())
     found.add("receipts", Receipt.objects.filter(delivery__in=rows).exclude(detail="").count())
+    wishes = Preference.objects.filter(person=person).count()
+    found.add("preferences", wishes + Consent.objects.filter(person=person).count())
     found.under_way = rows.filter(state=Delivery.State.SENDING).count()
     return found
 
@@ -125,6 +134,15 @@ def _ask_the_shop(person: str) -> None:
 
 def _forget_rows(person: str, addresses: set[str], erased: Erased) -> None:
     """What is kept of the person beside what they were told."""
+    using = router.db_for_write(Delivery)
+    wishes = Preference.objects.using(using).filter(person=person).delete()[0]
+    wishes += Consent.objects.using(using).filter(person=person).delete()[0]
+    erased.add("preferences", wishes)
+    hashes = {found for address in addresses for found in suppressions.hashes(address)}
+    listed = Suppression.objects.using(using).filter(address_hash__in=hashes)
+    spoken = Conversation.objects.using(using).filter(address_hash__in=hashes)
+    erased.add("conversations", spoken.delete()[0])
+    erased.add("suppressions", listed.exclude(hint="", note="").update(hint="", note=""))
 
 
 def _forget_deliveries(ids: list[UUID], erased: Erased) -> None:

@@ -14,7 +14,7 @@ from threading import Event, Thread
 
 from django.db import connections
 
-from notifications import keeper, progress, retention
+from notifications import keeper, progress, reputation, retention
 from notifications.aws.errors import AWS_ERRORS
 from notifications.chores import Chore, all_chores
 from notifications.exceptions import NotificationError
@@ -41,6 +41,7 @@ OWN = (
     Chore("keeping dead letters", KEEP_EVERY, keeper.drain),
     Chore("deleting what is over", SWEEP_EVERY, retention.sweep),
     Chore("looking how far consumers are", progress.LOOK_EVERY, progress.remember),
+    Chore("watching what comes back", reputation.LOOK_EVERY, reputation.watch),
 )
 
 

@@ -2,7 +2,8 @@
 
 A provider publishes to SNS, the `receipts` consumer reads its words
 (`notifications.channels.receipts`), and this module takes them: the delivery is settled if it
-was unknown, moves on if it was sent, and the attempt is told better.
+was unknown, moves on if it was sent, and the attempt is told better. What people write back
+travels with them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from django.db import router, transaction
 from django.utils import timezone
 from pydantic import Field
 
+from notifications import bounces, replies
 from notifications.conf import conf
 from notifications.envelope import Envelope
 from notifications.events import EventData, event
@@ -23,6 +25,7 @@ from notifications.exceptions import Busy
 from notifications.identifiers import NAMESPACE
 from notifications.models import Attempt, Delivery, Receipt
 from notifications.models.settlement import Word
+from notifications.replies import Heard
 
 TYPE = "delivery.receipt"
 
@@ -39,7 +42,12 @@ _Whole = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class Told(EventData):
-    """One receipt as it travels to the task: ids and codes, never an address."""
+    """One receipt as it travels to the task: ids and codes, never an address.
+
+    undated: its provider does not say when, so `occurred_at` is when it came.
+    address_hash: of where the provider says it went, keyed; empty where it does not say.
+    opted_out: whoever has that address wants no more of them, as the provider or a carrier knows.
+    """
 
     delivery_id: UUID
     generation: _Whole
@@ -50,44 +58,60 @@ class Told(EventData):
     code: Annotated[str, Field(max_length=100)]
     detail: str
     occurred_at: datetime
+    undated: bool = False
+    address_hash: Annotated[str, Field(max_length=80)] = ""
+    opted_out: bool = False
 
     @property
     def id(self) -> UUID:
         """Made from the provider's own words: the same however often it is said."""
-        said = (self.provider, self.provider_message_id, self.kind, self.code, self.occurred_at)
+        moment = "" if self.undated else self.occurred_at
+        said = (self.provider, self.provider_message_id, self.kind, self.code, moment)
         tag = f"{self.delivery_id}.{self.generation}.{self.number}"
         return uuid5(NAMESPACE, "receipt:" + "|".join(map(str, (*said, tag))))
+
+    @property
+    def subject(self) -> str:
+        return f"delivery/{self.delivery_id}"
 
 
 @event(TYPE, subject="{subject}", internal=True)
 class ReceiptsCame(EventData):
-    """What one message of a provider said, about one attempt or several."""
+    """What one message of a provider said, about one attempt or several, and who wrote to us."""
 
     subject: str
-    receipts: tuple[Told, ...]
+    receipts: tuple[Told, ...] = ()
+    heard: tuple[Heard, ...] = ()
 
 
-def envelope_of(receipts: tuple[Told, ...], *, subject: str) -> Envelope:
-    """How they travel to the task; the same id whenever the same is said."""
+def envelope_of(
+    receipts: tuple[Told, ...] = (), *, subject: str, heard: tuple[Heard, ...] = ()
+) -> Envelope:
+    """How they travel to the task; the same id whenever the same is said. One at least."""
+    said: list[Told | Heard] = [*receipts, *heard]
+    came = ReceiptsCame(subject=subject, receipts=receipts, heard=heard)
     return Envelope(
-        id=uuid5(NAMESPACE, "receipts:" + "|".join(str(receipt.id) for receipt in receipts)),
+        id=uuid5(NAMESPACE, "receipts:" + "|".join(str(each.id) for each in said)),
         type=TYPE,
         version=1,
         source=conf().source,
-        subject=subject[:255] or f"delivery/{receipts[0].delivery_id}",
-        time=receipts[0].occurred_at,
-        data=ReceiptsCame(subject=subject, receipts=receipts).model_dump(mode="json"),
+        subject=subject[:255] or said[0].subject,
+        time=said[0].occurred_at,
+        data=came.model_dump(mode="json"),
     )
 
 
 def take(envelope: Envelope) -> None:
-    """Settle what these receipts settle, and keep them.
+    """Settle what these receipts settle, and keep them; hear what people wrote.
 
     Raises Busy when the sender of one is still at it; the others are taken all the same, and
     taking them again changes nothing.
     """
+    came = cast(ReceiptsCame, envelope.payload())
     waits = []
-    for receipt in cast(ReceiptsCame, envelope.payload()).receipts:
+    for message in came.heard:
+        replies.hear(message)
+    for receipt in came.receipts:
         try:
             _take_one(receipt)
         except Busy as busy:
@@ -106,7 +130,8 @@ def _take_one(receipt: Told) -> None:
         if settlement.seconds:
             raise _too_early(receipt, settlement.seconds)
         Attempt.objects.tell_better(word)
-        Receipt.objects.keep(receipt.id, word, settlement)
+        if Receipt.objects.keep(receipt.id, word, settlement):
+            bounces.heed(receipt, settlement)  # said again, it does not undo who has lifted it
     logger.info(
         "delivery %s: %s says %s %s%s",
         receipt.delivery_id,

@@ -12,6 +12,7 @@ from typing import Any, cast
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from notifications.channels.base import Attachment
 from notifications.conf import Route, conf
 from notifications.envelope import Envelope
 
@@ -57,6 +58,14 @@ def context(envelope: Envelope, recipient: Recipient) -> dict[str, Any]:
     return cast(Callable[[Envelope, Recipient], dict[str, Any]], _hook("context"))(
         envelope, recipient
     )
+
+
+def attachments(envelope: Envelope, recipient: Recipient) -> tuple[Attachment, ...]:
+    """Ask the shop what goes with the email about this event."""
+    if not conf().attachments:
+        return ()
+    hook = cast(Callable[[Envelope, Recipient], Iterable[Attachment]], _hook("attachments"))
+    return tuple(hook(envelope, recipient))
 
 
 def no_longer_true(envelope: Envelope) -> str | None:

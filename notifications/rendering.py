@@ -3,6 +3,9 @@
 They are ordinary Django templates, found as the project's own TEMPLATES setting finds any
 other, with three differences: only HTML is escaped, a variable that does not exist is an
 error instead of an empty place in somebody's receipt, and what was used is hashed.
+
+A part in JSON (the data of a provider's own template) is read as JSON first, and then each text in
+it is a template of its own: whatever a variable holds, it stays in the text where it was put.
 """
 
 from __future__ import annotations
@@ -23,12 +26,15 @@ from django.core.signals import setting_changed
 from django.template import Context, Engine, TemplateDoesNotExist, TemplateSyntaxError
 from django.utils import timezone, translation
 
+from notifications import provider_templates
 from notifications.channels.base import Content
 from notifications.envelope import Envelope, write
 from notifications.exceptions import PermanentError
+from notifications.provider_templates import TemplateBroken
 from notifications.recipients import Recipient
 
 ROOT = "notifications"
+TEMPLATE_BROKEN = "template_broken"
 _LANGUAGE_TAG = re.compile(r"[a-z]{2,8}(-[a-z0-9]{1,8})*\Z")
 
 
@@ -44,6 +50,10 @@ class Part:
     def is_html(self) -> bool:
         return self.file.endswith(".html")
 
+    @property
+    def is_json(self) -> bool:
+        return self.file.endswith(".json")
+
 
 _PARTS: Mapping[str, tuple[Part, ...]] = {
     "email": (
@@ -53,6 +63,10 @@ _PARTS: Mapping[str, tuple[Part, ...]] = {
     ),
     "push": (Part("subject", "push.title.txt"), Part("text", "push.txt")),
     "webhook": (),
+    "whatsapp": (
+        Part("text", "whatsapp.txt"),
+        Part("template", "whatsapp.template.json", optional=True),
+    ),
 }
 
 
@@ -75,11 +89,12 @@ def render(
     """What `recipient` is told about `envelope` over `channel`, in their language and time zone.
 
     Templates see `context`, and besides it `event` (the envelope), `data` (its facts) and
-    `recipient`. Raises PermanentError: `template_missing` or `template_variable`, each
-    naming the template; errors in a template's syntax come as Django raises them.
+    `recipient`. Raises PermanentError: `template_missing`, `template_variable` or
+    `template_broken` (a part in JSON), each naming the template; errors in a template's syntax
+    come as Django raises them.
     """
     values = Context({"event": envelope, "data": envelope.data, "recipient": recipient, **context})
-    fields: dict[str, str] = {}
+    fields: dict[str, Any] = {}
     with _speaking_to(recipient), _noting_sources() as sources:
         for part in parts_of(channel):
             fields[part.field] = _render_part(part, envelope.type, recipient.locale, values)
@@ -101,34 +116,40 @@ def broken_templates(event_type: str, channel: str) -> list[str]:
     for part in parts_of(channel):
         path = _path(event_type, part.file)
         try:
-            _engine().get_template(path)
+            template = _engine().get_template(path)
+            if part.is_json:
+                provider_templates.check(str(template.source), _engine())
         except TemplateDoesNotExist:
             continue
-        except TemplateSyntaxError as error:
+        except (TemplateSyntaxError, TemplateBroken) as error:
             problems.append(f"{path}: {error}")
     return problems
 
 
-def _render_part(part: Part, event_type: str, locale: str, values: Context) -> str:
+def _render_part(part: Part, event_type: str, locale: str, values: Context) -> Any:
     directories = [*languages(locale), ""]
     candidates = [_path(event_type, part.file, language) for language in directories]
     try:
         template = _engine().select_template(candidates)
     except TemplateDoesNotExist:
         if part.optional:
-            return ""
+            return {} if part.is_json else ""
         raise PermanentError(
             f"no template {candidates[-1]}: put it into a templates directory of your project",
             "template_missing",
         ) from None
     values.autoescape = part.is_html
     try:
+        if part.is_json:
+            return provider_templates.filled(str(template.source), _engine(), values)
         text = template.render(values)
     except _Undefined as error:
         raise PermanentError(
             f"{template.name} uses {error.variable!r}, which its context does not have",
             "template_variable",
         ) from None
+    except TemplateBroken as error:
+        raise PermanentError(f"{template.name}: {error}", TEMPLATE_BROKEN) from None
     return one_line(text) if part.field == "subject" else text.strip()
 
 

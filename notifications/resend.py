@@ -14,7 +14,6 @@ from typing import Any
 from django.db.models import QuerySet
 
 from notifications import consumers, decision, recipients, topology
-from notifications.channels import adapters
 from notifications.conf import conf
 from notifications.envelope import Envelope
 from notifications.filters import between
@@ -126,7 +125,7 @@ def why_not(envelope: Envelope, delivery: Delivery, *, override: bool) -> str:
     recipient = _named(envelope, delivery)
     if recipient is None:
         return f"no_longer_named: the shop does not name {delivery.recipient} any more"
-    no = decision.objection(envelope, recipient, adapter=adapters.adapter(delivery.channel))
+    no = decision.objection(envelope, recipient, channel=delivery.channel)
     if no is None or (no.overridable and override):
         return ""
     return no.reason

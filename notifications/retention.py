@@ -24,6 +24,7 @@ from notifications.advisory import lock_for_transaction
 from notifications.conf import conf
 from notifications.models import (
     Attempt,
+    Conversation,
     DeadLetter,
     Delivery,
     Dispatch,
@@ -33,6 +34,7 @@ from notifications.models import (
     JobEntry,
     JobItem,
     Receipt,
+    Seen,
 )
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,9 @@ ROWS = 500
 
 BATCHES = 50
 """In one sweep, of one kind: 25,000 rows a minute; the next sweep goes on."""
+
+CONVERSATIONS = 7
+"""Days after somebody's last message, of which one day's matters."""
 
 Over = Callable[[Any], QuerySet[Any]]
 
@@ -74,6 +79,8 @@ def kinds() -> Iterator[Kind]:
     yield Kind("inbox rows", kept.outcomes, _handled)
     of_job = ((JobItem, "job_id"), (JobEntry, "job_id"))
     yield Kind("jobs", kept.outcomes, _jobs, of_job)
+    yield Kind("conversations", CONVERSATIONS, _conversations)
+    yield Kind("signatures of calls", 1, _seen)
     if apps.is_installed("django_celery_results"):
         yield Kind("failed tasks", kept.failed_tasks, _failed_tasks)
 
@@ -191,6 +198,14 @@ def _handled(before: Any) -> QuerySet[Handled]:
 def _jobs(before: Any) -> QuerySet[Job]:
     over = Job.objects.exclude(state__in=Job.OPEN)
     return over.filter(finished_at__lt=before).order_by("id")
+
+
+def _conversations(before: Any) -> QuerySet[Conversation]:
+    return Conversation.objects.filter(last_inbound_at__lt=before).order_by("last_inbound_at")
+
+
+def _seen(before: Any) -> QuerySet[Seen]:
+    return Seen.objects.filter(kept_until__lt=before).order_by("kept_until")
 
 
 def _can_come_again() -> tuple[QuerySet[Any], ...]:

@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 from typing import cast
 
-from notifications.conf import ChannelConf, Route
+from django.utils.translation import gettext_lazy as _
+
+from notifications.conf import Category, ChannelConf, ReceiptWebhooks, Route
 from orders_site import environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -14,6 +16,8 @@ environment.load(BASE_DIR / ".local" / "env")
 
 DEBUG = os.environ.get("DJANGO_DEBUG") == "1"
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "")
+# Earlier ones: the links in mails that were sent with them go on working.
+SECRET_KEY_FALLBACKS = os.environ.get("DJANGO_SECRET_KEY_FALLBACKS", "").split()
 ALLOWED_HOSTS = os.environ.get("DJANGO_ALLOWED_HOSTS", "127.0.0.1 localhost").split()
 CSRF_TRUSTED_ORIGINS = os.environ.get("DJANGO_CSRF_TRUSTED_ORIGINS", "").split()
 
@@ -156,6 +160,16 @@ NOTIFICATIONS = {
         "payment.completed": [Route("email"), Route("push")],
         "payment.failed": [Route("email"), Route("sms")],
     },
+    # What people may say yes or no to; what no event type names another for is "service".
+    "CATEGORIES": {"news": Category(_("News and offers"))},
+    "PUBLIC_URL": os.environ.get("PUBLIC_URL", ""),
+    "PUBLIC_NAME": SHOP["name"],
+    # Secrets by which Meta's and Twilio's calls are known; without any, nobody's are taken.
+    "RECEIPT_WEBHOOKS": ReceiptWebhooks(
+        meta_app_secrets=tuple(os.environ.get("META_APP_SECRETS", "").split()),
+        meta_verify_token=os.environ.get("META_VERIFY_TOKEN", ""),
+        twilio_auth_tokens=tuple(os.environ.get("TWILIO_AUTH_TOKENS", "").split()),
+    ),
     "RECIPIENTS": "orders_site.recipients.resolve",
     "CONTEXT": "orders_site.recipients.context",
     "STILL_TRUE": "orders_site.recipients.no_longer_true",

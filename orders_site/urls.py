@@ -1,8 +1,9 @@
-"""The shop's pages: the operators' admin, and the order API."""
+"""The shop's pages: the operators' admin, the order API, and where people unsubscribe
+and providers call."""
 
 from django.conf import settings
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from orders_site.api.urls import api
@@ -15,4 +16,5 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("api/", api.urls),
+    path("notifications/", include("notifications.urls")),
 ]

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from notifications.channels.base import ChannelAdapter, Content, Message
+from notifications.channels.base import Attachment, ChannelAdapter, Content, Message
+from notifications.channels.django_email import DjangoBackendEmail
 from notifications.channels.email import SesEmail
 from notifications.channels.memory import MemoryChannel
 from notifications.channels.push import FcmPush
 from notifications.channels.sms import EndUserMessagingSms
 from notifications.channels.webhook import SignedWebhook
 from notifications.channels.whatsapp import EndUserMessagingWhatsApp
+from notifications.channels.whatsapp_cloud import CloudApiWhatsApp
 from notifications.local.providers.client import SandboxClient
 from notifications.local.providers.webhook import DEFAULT_SECRET
 
@@ -58,6 +60,9 @@ class MemoryProvider:
 class Channel:
     """One adapter under contract, with codes of its own provider.
 
+    name: the adapter's, by which its table of codes (`tests/codes`) knows it. sandbox: the
+        channel of the sandbox that it reaches, where that has another name.
+    names_wait: whether the provider says how long to wait when we are too fast.
     paused: none, where there is no account that could be refused as a whole.
     """
 
@@ -66,6 +71,47 @@ class Channel:
     address: str
     refused: str
     paused: str = ""
+    sandbox: str = ""
+    names_wait: bool = True
+
+    @property
+    def at_sandbox(self) -> str:
+        return self.sandbox or self.name
+
+
+def smtp(patience: float = PATIENCE, **options: Any) -> DjangoBackendEmail:
+    """To the sandbox's SMTP port, by STARTTLS and with a password. Its certificate is trusted where
+    `SSL_CERT_FILE` says so (the fixture `trusted`)."""
+    host, _, port = os.environ["PROVIDER_SANDBOX_SMTP"].rpartition(":")
+    given = {"host": host, "port": int(port), "username": "shop", "password": "secret"}
+    return DjangoBackendEmail(
+        "Orders <orders@shop.example>",
+        options={**given, "use_tls": True, **options},
+        read_timeout=patience,
+    )
+
+
+def anymail(patience: float = PATIENCE) -> DjangoBackendEmail:
+    """Postmark's API, spoken by django-anymail."""
+    return DjangoBackendEmail(
+        "Orders <orders@shop.example>",
+        backend="anymail.backends.postmark.EmailBackend",
+        options={
+            "server_token": "a token",
+            "api_url": f"{os.environ['FCM_ENDPOINT']}/postmark/",
+        },
+        read_timeout=patience,
+    )
+
+
+def cloud_api(patience: float = PATIENCE, **options: Any) -> CloudApiWhatsApp:
+    return CloudApiWhatsApp(
+        "106540352242922",
+        "a token",
+        endpoint=os.environ["FCM_ENDPOINT"],
+        read_timeout=patience,
+        **options,
+    )
 
 
 ADAPTERS = [
@@ -75,6 +121,23 @@ ADAPTERS = [
         "ada@example.org",
         refused="MessageRejected",
         paused="AccountSuspendedException",
+    ),
+    Channel(
+        "email-smtp",
+        smtp,
+        "ada@example.org",
+        refused="550",
+        paused="530",
+        sandbox="email",
+        names_wait=False,
+    ),
+    Channel(
+        "email-anymail",
+        anymail,
+        "ada@example.org",
+        refused="http_422",
+        paused="http_403",
+        sandbox="email",
     ),
     Channel(
         "sms",
@@ -91,6 +154,14 @@ ADAPTERS = [
         "+4915112345678",
         refused="131026",
         paused="131031",
+    ),
+    Channel(
+        "whatsapp-cloud",
+        cloud_api,
+        "+4915112345678",
+        refused="131026",
+        paused="131031",
+        sandbox="whatsapp",
     ),
     Channel(
         "push",
@@ -115,6 +186,11 @@ ADAPTERS = [
         paused="provider_paused",
     ),
 ]
+
+
+BY_NAME = {channel.name: channel for channel in ADAPTERS}
+
+INVOICE = Attachment("Rechnung Nº 7.pdf", "application/pdf", b"%PDF-1.7 \x00\xff" * 20)
 
 
 def message_to(address: str) -> Message:

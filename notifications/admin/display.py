@@ -54,6 +54,10 @@ STATES: dict[str, tuple[str, Promise]] = {
     "accepted": (GOOD, _("accepted")),
     "delayed": (TROUBLE, _("delayed")),
     "rejected": (BAD, _("rejected")),
+    "soft_bounced": (BAD, _("bounced (soft)")),
+    "opened": (GOOD, _("opened")),
+    "clicked": (GOOD, _("clicked")),
+    "read": (GOOD, _("read")),
     # partners' endpoints
     "enabled": (GOOD, _("enabled")),
     "disabled": (BAD, _("disabled")),

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 
 from notifications.exceptions import (
     NotificationError,
+    OutcomeUnknown,
     PermanentError,
     ProviderPaused,
     TransientError,
@@ -19,12 +20,14 @@ class Codes:
     """What a provider's error codes mean; a code in none of the sets is decided by HTTP status.
 
     paused: the account as a whole is refused. transient: worth trying again.
-    permanent: this message never. The first set that holds the code wins.
+    permanent: this message never. unknown: it may have been sent all the same. The first set
+    that holds the code wins.
     """
 
     paused: frozenset[str] = field(default_factory=frozenset)
     transient: frozenset[str] = field(default_factory=frozenset)
     permanent: frozenset[str] = field(default_factory=frozenset)
+    unknown: frozenset[str] = field(default_factory=frozenset)
 
     def error(
         self, code: str, status: int, message: str, retry_after: float | None
@@ -42,6 +45,8 @@ class Codes:
             return TransientError
         if code in self.permanent:
             return PermanentError
+        if code in self.unknown:
+            return OutcomeUnknown
         return _kind_by_status(status)
 
 

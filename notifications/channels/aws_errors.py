@@ -7,7 +7,7 @@ request have been written? Whoever cannot rule it out says unknown.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,6 +61,7 @@ PAUSED = frozenset(
         "ExpiredToken",
         "ExpiredTokenException",
         "IncompleteSignature",
+        "InvalidAction",
         "InvalidClientTokenId",
         "InvalidSignatureException",
         "MissingAuthenticationToken",
@@ -68,14 +69,17 @@ PAUSED = frozenset(
         "NotAuthorized",
         "OptInRequired",
         "SignatureDoesNotMatch",
+        "UnknownOperationException",
         "UnrecognizedClientException",
     }
 )
-"""What any AWS service says when the account or its credentials are refused (Common Errors)."""
+"""What any AWS service says when the account or its credentials are refused, or when we ask at the
+wrong place: every message would fare alike (Common Errors)."""
 
 TRANSIENT = frozenset(
     {
         "InternalFailure",
+        "RequestAbortedException",
         "RequestExpired",
         "RequestLimitExceeded",
         "RequestThrottled",
@@ -83,6 +87,7 @@ TRANSIENT = frozenset(
         "RequestTimeout",
         "RequestTimeoutException",
         "ServiceUnavailable",
+        "ServiceUnavailableException",
         "SlowDown",
         "Throttling",
         "ThrottlingException",
@@ -91,17 +96,23 @@ TRANSIENT = frozenset(
 )
 """What any AWS service says when it is worth trying again (Common Errors; botocore's own list)."""
 
+UNKNOWN = frozenset({"http_504"})
+"""A server in between stopped waiting for the service, which may have done it all the same."""
+
+Refine = Callable[[str, Mapping[str, Any]], str]
+"""(the service's code, its whole answer) → the code that counts."""
+
 
 @contextmanager
 def translated(
     codes: Codes,
     *,
     address: str,
-    refine: Callable[[str, str], str] = lambda code, message: code,
+    refine: Refine = lambda code, answer: code,
 ) -> Iterator[None]:
     """Around one call of a boto3 client: its exceptions become ours.
 
-    `refine(code, message)` gives the code that counts, where the service's own says too
+    `refine(code, answer)` gives the code that counts, where the service's own says too
     little. Nothing is chained: the originals quote addresses, and tracebacks are kept.
     """
     try:
@@ -120,16 +131,20 @@ def translated(
         raise _not_asked(error) from None
 
 
-def _refused(
-    error: ClientError, codes: Codes, address: str, refine: Callable[[str, str], str]
-) -> NotificationError:
+def said(answer: Mapping[str, Any]) -> str:
+    """The text of a service's refusal."""
+    return str((answer.get("Error") or {}).get("Message") or "")
+
+
+def _refused(error: ClientError, codes: Codes, address: str, refine: Refine) -> NotificationError:
     answer: dict[str, Any] = dict(error.response)
     metadata = answer.get("ResponseMetadata") or {}
     status = int(metadata.get("HTTPStatusCode") or 0)
-    said = answer.get("Error") or {}
-    message = str(said.get("Message") or "")
-    code = refine(str(said.get("Code") or "") or f"http_{status}", message)
-    shown = ": ".join(part for part in (str(answer.get("Reason") or ""), message) if part)
+    code = str((answer.get("Error") or {}).get("Code") or status)
+    if code == str(status):  # nothing but the status: something before the service answered
+        code = f"http_{status}"
+    code = refine(code, answer)
+    shown = ": ".join(part for part in (str(answer.get("Reason") or ""), said(answer)) if part)
     wait = retry_after((metadata.get("HTTPHeaders") or {}).get("retry-after"))
     return codes.error(code, status, redact(shown, address=address), wait)
 

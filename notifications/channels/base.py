@@ -22,12 +22,17 @@ READ_TIMEOUT = 10.0
 
 @dataclass(frozen=True)
 class Content:
-    """What a template renders to. A channel uses the fields it knows: an SMS only `text`."""
+    """What a template renders to. A channel uses the fields it knows: an SMS only `text`.
+
+    template: the provider's own template and what goes into it, where it has such (WhatsApp:
+        name, language and components as Meta's API takes them).
+    """
 
     text: str
     subject: str = ""
     html: str = ""
     template_version: str = ""
+    template: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,12 @@ class ChannelAdapter(ABC):
         Called before a send waits for its turn, which would pass meanwhile; so the second time
         it must cost nothing. What it raises is not heard: the send will say it.
         """
+
+    def suited(self, message: Message) -> Message:
+        """The message as it will be handed over, where that depends on what is on record (whether
+        somebody wrote to us lately, say). Called before a send waits for its turn; it may ask the
+        database, once. PermanentError where nothing may be sent."""
+        return message
 
     def weight(self, message: Message) -> int:
         """The units of the account's rate limit that sending it costs: an SMS's parts, say."""

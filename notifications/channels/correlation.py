@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 SES_TAG_LENGTH = 256
 """Letters, digits, `_` and `-`, at most 256 (SES API v2, MessageTag)."""
@@ -107,6 +107,15 @@ def from_whatsapp_callback(text: str) -> Correlation:
     except ValueError:
         return Correlation()
     return Correlation.of(fields) if isinstance(fields, dict) else Correlation()
+
+
+def to_query(correlation: Correlation) -> str:
+    """The query of a callback's URL, for providers (Twilio) that repeat nothing else."""
+    return urlencode(correlation.fields())
+
+
+def from_query(query: Mapping[str, str]) -> Correlation:
+    return Correlation.of(query)
 
 
 def to_fcm_data(correlation: Correlation) -> dict[str, str]:

@@ -1,14 +1,23 @@
-"""Email through Amazon SES, API v2 (`SendEmail`, simple content)."""
+"""Email through Amazon SES, API v2 (`SendEmail`).
+
+An email is handed over as simple content: SES writes it. With attachments, or with a header that
+simple content does not take (SES allows printable ASCII there), it is written here and handed over
+raw. Simple content has attachments too, of late; but of what we wrote ourselves we know the size
+before anybody is asked, and how a name outside ASCII is encoded.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from email.utils import parseaddr
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 
 from notifications.aws.clients import client
-from notifications.channels import aws_errors
+from notifications.channels import aws_errors, mime
 from notifications.channels.answers import Codes, invalid_address
 from notifications.channels.base import (
     CONNECT_TIMEOUT,
@@ -17,14 +26,23 @@ from notifications.channels.base import (
     ChannelAdapter,
     Message,
 )
-from notifications.channels.correlation import Correlation, to_headers, to_ses_tags
+from notifications.channels.correlation import (
+    HEADER_LENGTH,
+    Correlation,
+    to_headers,
+    to_ses_tags,
+)
 
 _QUOTA = "daily_quota_exceeded"
 _QUOTA_MESSAGE = "daily message quota exceeded"  # SES, Errors related to sending quotas
+_UNVERIFIED = "sender_not_verified"
+_UNVERIFIED_MESSAGE = "email address is not verified"  # Using the Amazon SES API, errors
+_NAMED = re.compile(r"[^\s,<>]+")
 _CODES = Codes(
     paused=aws_errors.PAUSED
     | {
         _QUOTA,
+        _UNVERIFIED,
         "AccountSuspendedException",
         "LimitExceededException",
         "MailFromDomainNotVerifiedException",
@@ -33,6 +51,7 @@ _CODES = Codes(
     },
     transient=aws_errors.TRANSIENT,
     permanent=frozenset({"BadRequestException", "MessageRejected"}),
+    unknown=aws_errors.UNKNOWN,
 )
 
 
@@ -57,21 +76,23 @@ class SesEmail(ChannelAdapter):
                 'in NOTIFICATIONS["CHANNELS"].'
             )
         self._from_address = from_address
+        address = parseaddr(from_address)[1].lower()
+        self._identities = {address, address.rpartition("@")[2]}  # what of ours SES verifies
         self._configuration_set = configuration_set
         self._timeouts = {"connect_timeout": connect_timeout, "read_timeout": read_timeout}
         # What checks an address is compiled for the first one: 30 ms of CPU, which a first send
         # with its turn in hand was late by, or, on a busy machine, several times that.
-        _recipient("anybody@example.org")
+        ascii_address("anybody@example.org")
 
     def prepare(self) -> None:
         self._client()
 
     def check_address(self, address: str) -> None:
-        _recipient(address)
+        ascii_address(address)
 
     def send(self, message: Message) -> Accepted:
-        call = self._call(message, _recipient(message.address))
-        with aws_errors.translated(_CODES, address=message.address, refine=_refine):
+        call = self._call(message, ascii_address(message.address))
+        with aws_errors.translated(_CODES, address=message.address, refine=self._refine):
             answer = self._client().send_email(**call)
         return Accepted(answer["MessageId"])
 
@@ -83,29 +104,61 @@ class SesEmail(ChannelAdapter):
         call: dict[str, Any] = {
             "FromEmailAddress": self._from_address,
             "Destination": {"ToAddresses": [recipient]},
-            "Content": {"Simple": _content(message, attached)},
+            "Content": self._content(message, recipient, attached),
             "EmailTags": to_ses_tags(attached),
         }
         if self._configuration_set:
             call["ConfigurationSetName"] = self._configuration_set
         return call
 
+    def _content(
+        self, message: Message, recipient: str, attached: Correlation
+    ) -> dict[str, dict[str, Any]]:
+        """Headers as well as tags: a bounce that comes back as an email quotes only headers."""
+        headers = {**to_headers(attached), **message.headers}
+        if not message.attachments and all(map(_is_simple, headers.values())):
+            return {"Simple": _simple(message, headers)}
+        email = mime.written(
+            message, sender=self._from_address, recipient=recipient, headers=headers
+        ).as_bytes()
+        if len(email) > mime.MAX_BYTES:
+            raise mime.too_large(len(email))
+        return {"Raw": {"Data": email}}
 
-def _content(message: Message, attached: Correlation) -> dict[str, Any]:
-    """Headers as well as tags: a bounce that comes back as an email quotes only headers."""
+    def _refine(self, code: str, answer: Mapping[str, Any]) -> str:
+        """Two things that concern every message SES says in the words for one: that there are no
+        more to be sent today, and that the sender is not verified (or the recipient, while an
+        account is on trial: that is the one message's)."""
+        text = aws_errors.said(answer).lower()
+        if _QUOTA_MESSAGE in text:
+            return _QUOTA
+        if _UNVERIFIED_MESSAGE in text and self._identities & set(_NAMED.findall(text)):
+            return _UNVERIFIED
+        return code
+
+
+def _simple(message: Message, headers: Mapping[str, str]) -> dict[str, Any]:
     body = {"Text": _part(message.content.text)}
     if message.content.html:
         body["Html"] = _part(message.content.html)
-    headers = [{"Name": name, "Value": value} for name, value in to_headers(attached).items()]
-    return {"Subject": _part(message.content.subject), "Body": body, "Headers": headers}
+    return {
+        "Subject": _part(message.content.subject),
+        "Body": body,
+        "Headers": [{"Name": name, "Value": value} for name, value in headers.items()],
+    }
+
+
+def _is_simple(value: str) -> bool:
+    return value.isascii() and value.isprintable() and 0 < len(value) <= HEADER_LENGTH
 
 
 def _part(text: str) -> dict[str, str]:
     return {"Data": text, "Charset": "UTF-8"}
 
 
-def _recipient(address: str) -> str:
-    """SES wants ASCII: the domain in its IDNA form, and no other local part."""
+def ascii_address(address: str) -> str:
+    """As SES wants it, in ASCII: the domain in its IDNA form, and no other local part. Raises
+    PermanentError "invalid_address"."""
     address = address.strip()
     try:
         validate_email(address)
@@ -113,9 +166,4 @@ def _recipient(address: str) -> str:
         local.encode("ascii")
         return f"{local}@{domain.encode('idna').decode('ascii')}"
     except (ValidationError, UnicodeError):
-        raise invalid_address("This is no email address that SES takes.") from None
-
-
-def _refine(code: str, message: str) -> str:
-    """SES says one code for "slower" and for "no more today"; only the text tells them apart."""
-    return _QUOTA if _QUOTA_MESSAGE in message.lower() else code
+        raise invalid_address("This is no email address in ASCII.") from None

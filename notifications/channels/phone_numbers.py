@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import phonenumbers
 
 from notifications.channels.answers import invalid_address
+from notifications.exceptions import PermanentError
+
+_NUMBER = re.compile(r"\+?[0-9 ().-]{6,25}\Z")
 
 
 def e164(address: str) -> str:
@@ -20,3 +25,25 @@ def e164(address: str) -> str:
     if not phonenumbers.is_possible_number(number):
         raise invalid_address("No number of this length exists in its country.")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def region(number: str) -> str:
+    """The country of a number in E.164, by its two letters ("DE"); "" where it is no one country's.
+    Numbers that share a country calling code are told apart ("US" and "CA")."""
+    parsed = phonenumbers.parse(number, None)
+    found = phonenumbers.region_code_for_number(parsed)
+    if found is None:  # of no range in use, as far as the tables know
+        found = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    return "" if found in {"001", "ZZ"} else found
+
+
+def dialled(address: str) -> str:
+    """The one way of writing a number, by which it is known again: E.164, whether it came with a
+    plus, with blanks, or, as Meta writes it, as bare digits. What is no number stays as it is."""
+    number = address.strip()
+    if not _NUMBER.match(number):
+        return number
+    try:
+        return e164(number if number.startswith("+") else f"+{number}")
+    except PermanentError:
+        return number

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from notifications.channels import http_errors
 from notifications.channels.answers import Codes, invalid_address, retry_after
 from notifications.channels.base import (
     CONNECT_TIMEOUT,
@@ -18,28 +19,20 @@ from notifications.channels.base import (
 )
 from notifications.channels.correlation import Correlation, to_fcm_data, to_fcm_label
 from notifications.channels.google_tokens import AccessTokens
-from notifications.exceptions import (
-    NotificationError,
-    OutcomeUnknown,
-    ProviderPaused,
-    TransientError,
-)
+from notifications.exceptions import NotificationError, ProviderPaused
 from notifications.redaction import redact
 
 ENDPOINT = "https://fcm.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
-MAX_CONNECTIONS = 64
 _FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
-_NOT_CONNECTED = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-)
 _CODES = Codes(
     paused=frozenset({"THIRD_PARTY_AUTH_ERROR", "UNAUTHENTICATED", "PERMISSION_DENIED"}),
-    transient=frozenset({"INTERNAL", "QUOTA_EXCEEDED", "RESOURCE_EXHAUSTED", "UNAVAILABLE"}),
+    transient=frozenset(
+        {"ABORTED", "INTERNAL", "QUOTA_EXCEEDED", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "UNKNOWN"}
+    ),
     permanent=frozenset({"INVALID_ARGUMENT", "NOT_FOUND", "SENDER_ID_MISMATCH", "UNREGISTERED"}),
+    # "May be returned even if the operation has completed successfully" (google.rpc.Code).
+    unknown=frozenset({"DEADLINE_EXCEEDED", "http_504"}),
 )
 _INVALID_TOKEN = "INVALID_TOKEN"  # noqa: S105 - a code of ours: INVALID_ARGUMENT, of the token
 # What says that a token is dead (FCM, Manage registration tokens). NOT_FOUND by itself does not:
@@ -62,7 +55,7 @@ class FcmPush(ChannelAdapter):
     ) -> None:
         self._project_id = project_id
         self._endpoint = endpoint.rstrip("/")
-        self._timeout = httpx.Timeout(read_timeout, connect=connect_timeout, pool=connect_timeout)
+        self._timeouts = {"connect_timeout": connect_timeout, "read_timeout": read_timeout}
         self._lock = threading.Lock()
         self._connected: tuple[httpx.Client, AccessTokens] | None = None
 
@@ -77,7 +70,8 @@ class FcmPush(ChannelAdapter):
         body = {"message": _payload(message, _device(message.address))}
         http, tokens = self._connection()
         url, token = self._url(tokens), tokens.current()
-        answer = _post(http, url, token, body)
+        with http_errors.translated("FCM"):
+            answer = http.post(url, json=body, headers={"Authorization": f"Bearer {token}"})
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             tokens.forget(token)
         if not answer.is_success:
@@ -89,10 +83,7 @@ class FcmPush(ChannelAdapter):
         if self._connected is None:
             with self._lock:
                 if self._connected is None:
-                    limits = httpx.Limits(
-                        max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS
-                    )
-                    http = httpx.Client(timeout=self._timeout, limits=limits)
+                    http = http_errors.client(**self._timeouts)
                     weakref.finalize(self, http.close)  # an adapter is dropped, never closed
                     self._connected = http, AccessTokens(http, (SCOPE,))
         return self._connected
@@ -129,20 +120,6 @@ def _device(address: str) -> str:
     if not device or any(letter.isspace() for letter in device):
         raise invalid_address("This is no FCM registration token.")
     return device
-
-
-def _post(http: httpx.Client, url: str, token: str, body: dict[str, Any]) -> httpx.Response:
-    """What decides between transient and unknown: could the request have been written?"""
-    try:
-        return http.post(url, json=body, headers={"Authorization": f"Bearer {token}"})
-    except _NOT_CONNECTED:
-        raise TransientError("FCM cannot be reached.", "not_connected") from None
-    except httpx.ReadTimeout:
-        raise OutcomeUnknown("FCM did not answer in time.", "read_timeout") from None
-    except httpx.RequestError:
-        raise OutcomeUnknown(
-            "The connection ended before the answer came.", "connection_lost"
-        ) from None
 
 
 def _refused(answer: httpx.Response, address: str) -> NotificationError:

@@ -24,7 +24,8 @@ class Behaviour(StrEnum):
     SERVER_ERROR = "server_error"
     """Fail with HTTP `status` (500 unless given), naming `retry_after` seconds where given."""
     REFUSE = "refuse"
-    """Refuse with the provider's own `code`."""
+    """Refuse with the provider's own `code`, and its `message` where that matters. `http_504` is a
+    bare status of something before the provider."""
     HANG_UP = "hang_up"
     """Close the connection instead of answering; nothing is accepted."""
     HANG = "hang"
@@ -39,7 +40,7 @@ _ARGUMENTS: dict[Behaviour, tuple[frozenset[str], frozenset[str]]] = {
     Behaviour.DELAY: (frozenset({"seconds"}), frozenset()),
     Behaviour.THROTTLE: (frozenset(), frozenset({"retry_after"})),
     Behaviour.SERVER_ERROR: (frozenset(), frozenset({"status", "retry_after"})),
-    Behaviour.REFUSE: (frozenset({"code"}), frozenset()),
+    Behaviour.REFUSE: (frozenset({"code"}), frozenset({"message"})),
 }
 
 
@@ -52,6 +53,7 @@ class Step:
     retry_after: float | None = None
     status: int = 500
     code: str = ""
+    message: str = ""
     expires_in: float | None = None
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from notifications.aws.clients import client
@@ -17,16 +18,20 @@ from notifications.channels.base import (
 from notifications.channels.correlation import Correlation, to_sms_context
 from notifications.channels.phone_numbers import e164
 from notifications.channels.sms_parts import parts
+from notifications.channels.sms_senders import Senders
 
+_UNCONFIGURED = "configuration_set_not_found"
 _CODES = Codes(
-    paused=aws_errors.PAUSED | {"ServiceQuotaExceededException"},
+    paused=aws_errors.PAUSED | {"ServiceQuotaExceededException", _UNCONFIGURED},
     transient=aws_errors.TRANSIENT | {"InternalServerException"},
     permanent=frozenset({"ConflictException", "ResourceNotFoundException", "ValidationException"}),
+    unknown=aws_errors.UNKNOWN,
 )
 
 
 class EndUserMessagingSms(ChannelAdapter):
     """`origination_identity`: a phone number, sender id or pool; empty: AWS chooses one of yours.
+    `senders`: another one by the number's country ({"US": "+1…", "DE": "MyShop", "*": "pool-…"}).
 
     `configuration_set` publishes what becomes of a message; timeouts in seconds.
     """
@@ -40,9 +45,10 @@ class EndUserMessagingSms(ChannelAdapter):
         message_type: str = "TRANSACTIONAL",
         connect_timeout: float = CONNECT_TIMEOUT,
         read_timeout: float = READ_TIMEOUT,
+        senders: Mapping[str, str] | None = None,
     ) -> None:
+        self._senders = Senders(senders or {}, otherwise=origination_identity)
         optional = {
-            "OriginationIdentity": origination_identity,
             "ConfigurationSetName": configuration_set,
             "MessageType": message_type,
         }
@@ -57,7 +63,7 @@ class EndUserMessagingSms(ChannelAdapter):
 
     def send(self, message: Message) -> Accepted:
         call = self._call(message, e164(message.address))
-        with aws_errors.translated(_CODES, address=message.address):
+        with aws_errors.translated(_CODES, address=message.address, refine=_refine):
             answer = self._client().send_text_message(**call)
         return Accepted(answer["MessageId"])
 
@@ -71,9 +77,18 @@ class EndUserMessagingSms(ChannelAdapter):
 
     def _call(self, message: Message, number: str) -> dict[str, Any]:
         attached = Correlation(message.tag, message.event_type, message.subject)
+        sender = self._senders.of(number)
         return {
             **self._always,
+            **({"OriginationIdentity": sender} if sender else {}),
             "DestinationPhoneNumber": number,
             "MessageBody": message.content.text,
             "Context": to_sms_context(attached),
         }
+
+
+def _refine(code: str, answer: Mapping[str, Any]) -> str:
+    """A configuration set that is not there fails every message; a sender, only its country's."""
+    if code == "ResourceNotFoundException" and answer.get("ResourceType") == "configuration-set":
+        return _UNCONFIGURED
+    return code

@@ -12,6 +12,8 @@ places: escape and character) and 6.2.3 (UCS2; handsets and providers send UTF-1
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
 
 _BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -27,20 +29,43 @@ SIXTEEN_BIT, SIXTEEN_BIT_OF_SEVERAL = 70, 67
 """Places (UTF-16 code units) of a part in any other alphabet."""
 
 
-def parts(text: str) -> int:
-    """How many parts the text is sent in; 1 for an empty one.
+class Encoding(StrEnum):
+    """How the mobile network writes a text."""
+
+    GSM_7 = "GSM-7"
+    UCS_2 = "UCS-2"
+
+
+@dataclass(frozen=True)
+class Segments:
+    """What a text costs. places: of the encoding's alphabet, of which an escaped character or an
+    emoji takes two; `characters`, as the person who writes it counts them."""
+
+    encoding: Encoding
+    characters: int
+    places: int
+    parts: int
+
+
+def segments(text: str) -> Segments:
+    """How the text is sent; an empty one in one part.
 
     Neither an escaped character nor a surrogate pair is split between two parts.
     """
     if _GSM.issuperset(text):
+        encoding, alone, of_several = Encoding.GSM_7, SEVEN_BIT, SEVEN_BIT_OF_SEVERAL
         places = [2 if character in _EXTENSION else 1 for character in text]
-        return _parts(places, SEVEN_BIT, SEVEN_BIT_OF_SEVERAL)
-    places = [2 if ord(character) > 0xFFFF else 1 for character in text]
-    return _parts(places, SIXTEEN_BIT, SIXTEEN_BIT_OF_SEVERAL)
+    else:
+        encoding, alone, of_several = Encoding.UCS_2, SIXTEEN_BIT, SIXTEEN_BIT_OF_SEVERAL
+        places = [2 if ord(character) > 0xFFFF else 1 for character in text]
+    taken = sum(places)
+    count = 1 if taken <= alone else _filled(places, of_several)
+    return Segments(encoding, len(text), taken, count)
 
 
-def _parts(places: list[int], alone: int, of_several: int) -> int:
-    return 1 if sum(places) <= alone else _filled(places, of_several)
+def parts(text: str) -> int:
+    """How many parts the text is sent in; 1 for an empty one."""
+    return segments(text).parts
 
 
 def _filled(places: Iterable[int], room: int) -> int:

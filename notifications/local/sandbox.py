@@ -39,6 +39,7 @@ class ProviderSandbox(Part):
         return {
             **sandbox_environment(f"http://{HOST}:{self.port}"),
             "PROVIDER_SANDBOX_SMTP": f"{HOST}:{self.smtp_port}",
+            "PROVIDER_SANDBOX_CERTIFICATE": str(self._certificate),
             "GOOGLE_APPLICATION_CREDENTIALS": str(self._credentials),
         }
 
@@ -54,12 +55,17 @@ class ProviderSandbox(Part):
         return [
             *(sys.executable, "-m", "notifications.local.providers", "--host", HOST),
             *("--port", str(self.port), "--smtp-port", str(self.smtp_port)),
+            *("--smtp-certificate", self._certificate),
             *("--google-credentials", self._credentials, "--project-id", FCM_PROJECT),
             *(("--journal", journal) if self.durable else ()),
         ]
 
     def answers(self) -> bool:
         return self._credentials.exists() and http_status(self.port, "/health") == 200
+
+    @property
+    def _certificate(self) -> Path:
+        return self.directories.home / "smtp-certificate.pem"
 
     @property
     def _credentials(self) -> Path:

@@ -2,10 +2,14 @@
 (Delivery, Attempt and Receipt for channels, Handled for services), what was given up on
 (DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works (WorkerProcess), how
 far consumers are (Progress), what operators have mended (Job, JobItem, JobEntry), that somebody was
-forgotten (Erasure) and the partners who are posted events (WebhookEndpoint)."""
+forgotten (Erasure), what people want to hear (Preference, Consent), which addresses nothing is
+sent to (Suppression), who has written to us (Conversation), what is taken once only (Seen) and the
+partners who are posted events (WebhookEndpoint)."""
 
 from notifications.models.attempt import Attempt
 from notifications.models.breaker import Breaker
+from notifications.models.consent import Consent
+from notifications.models.conversation import Conversation
 from notifications.models.dead_letter import DeadLetter
 from notifications.models.delivery import Delivery
 from notifications.models.dispatch import Dispatch
@@ -14,15 +18,20 @@ from notifications.models.event import Event
 from notifications.models.handled import Handled
 from notifications.models.job import Job, JobEntry, JobItem
 from notifications.models.pause import Pause
+from notifications.models.preference import Preference
 from notifications.models.progress import Progress
 from notifications.models.rate_limit import RateLimit
 from notifications.models.receipt import Receipt
+from notifications.models.seen import Seen
+from notifications.models.suppression import Suppression
 from notifications.models.webhook_endpoint import WebhookEndpoint
 from notifications.models.worker_process import WorkerProcess
 
 __all__ = [
     "Attempt",
     "Breaker",
+    "Consent",
+    "Conversation",
     "DeadLetter",
     "Delivery",
     "Dispatch",
@@ -33,9 +42,12 @@ __all__ = [
     "JobEntry",
     "JobItem",
     "Pause",
+    "Preference",
     "Progress",
     "RateLimit",
     "Receipt",
+    "Seen",
+    "Suppression",
     "WebhookEndpoint",
     "WorkerProcess",
 ]

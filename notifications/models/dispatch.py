@@ -251,6 +251,7 @@ class Dispatch(models.Model):
         REDRIVEN = "redriven", "redrive"
         REPLAYED = "replayed", "replay"
         FELL_BACK = "fell_back", "cross-channel fallback"
+        RECEIVED = "received", "a provider's call"
 
     id = models.BigAutoField(primary_key=True)
     event = models.ForeignKey(

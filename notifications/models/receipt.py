@@ -49,13 +49,22 @@ class ReceiptQuerySet(models.QuerySet["Receipt"]):
 
 
 class Receipt(models.Model):
-    """One provider's word about one attempt. Repeated and out-of-order ones are harmless."""
+    """One provider's word about one attempt. Repeated and out-of-order ones are harmless.
+
+    Both bounces are the end of that message. A hard one says that the address takes none, so
+    nothing more is sent there; a soft one (a full mailbox, a phone that is off) says nothing of
+    the next.
+    """
 
     class Kind(models.TextChoices):
         ACCEPTED = "accepted", "accepted"
         DELAYED = "delayed", "delayed"
         DELIVERED = "delivered", "delivered"
-        BOUNCED = "bounced", "bounced"
+        OPENED = "opened", "opened"
+        CLICKED = "clicked", "a link in it clicked"
+        READ = "read", "read"
+        BOUNCED = "bounced", "bounced (hard)"
+        SOFT_BOUNCED = "soft_bounced", "bounced (soft)"
         COMPLAINED = "complained", "complained"
         REJECTED = "rejected", "rejected"
 
@@ -92,7 +101,9 @@ class Receipt(models.Model):
             models.Index(fields=["received_at", "id", "kind", "provider"], name="receipt_recent"),
             models.Index(
                 fields=["kind", "received_at", "id"],
-                condition=~models.Q(kind__in=["accepted", "delivered"]),
+                condition=~models.Q(
+                    kind__in=["accepted", "delivered", "opened", "clicked", "read"]
+                ),
                 name="receipt_needs_a_look",
             ),
         ]

@@ -3,9 +3,9 @@
 | the receipt says | unknown, or a lease that lapsed | retrying | failed | sent | delivered |
 |---|---|---|---|---|---|
 | accepted, delayed | sent | sent | sent | | |
-| delivered | delivered | delivered | delivered | delivered | |
+| delivered, opened, clicked, read | delivered | delivered | delivered | delivered | |
 | complained | complained | complained | complained | complained | complained |
-| bounced (latest attempt) | bounced | bounced | | bounced | |
+| bounced, hard or soft (latest attempt) | bounced | bounced | | bounced | |
 | rejected (latest attempt) | failed | | | bounced | |
 
 An empty field moves nothing: out of order or repeated, a receipt is harmless. That the provider
@@ -29,17 +29,24 @@ SETTLED_BY_OPERATOR = "settled_by_operator"
 """The reason on a row that an operator settled; the last error says who and why."""
 
 _TAKEN = dict.fromkeys(("unknown", "retrying", "failed"), "sent")
+_ARRIVED = dict.fromkeys((*_TAKEN, "sent"), "delivered")
+_CAME_BACK = dict.fromkeys(("unknown", "retrying", "sent"), "bounced")
 MOVES: Mapping[str, Mapping[str, str]] = {
     "accepted": _TAKEN,
     "delayed": _TAKEN,
-    "delivered": dict.fromkeys((*_TAKEN, "sent"), "delivered"),
+    "delivered": _ARRIVED,
+    # Who has opened it has it: where the word of its arrival was lost, this one stands for it.
+    "opened": _ARRIVED,
+    "clicked": _ARRIVED,
+    "read": _ARRIVED,
     "complained": dict.fromkeys((*_TAKEN, "sent", "delivered"), "complained"),
-    "bounced": dict.fromkeys(("unknown", "retrying", "sent"), "bounced"),
+    "bounced": _CAME_BACK,
+    "soft_bounced": _CAME_BACK,
     "rejected": {"unknown": "failed", "sent": "bounced"},
 }
 """By kind of receipt: from which state to which."""
 
-OF_THE_LATEST = frozenset({"bounced", "rejected"})
+OF_THE_LATEST = frozenset({"bounced", "soft_bounced", "rejected"})
 TAKEN = frozenset(MOVES) - {"rejected"}
 """The kinds that say that the provider had it."""
 
@@ -64,18 +71,23 @@ class Settlement:
     """The delivery a receipt is about, and the state it was brought to ("": it was left alone).
 
     seconds: how long its sender, who is at it, may yet take; 0 when nobody is.
+    address_hash: of where that attempt's generation was sent; empty when a later one has begun,
+        for that may have gone elsewhere.
     """
 
     subject: str
     moved_to: str
     seconds: float = 0.0
+    channel: str = ""
+    address_hash: str = ""
 
 
 # The row is locked first, so that "left alone" is said of the state it really has: a sender who
 # records its result at this moment comes before us or after us. Times are the database's.
 _SETTLE = """
 WITH known AS MATERIALIZED (
-    SELECT id, subject,
+    SELECT id, subject, channel,
+        CASE WHEN generation = %(generation)s THEN address_hash ELSE '' END AS address_hash,
         CASE WHEN state = 'sending' AND lease_until <= statement_timestamp()
             THEN 'unknown' ELSE state END AS state,
         CASE WHEN state = 'sending' AND generation = %(generation)s AND attempts >= %(number)s
@@ -112,7 +124,8 @@ WITH known AS MATERIALIZED (
            OR delivery.attempts > %(number)s AND NOT %(of_the_latest)s)
     RETURNING delivery.state
 )
-SELECT known.subject, COALESCE(moved.state, ''), GREATEST(known.seconds, 0)::float
+SELECT known.subject, COALESCE(moved.state, ''), GREATEST(known.seconds, 0)::float,
+    known.channel, known.address_hash
 FROM known LEFT JOIN moved ON TRUE
 """
 

@@ -48,6 +48,7 @@ def _run(stack: Stack, given: argparse.Namespace) -> int:
     from orders_site.demo import house, limits, show
 
     port = house.web_port(stack.given)
+    os.environ.setdefault("PUBLIC_URL", f"http://127.0.0.1:{port}")
     _say("preparing the database and the queues …")
     password = house.furnish()
     _say("starting web, relay and workers …")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from notifications.local.providers.client import SandboxClient
+from notifications.local.stack import Stack
 from orders_site.payments.httpx_provider import HttpxProvider
 from tests.integration import letters
 from tests.integration.letters import Town
@@ -21,6 +22,12 @@ def town(settings: Any, tmp_path: Path) -> Iterator[Town]:
     settings.TEMPLATES = letters.write_templates(tmp_path)
     yield letters.start_anew()
     letters.start_anew()
+
+
+@pytest.fixture
+def trusted(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mail servers are trusted by the certificate of the sandbox's SMTP port."""
+    monkeypatch.setenv("SSL_CERT_FILE", stack.environment["PROVIDER_SANDBOX_CERTIFICATE"])
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
@@ -19,14 +20,18 @@ from notifications.aws import clients
 from notifications.exceptions import TransientError
 from tests.channels import ADAPTERS, PATIENCE, Channel, message_to
 
-pytestmark = [
-    pytest.mark.usefixtures("sandbox"),
-    pytest.mark.parametrize(
-        "channel",
-        [each for each in ADAPTERS if each.name != "memory"],
-        ids=lambda channel: channel.name,
-    ),
-]
+pytestmark = pytest.mark.usefixtures("sandbox")
+
+EVERY = pytest.mark.parametrize(
+    "channel",
+    [each for each in ADAPTERS if each.name != "memory"],
+    ids=lambda channel: channel.name,
+)
+OVER_HTTP = pytest.mark.parametrize(
+    "channel",
+    [each for each in ADAPTERS if each.name not in {"memory", "email-smtp"}],
+    ids=lambda channel: channel.name,
+)
 
 
 @pytest.fixture
@@ -37,6 +42,7 @@ def lead_to(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
         for name in ("SESV2", "PINPOINT_SMS_VOICE_V2", "SOCIALMESSAGING"):
             monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", url)
         monkeypatch.setenv("FCM_ENDPOINT", url)
+        monkeypatch.setenv("PROVIDER_SANDBOX_SMTP", urlsplit(url).netloc)
         clients.forget()
 
     yield lead_to
@@ -86,6 +92,7 @@ def _self_signed(file: Path) -> Path:
     return file
 
 
+@OVER_HTTP
 def test_a_certificate_that_does_not_hold_is_transient(
     channel: Channel, a_stranger_answers: None
 ) -> None:
@@ -95,6 +102,7 @@ def test_a_certificate_that_does_not_hold_is_transient(
     assert caught.value.code == "not_connected"
 
 
+@EVERY
 def test_a_refused_connection_is_transient(channel: Channel, nobody_listens: None) -> None:
     with pytest.raises(TransientError) as caught:
         channel.make(PATIENCE).send(message_to(channel.address))

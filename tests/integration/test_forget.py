@@ -15,6 +15,7 @@ from django_celery_results.models import TaskResult
 
 from notifications import erasure
 from notifications.conf import Route
+from notifications.conversations import note_inbound, window_open
 from notifications.models import Attempt, DeadLetter, Delivery, Erasure, Receipt
 from orders_site.customers.models import Customer, Device
 from orders_site.orders.models import Order
@@ -255,3 +256,11 @@ def test_a_shop_without_the_hook_is_told_so(person: str, settings) -> None:
     settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "FORGET": ""}
 
     assert "own tables were not asked" in forget(person, "--reason", "asked for it")
+
+
+def test_when_they_wrote_to_us_is_forgotten_too(person: str) -> None:
+    note_inbound("whatsapp", PHONE, timezone.now())
+    note_inbound("whatsapp", "+4915112345999", timezone.now())
+    forget(person, "--reason", "they asked")
+    assert not window_open("whatsapp", PHONE)
+    assert window_open("whatsapp", "+4915112345999")

@@ -2,96 +2,53 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from notifications.aws import clients
 from notifications.channels.base import ChannelAdapter, Content, Message
-from notifications.channels.email import SesEmail
-from notifications.channels.push import FcmPush
-from notifications.channels.sms import EndUserMessagingSms
-from notifications.channels.whatsapp import EndUserMessagingWhatsApp
-from notifications.exceptions import (
-    NotificationError,
-    PermanentError,
-    ProviderPaused,
-    TransientError,
-)
+from notifications.exceptions import NotificationError, PermanentError, ProviderPaused
 from notifications.local.providers.client import SandboxClient
+from tests.channels import BY_NAME, PATIENCE
+from tests.codes.base import Row
+from tests.codes.tables import TABLES
 
-ADDRESSES = {
-    "email": "ada@example.org",
-    "sms": "+4915112345678",
-    "whatsapp": "+4915112345678",
-    "push": "device-token-1",
-}
-TABLE: dict[str, dict[type[NotificationError], str]] = {
-    "email": {
-        TransientError: "TooManyRequestsException Throttling ThrottlingException InternalFailure "
-        "ServiceUnavailable RequestTimeout",
-        PermanentError: "MessageRejected BadRequestException SomethingNew",
-        ProviderPaused: "AccountSuspendedException SendingPausedException LimitExceededException "
-        "MailFromDomainNotVerifiedException NotFoundException AccessDeniedException "
-        "ExpiredTokenException UnrecognizedClientException SignatureDoesNotMatch",
-    },
-    "sms": {
-        TransientError: "ThrottlingException InternalServerException",
-        PermanentError: "ValidationException ConflictException ResourceNotFoundException",
-        ProviderPaused: "ServiceQuotaExceededException AccessDeniedException",
-    },
-    "whatsapp": {
-        TransientError: "ThrottledRequestException InternalServiceException DependencyException "
-        "2 4 80007 130429 131000 131056",
-        PermanentError: "InvalidParametersException ValidationException ResourceNotFoundException "
-        "131026 131047 131051 131009",
-        ProviderPaused: "AccessDeniedException 0 10 190 200 299 368 131031 131048",
-    },
-    "push": {
-        TransientError: "QUOTA_EXCEEDED UNAVAILABLE INTERNAL",
-        PermanentError: "UNREGISTERED SENDER_ID_MISMATCH INVALID_ARGUMENT NOT_FOUND",
-        ProviderPaused: "THIRD_PARTY_AUTH_ERROR UNAUTHENTICATED PERMISSION_DENIED",
-    },
-}
 CASES = [
-    pytest.param(channel, code, kind, id=f"{channel}-{code}")
-    for channel, kinds in TABLE.items()
-    for kind, codes in kinds.items()
-    for code in codes.split()
+    pytest.param(table.adapter, row, id=f"{table.adapter}-{row.arguments.get('code', row.code)}")
+    for table in TABLES
+    for row in table.every_row()
 ]
 
 
 @pytest.fixture(scope="module")
 def adapters() -> dict[str, ChannelAdapter]:
-    return {
-        "email": SesEmail("Orders <orders@shop.example>"),
-        "sms": EndUserMessagingSms(),
-        "whatsapp": EndUserMessagingWhatsApp("phone-number-id-01234567890123456789012345678901"),
-        "push": FcmPush(endpoint=os.environ["FCM_ENDPOINT"]),
-    }
+    """Each adapter, made once: that is how a worker has them."""
+    return {name: channel.make(PATIENCE) for name, channel in BY_NAME.items()}
 
 
-def message(channel: str) -> Message:
+def message(adapter: str) -> Message:
     content = Content(text="Your order is on its way.", subject="On its way")
-    return Message(ADDRESSES[channel], content, "d.0.1", "d.0", "order.shipped", "order/7")
+    address = BY_NAME[adapter].address
+    return Message(address, content, "d.0.1", "d.0", "order.shipped", "order/7")
 
 
-@pytest.mark.parametrize(("channel", "code", "kind"), CASES)
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize(("adapter", "row"), CASES)
 def test_a_provider_s_code_means_what_the_table_says(
-    adapters: dict[str, ChannelAdapter],
-    sandbox: SandboxClient,
-    channel: str,
-    code: str,
-    kind: type[NotificationError],
+    adapters: dict[str, ChannelAdapter], sandbox: SandboxClient, adapter: str, row: Row
 ) -> None:
-    sandbox.script(channel, "refuse", code=code)
+    sandbox.script(BY_NAME[adapter].at_sandbox, **row.script)
 
     with pytest.raises(NotificationError) as caught:
-        adapters[channel].send(message(channel))
+        adapters[adapter].send(message(adapter))
 
-    assert type(caught.value) is kind
-    assert caught.value.code == code
+    assert type(caught.value) is row.meaning.error
+    assert caught.value.code == row.code
+
+
+def test_every_adapter_under_contract_has_its_table() -> None:
+    assert {table.adapter for table in TABLES} == BY_NAME.keys() - {"memory"}
 
 
 def test_the_reason_an_sms_was_refused_for_is_told(
@@ -110,9 +67,12 @@ def test_the_reason_an_sms_was_refused_for_is_told(
         ("email", "two@@example.org"),
         ("email", "grüße@example.org"),
         ("email", "a@example.org\nBcc: b@example.org"),
+        ("email-smtp", "a@example.org\nBcc: b@example.org"),
+        ("email-anymail", "nobody"),
         ("sms", "0151 12345678"),
         ("sms", "+49"),
         ("whatsapp", "twelve"),
+        ("whatsapp-cloud", "twelve"),
         ("push", "two words"),
     ],
 )
@@ -125,15 +85,19 @@ def test_an_invalid_address_costs_no_request(
         adapters[channel].send(wrong)
 
     assert caught.value.code == "invalid_address"
-    assert sandbox.requests(channel) == 0
+    assert sandbox.requests(BY_NAME[channel].at_sandbox) == 0
 
 
+@pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize(
     ("channel", "written", "sent"),
     [
         ("email", "ada@bücher.example", "ada@xn--bcher-kva.example"),
+        ("email-smtp", "ada@bücher.example", "ada@xn--bcher-kva.example"),
+        ("email-anymail", "ada@bücher.example", "ada@xn--bcher-kva.example"),
         ("sms", "+49 (151) 1234-5678", "+4915112345678"),
         ("whatsapp", "+49 151 12345678", "+4915112345678"),
+        ("whatsapp-cloud", "+49 151 12345678", "+4915112345678"),
     ],
 )
 def test_an_address_is_sent_in_the_form_the_provider_wants(
@@ -145,7 +109,8 @@ def test_an_address_is_sent_in_the_form_the_provider_wants(
 ) -> None:
     adapters[channel].send(Message(**{**vars(message(channel)), "address": written}))
 
-    assert [each.address for each in sandbox.accepted(channel)] == [sent]
+    accepted = sandbox.accepted(BY_NAME[channel].at_sandbox)
+    assert [each.address for each in accepted] == [sent]
 
 
 def test_an_empty_text_is_refused_for_good(

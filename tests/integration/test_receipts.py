@@ -30,13 +30,18 @@ MOVES = {
     # (the row was, the receipt says): the row is
     **dict.fromkeys(product(("unknown", "retrying", "failed"), ("accepted", "delayed")), "sent"),
     **dict.fromkeys(
-        product(("unknown", "retrying", "failed", "sent"), ("delivered",)), "delivered"
+        product(
+            ("unknown", "retrying", "failed", "sent"), ("delivered", "opened", "clicked", "read")
+        ),
+        "delivered",
     ),
     **dict.fromkeys(
         product(("unknown", "retrying", "failed", "sent", "delivered"), ("complained",)),
         "complained",
     ),
-    **dict.fromkeys(product(("unknown", "retrying", "sent"), ("bounced",)), "bounced"),
+    **dict.fromkeys(
+        product(("unknown", "retrying", "sent"), ("bounced", "soft_bounced")), "bounced"
+    ),
     ("unknown", "rejected"): "failed",
     ("sent", "rejected"): "bounced",
 }
@@ -148,7 +153,7 @@ def test_a_late_receipt_of_the_first_attempt_stops_the_second() -> None:
     assert claim.outcome is ClaimOutcome.DUPLICATE
 
 
-@pytest.mark.parametrize("kind", ["bounced", "rejected"])
+@pytest.mark.parametrize("kind", ["bounced", "soft_bounced", "rejected"])
 def test_that_an_earlier_attempt_came_back_says_nothing_of_the_later_one(kind: str) -> None:
     delivery = a_delivery("sent", attempts=2)
     take(told(delivery, kind, number=1))

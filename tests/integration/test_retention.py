@@ -21,6 +21,7 @@ from notifications.conf import Retention
 from notifications.local.processes import Process
 from notifications.models import (
     Attempt,
+    Conversation,
     DeadLetter,
     Delivery,
     Dispatch,
@@ -30,6 +31,7 @@ from notifications.models import (
     JobEntry,
     JobItem,
     Receipt,
+    Seen,
 )
 from tests.integration.operator_rows import (
     make_attempt,
@@ -276,3 +278,15 @@ def purge(*arguments: str) -> str:
     out = StringIO()
     call_command("purge", *arguments, stdout=out)
     return out.getvalue()
+
+
+def test_when_somebody_wrote_and_which_call_was_taken_is_kept_for_as_long_as_it_matters() -> None:
+    now = timezone.now()
+    for days in (retention.CONVERSATIONS - 1, retention.CONVERSATIONS + 1):
+        Conversation.objects.create(
+            channel="sms", address_hash=f"1:{days}", last_inbound_at=now - timedelta(days=days)
+        )
+        Seen.objects.create(id=UUID(int=days), kept_until=now + timedelta(days=6 - days))
+    retention.sweep()
+    assert [row.address_hash for row in Conversation.objects.all()] == ["1:6"]
+    assert [row.id for row in Seen.objects.all()] == [UUID(int=6)]

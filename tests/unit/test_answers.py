@@ -8,12 +8,18 @@ from email.utils import format_datetime
 import pytest
 
 from notifications.channels.answers import Codes, retry_after
-from notifications.exceptions import PermanentError, ProviderPaused, TransientError
+from notifications.exceptions import (
+    OutcomeUnknown,
+    PermanentError,
+    ProviderPaused,
+    TransientError,
+)
 
 CODES = Codes(
     paused=frozenset({"Suspended"}),
     transient=frozenset({"SlowDown"}),
     permanent=frozenset({"BadAddress"}),
+    unknown=frozenset({"http_504"}),
 )
 
 
@@ -23,6 +29,7 @@ CODES = Codes(
         ("Suspended", 400, ProviderPaused),
         ("SlowDown", 400, TransientError),
         ("BadAddress", 503, PermanentError),
+        ("http_504", 504, OutcomeUnknown),
         ("Unheard", 400, PermanentError),
         ("Unheard", 404, PermanentError),
         ("Unheard", 401, ProviderPaused),

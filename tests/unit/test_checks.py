@@ -16,7 +16,7 @@ from django.core.checks import CheckMessage
 
 from notifications import checks, consumers
 from notifications.channels.base import ChannelAdapter
-from notifications.conf import ChannelConf, Retention, Route
+from notifications.conf import ChannelConf, ReceiptWebhooks, Reputation, Retention, Route
 from notifications.consumers import Consumer
 from notifications.worker.task import EventTask
 
@@ -73,6 +73,50 @@ def ids(messages: list[CheckMessage]) -> list[str]:
 
 def test_the_shop_as_it_stands_has_nothing_to_mend(found: Any) -> None:
     assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("webhooks", "id"),
+    [
+        (ReceiptWebhooks(meta_app_secrets=("",), meta_verify_token="ours"), "E040"),
+        (ReceiptWebhooks(meta_app_secrets=("x" * 32,)), "E040"),
+        (ReceiptWebhooks(twilio_auth_tokens=("short",)), "E040"),
+        (ReceiptWebhooks(twilio_auth_tokens="x" * 32), "E040"),  # type: ignore[arg-type]
+        (ReceiptWebhooks(twilio_auth_tokens=("x" * 32,)), "W041"),
+    ],
+)
+def test_secrets_that_anybody_could_guess_are_found(
+    found: Any, webhooks: ReceiptWebhooks, id: str
+) -> None:
+    url = "" if id == "W041" else "https://shop.example"
+    messages = found(RECEIPT_WEBHOOKS=webhooks, PUBLIC_URL=url)
+    assert ids(messages)[-1] == id
+    assert "x" * 32 not in str(messages)
+
+
+def test_secrets_without_a_url_to_call_are_found(found: Any, settings: Any) -> None:
+    webhooks = ReceiptWebhooks(meta_app_secrets=("x" * 32,), meta_verify_token="ours")
+    assert found(RECEIPT_WEBHOOKS=webhooks) == []
+    settings.ROOT_URLCONF = "django.contrib.auth.urls"
+    assert "E042" in ids(found(RECEIPT_WEBHOOKS=webhooks))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"bounce_rate": 5},
+        {"bounce_rate": 0.0},
+        {"complaint_rate": True},
+        {"window_hours": 0},
+        {"window_hours": 10_000},
+        {"least_sends": 0},
+        {"least_cases": 1.5},
+    ],
+)
+def test_a_reputation_that_cannot_be_meant_is_found(found: Any, wrong: dict[str, Any]) -> None:
+    [message] = found(REPUTATION=Reputation(**wrong))
+    assert message.id == "notifications.E043"
+    assert next(iter(wrong)) in message.msg
 
 
 def test_every_message_says_how_to_mend_it(found: Any) -> None:

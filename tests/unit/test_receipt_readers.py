@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,13 +15,15 @@ from notifications.channels.correlation import (
     to_sms_context,
     to_whatsapp_callback,
 )
-from notifications.channels.receipts import ses
+from notifications.channels.receipts import handed_on, ses, whatsapp
 from notifications.channels.receipts.consumer import SOURCE
 from notifications.channels.receipts.reader import read
 from notifications.exceptions import NotAnEvent
 from notifications.local.providers.receipt_forms import FORMS, Taken
 from notifications.local.providers.store import Incoming
-from notifications.receipts import Told
+from notifications.receipts import ReceiptsCame, Told
+from notifications.recipients import address_hash
+from notifications.replies import word_of
 
 DELIVERY = "0199c1d2-7b1e-7f3a-9c55-2f6f0e1b4a10"
 OURS = Correlation(f"{DELIVERY}.2.1", "order.shipped", "order/7")
@@ -50,6 +52,18 @@ def sms_event(event_type: str, **changed: Any) -> dict[str, Any]:
         "messageStatus": event_type.removeprefix("TEXT_"),
         "messageStatusDescription": "Message to +4915112345678",
         "context": to_sms_context(OURS),
+        **changed,
+    }
+
+
+def text_back(text: str, **changed: Any) -> dict[str, Any]:
+    return {
+        "originationNumber": "+4915112345678",
+        "destinationNumber": "+12125550101",
+        "messageKeyword": "KEYWORD_0",
+        "messageBody": text,
+        "inboundMessageId": "cae173d2-66b9-564c-8309-21f858e9fb84",
+        "previousPublishedMessageId": "0100-sms",
         **changed,
     }
 
@@ -123,20 +137,45 @@ BOUNCE = {
             "complained",
             "abuse",
         ),
+        (
+            ses_event("Bounce", bounce=BOUNCE | {"bounceType": "Transient"}),
+            "soft_bounced",
+            "Transient.General",
+        ),
+        (
+            ses_event("Bounce", bounce=BOUNCE | {"bounceType": "Undetermined"}),
+            "soft_bounced",
+            "Undetermined.General",
+        ),
+        (ses_event("Open", open={"timestamp": "2026-11-20T10:00:00Z"}), "opened", ""),
+        (
+            ses_event("Click", click={"timestamp": "2026-11-20T10:00:00Z", "link": "https://x"}),
+            "clicked",
+            "",
+        ),
+        (ses_event("Rendering Failure", failure={"errorMessage": "no {{x}}"}), "rejected", ""),
         (ses_event("Reject", reject={"reason": "Bad content"}), "rejected", ""),
         (sms_event("TEXT_QUEUED", isFinal=False), "accepted", "QUEUED"),
         (sms_event("TEXT_SUCCESSFUL", isFinal=False), "accepted", "SUCCESSFUL"),
         (sms_event("TEXT_SUCCESSFUL"), "delivered", "SUCCESSFUL"),
         (sms_event("TEXT_DELIVERED"), "delivered", "DELIVERED"),
         (sms_event("TEXT_UNREACHABLE", isFinal=False), "delayed", "UNREACHABLE"),
-        (sms_event("TEXT_CARRIER_UNREACHABLE"), "bounced", "CARRIER_UNREACHABLE"),
-        (sms_event("TEXT_TTL_EXPIRED"), "bounced", "TTL_EXPIRED"),
-        (sms_event("TEXT_BLOCKED"), "rejected", "BLOCKED"),
+        (sms_event("TEXT_SENT", isFinal=False), "accepted", "SENT"),
+        (sms_event("TEXT_PENDING", isFinal=False), "accepted", "PENDING"),
+        (sms_event("TEXT_UNREACHABLE"), "soft_bounced", "UNREACHABLE"),
+        (sms_event("TEXT_CARRIER_UNREACHABLE"), "soft_bounced", "CARRIER_UNREACHABLE"),
+        (sms_event("TEXT_CARRIER_BLOCKED"), "soft_bounced", "CARRIER_BLOCKED"),
+        (sms_event("TEXT_SPAM"), "soft_bounced", "SPAM"),
+        (sms_event("TEXT_TTL_EXPIRED"), "soft_bounced", "TTL_EXPIRED"),
+        (sms_event("TEXT_BLOCKED"), "bounced", "BLOCKED"),
+        (sms_event("TEXT_BLOCKED", isFinal=False), "delayed", "BLOCKED"),
         (sms_event("TEXT_INVALID"), "rejected", "INVALID"),
+        (sms_event("TEXT_INVALID_MESSAGE"), "rejected", "INVALID_MESSAGE"),
+        (sms_event("TEXT_PROTECT_BLOCKED"), "rejected", "PROTECT_BLOCKED"),
         (sms_event("TEXT_UNKNOWN"), "delayed", "UNKNOWN"),
         (whatsapp_event(status("sent")), "accepted", ""),
         (whatsapp_event(status("delivered")), "delivered", ""),
-        (whatsapp_event(status("read")), "delivered", "read"),
+        (whatsapp_event(status("read")), "read", ""),
         (
             whatsapp_event(status("failed", errors=[{"code": 131047, "title": "Re-engagement"}])),
             "rejected",
@@ -197,14 +236,14 @@ def test_it_travels_to_its_task_as_an_event_that_no_queue_takes() -> None:
 
 NOT_OURS = [
     ses_event("Send", send={}) | {"mail": {"timestamp": "2026-11-20T10:00:00Z", "messageId": "x"}},
-    ses_event("Open", open={"timestamp": "2026-11-20T10:00:00Z"}),
+    ses_event("Subscription", subscription={"timestamp": "2026-11-20T10:00:00Z"}),
     {"notificationType": "Bounce", "bounce": {}, "mail": {}},
     sms_event("TEXT_DELIVERED", context={"account": "bar"}),
     sms_event("TEXT_DELIVERED", context={"tag": "not-one-of-ours"}),
     sms_event("VOICE_COMPLETED"),
     whatsapp_event(status("sent", biz_opaque_callback_data="campaign-1")),
     whatsapp_event(status("warning")),
-    whatsapp_event(messages=[{"from": "4915112345678", "type": "text", "text": {"body": "hello"}}]),
+    whatsapp_event(messages=[{"id": "w", "timestamp": "1763632800", "type": "system"}]),
 ]
 
 
@@ -232,6 +271,9 @@ def test_what_ses_says_when_it_is_pointed_here_is_passed_over() -> None:
         json.dumps(sms_event("TEXT_DELIVERED", context=["tag"])),
         json.dumps({"whatsAppWebhookEntry": "no json"}),
         json.dumps(whatsapp_event(status("sent", timestamp="soon"))),
+        json.dumps(whatsapp_event(messages=[{"from": "4915112345678", "id": "w"}])),
+        json.dumps({"inboundMessageId": "x"}),
+        json.dumps({"handedOn": {"receipts": [{}]}}),
     ],
 )
 def test_what_is_no_receipt_is_refused_and_not_quoted(body: str) -> None:
@@ -248,6 +290,77 @@ def test_what_the_sandbox_says_is_read_as_it_was_meant(channel: str, kind: str) 
     incoming = Incoming(addresses=("+4915112345678",), correlation=OURS, text="")
     [receipt] = told(FORMS[channel][0](Taken(incoming, "m-1", 1763632800.0), kind))
     assert receipt.kind == kind
+
+
+WROTE = {"from": "4915112345678", "id": "wamid.W", "timestamp": "1763632800"}
+
+
+@pytest.mark.parametrize(
+    ("body", "channel", "word"),
+    [
+        (whatsapp_event(messages=[WROTE | {"text": {"body": "Hello there"}}]), "whatsapp", None),
+        (whatsapp_event(messages=[WROTE | {"text": {"body": " Stop! "}}]), "whatsapp", "opt_out"),
+        (whatsapp_event(messages=[WROTE | {"button": {"text": "STOP"}}]), "whatsapp", "opt_out"),
+        (
+            whatsapp_event(
+                messages=[WROTE | {"interactive": {"button_reply": {"id": "1", "title": "Start"}}}]
+            ),
+            "whatsapp",
+            "opt_in",
+        ),
+        (text_back("ARRÊT"), "sms", "opt_out"),
+        (text_back("please stop", messageKeyword="STOP"), "sms", "opt_out"),
+        (text_back("when does it come?", messageKeyword="KEYWORD_1"), "sms", None),
+        (text_back("unstop"), "sms", "opt_in"),
+    ],
+)
+def test_who_writes_back_is_heard_and_of_what_only_two_words(
+    body: dict[str, Any], channel: str, word: str | None
+) -> None:
+    found = read(json.dumps(body))
+    assert found is not None
+    [reply] = cast(ReceiptsCame, found.payload()).heard
+    assert (reply.channel, reply.word) == (channel, word)
+    assert reply.address_hash == address_hash("+4915112345678")
+    travels = envelope.write(found).lower()
+    assert not any(text in travels for text in ("15112345678", "stop", "come", "hello"))
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        *((text, "opt_out") for text in ("STOP", "stop.", "Stop all", "Opt-Out", "end")),
+        *((text, "opt_out") for text in ("unsubscribe", "Cancel", "quit", "arrete", "STOPP")),
+        ("START", "opt_in"),
+        *((text, None) for text in ("", "Stop, please", "yes", "don't stop", "stop" * 20, "12")),
+    ],
+)
+def test_a_word_is_the_whole_of_a_message(text: str, word: str | None) -> None:
+    assert word_of(text) == word
+
+
+def test_a_hard_bounce_says_where_it_went_by_its_hash_and_a_block_that_they_want_no_more() -> None:
+    [bounced] = told(ses_event("Bounce", bounce=BOUNCE))
+    assert (bounced.address_hash, bounced.opted_out) == (address_hash("ada@example.org"), False)
+    [blocked] = told(sms_event("TEXT_BLOCKED"))
+    assert (blocked.address_hash, blocked.opted_out) == (address_hash("+4915112345678"), True)
+    [later] = told(sms_event("TEXT_CARRIER_BLOCKED"))
+    assert not later.opted_out
+
+
+def test_what_is_handed_on_is_read_as_it_was_written_in_bodies_that_sqs_takes() -> None:
+    statuses = [status("sent", id=f"wamid.{number}") for number in range(250)]
+    words = [WROTE | {"id": f"wamid.W{number}"} for number in range(3)]
+    value = {"statuses": statuses, "messages": words}
+    found = whatsapp.read_call({"entry": [{"changes": [{"field": "messages", "value": value}]}]})
+    bodies = [text for _, text in handed_on.write(found)]
+    again = [read(text) for text in bodies]
+    came = [cast(ReceiptsCame, each.payload()) for each in again if each is not None]
+    assert [len(each.receipts) for each in came] == [100, 100, 50]
+    assert [len(each.heard) for each in came] == [0, 0, 3]
+    assert all(len(text) < 256 * 1024 for text in bodies)
+    assert {told.provider for each in came for told in each.receipts} == {"meta-whatsapp"}
+    assert came[0].subject == "order/7"
 
 
 def test_only_the_three_services_may_publish() -> None:

@@ -198,3 +198,114 @@ def test_the_version_changes_with_the_template_and_what_it_includes(write: Write
     rendering._engine.cache_clear()
 
     assert render(name="Bob").template_version not in {first, ""}
+
+
+TEMPLATE = """{
+  "name": "letter_written", "language": "en",
+  "components": [{"type": "body", "parameters": [{"type": "text", "text": "%s"}]}]
+}"""
+
+
+def filled(content: Content) -> str:
+    """What stands in the place of the provider's template."""
+    return content.template["components"][0]["parameters"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['Ann "the pen" O\'Neil', "C:\\new\\table", '"}], "name": "other', "{{ data.letter_id }}", "ⓐ"],
+)
+def test_what_a_variable_holds_stays_in_its_place_of_the_provider_s_template(
+    write: Write, name: str
+) -> None:
+    write(
+        {
+            "letter.written/whatsapp.txt": "A",
+            "letter.written/whatsapp.template.json": TEMPLATE % "{{ name }}",
+        }
+    )
+
+    content = render("whatsapp", name=name)
+
+    assert filled(content) == name
+    assert (content.template["name"], content.template["language"]) == (
+        "letter_written",
+        {"code": "en"},
+    )
+
+
+def test_a_place_of_the_provider_s_template_is_filled_on_one_line(write: Write) -> None:
+    write(
+        {
+            "letter.written/whatsapp.txt": "A",
+            "letter.written/whatsapp.template.json": TEMPLATE % "{{ name }}",
+        }
+    )
+
+    assert filled(render("whatsapp", name="Ann\n\tand     Bob ")) == "Ann and Bob"
+
+
+def test_the_provider_s_template_follows_the_recipient_s_language(write: Write) -> None:
+    write(
+        {
+            "letter.written/whatsapp.txt": "A",
+            "letter.written/whatsapp.template.json": TEMPLATE % "a letter",
+            "letter.written/de/whatsapp.template.json": TEMPLATE % "ein Brief",
+        }
+    )
+
+    assert filled(render("whatsapp", locale="de-AT")) == "ein Brief"
+    assert filled(render("whatsapp", locale="fr")) == "a letter"
+
+
+def test_a_channel_may_do_without_the_provider_s_template(write: Write) -> None:
+    write({"letter.written/whatsapp.txt": "A"})
+
+    assert render("whatsapp").template == {}
+
+
+def test_a_variable_that_the_provider_s_template_lacks_is_named(write: Write) -> None:
+    write(
+        {
+            "letter.written/whatsapp.txt": "A",
+            "letter.written/whatsapp.template.json": TEMPLATE % "{{ nam }}",
+        }
+    )
+
+    with pytest.raises(PermanentError, match="'nam'") as caught:
+        render("whatsapp", name="Ann")
+
+    assert caught.value.code == "template_variable"
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("{", "no JSON"),
+        ("[]", '"name"'),
+        ('{"name": "a"}', '"language"'),
+        ('{"name": "a", "language": "en", "components": {}}', '"components"'),
+    ],
+)
+def test_a_broken_template_of_the_provider_is_named_before_and_when_it_is_used(
+    write: Write, source: str, why: str
+) -> None:
+    write({"letter.written/whatsapp.txt": "A", "letter.written/whatsapp.template.json": source})
+
+    (problem,) = rendering.broken_templates("letter.written", "whatsapp")
+    with pytest.raises(PermanentError, match=why) as caught:
+        render("whatsapp")
+
+    assert problem.startswith("notifications/letter.written/whatsapp.template.json: ")
+    assert why in problem
+    assert caught.value.code == "template_broken"
+
+
+def test_a_text_of_the_provider_s_template_that_does_not_compile_is_named(write: Write) -> None:
+    """Over the whole file the two would be one; each is a template of its own."""
+    halves = '{"name": "{% if a %}x", "language": "{% endif %}en"}'
+    write({"letter.written/whatsapp.txt": "A", "letter.written/whatsapp.template.json": halves})
+
+    (problem,) = rendering.broken_templates("letter.written", "whatsapp")
+
+    assert "if" in problem

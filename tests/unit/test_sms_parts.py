@@ -6,7 +6,7 @@ import pytest
 
 from notifications.channels.base import Content, Message
 from notifications.channels.sms import EndUserMessagingSms
-from notifications.channels.sms_parts import parts
+from notifications.channels.sms_parts import Encoding, Segments, parts, segments
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,19 @@ def test_any_other_text_has_70_places_and_67_in_each_of_several(text: str, count
 
 def test_a_surrogate_pair_is_not_split_between_two_parts() -> None:
     assert parts("🎉" * 67) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("24,90 €", Segments(Encoding.GSM_7, characters=7, places=8, parts=1)),
+        ("a" * 161, Segments(Encoding.GSM_7, characters=161, places=161, parts=2)),
+        ("Grüße 🎉", Segments(Encoding.UCS_2, characters=7, places=8, parts=1)),
+        ("", Segments(Encoding.GSM_7, characters=0, places=0, parts=1)),
+    ],
+)
+def test_a_text_is_told_its_encoding_characters_and_parts(text: str, expected: Segments) -> None:
+    assert segments(text) == expected
 
 
 def test_the_alphabet_has_its_127_characters_and_ten_more() -> None:

@@ -13,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from notifications.channels.correlation import Correlation
+from notifications.channels.phone_numbers import dialled
 from notifications.exceptions import NotAnEvent
 from notifications.models.receipt import Receipt
 from notifications.receipts import Told
+from notifications.recipients import address_hash
 from notifications.redaction import redact
 
 Kind = Receipt.Kind
@@ -58,8 +60,14 @@ def said(
     occurred_at: datetime,
     code: str = "",
     detail: str = "",
+    address: str = "",
+    undated: bool = False,
+    opted_out: bool = False,
 ) -> list[Said]:
-    """One receipt; none when the message has no tag of ours: other apps share the account."""
+    """One receipt; none when the message has no tag of ours: other apps share the account.
+
+    address: where it went, if that is said; only its keyed hash travels on.
+    """
     tag = _TAG.match(correlation.tag)
     if tag is None:
         return []
@@ -71,7 +79,10 @@ def said(
         provider_message_id=message_id[:255],
         kind=kind,
         code=code[:100],
-        detail=redact(detail),
+        detail=redact(detail, address=address),
         occurred_at=occurred_at,
+        undated=undated,
+        address_hash=address_hash(dialled(address)),
+        opted_out=opted_out,
     )
     return [Said(told, correlation.subject)]

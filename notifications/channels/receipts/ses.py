@@ -1,7 +1,8 @@
 """Amazon SES: the events of a configuration set.
 
-Source: Amazon SES Developer Guide, "Examples of event data that Amazon SES publishes to Amazon
-SNS" (docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-examples.html).
+Source: Amazon SES Developer Guide, "Contents of event data that Amazon SES publishes to Amazon
+SNS" and "Examples of event data …" (docs.aws.amazon.com/ses/latest/dg/,
+event-publishing-retrieving-sns-contents.html and event-publishing-retrieving-sns-examples.html).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ SETUP = "Successfully validated SNS topic for Amazon SES event publishing."
 class _Mail(Body):
     message_id: str
     timestamp: AwareDatetime
+    destination: list[str] = Field(default_factory=list)
     tags: dict[str, list[str]] = Field(default_factory=dict)
 
 
@@ -69,11 +71,17 @@ _KINDS = {
     "DeliveryDelay": ("deliveryDelay", Kind.DELAYED),
     "Delivery": ("delivery", Kind.DELIVERED),
     "Bounce": ("bounce", Kind.BOUNCED),
+    "Open": ("open", Kind.OPENED),
+    "Click": ("click", Kind.CLICKED),
     "Complaint": ("complaint", Kind.COMPLAINED),
     "Reject": ("reject", Kind.REJECTED),
     "Rendering Failure": ("failure", Kind.REJECTED),
 }
-"""What else there is (Open, Click, Subscription) says nothing about the delivery."""
+"""What else there is (Subscription: of SES's own lists, which we do not use) is of no message."""
+
+PERMANENT = "Permanent"
+"""The one type of bounce that is about the address. Transient (a full mailbox, a message too large,
+an attachment refused) and Undetermined say nothing of the next message."""
 
 
 def read(body: Mapping[str, Any]) -> list[Said]:
@@ -89,6 +97,8 @@ def read(body: Mapping[str, Any]) -> list[Said]:
         return []
     name, kind = _KINDS[event.event_type]
     what = parsed(_What, body.get(name) or {})
+    if kind is Kind.BOUNCED and what.bounce_type != PERMANENT:
+        kind = Kind.SOFT_BOUNCED
     tags = ({"Name": tag, "Value": values[0]} for tag, values in event.mail.tags.items() if values)
     return said(
         from_ses_tags(tags),
@@ -98,4 +108,5 @@ def read(body: Mapping[str, Any]) -> list[Said]:
         code=what.code,
         detail=what.detail,
         occurred_at=what.timestamp or event.mail.timestamp,
+        address=event.mail.destination[0] if len(event.mail.destination) == 1 else "",
     )

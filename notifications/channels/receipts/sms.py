@@ -27,19 +27,25 @@ _KINDS = {
     "DELIVERED": Kind.DELIVERED,
     # After 72 hours without a word from the carrier: taken, and no more is known.
     "UNKNOWN": Kind.DELAYED,
-    "UNREACHABLE": Kind.BOUNCED,
-    "CARRIER_UNREACHABLE": Kind.BOUNCED,
-    "CARRIER_BLOCKED": Kind.BOUNCED,
-    "SPAM": Kind.BOUNCED,
-    "TTL_EXPIRED": Kind.BOUNCED,
+    # All of them about this message, not about the number: the phone is off, the network is
+    # down, the carrier does not like the text, it took too long.
+    "UNREACHABLE": Kind.SOFT_BOUNCED,
+    "CARRIER_UNREACHABLE": Kind.SOFT_BOUNCED,
+    "CARRIER_BLOCKED": Kind.SOFT_BOUNCED,
+    "SPAM": Kind.SOFT_BOUNCED,
+    "TTL_EXPIRED": Kind.SOFT_BOUNCED,
+    "BLOCKED": Kind.BOUNCED,
     "INVALID": Kind.REJECTED,
     "INVALID_MESSAGE": Kind.REJECTED,
-    "BLOCKED": Kind.REJECTED,
     "PROTECT_BLOCKED": Kind.REJECTED,
 }
+OPTED_OUT = "BLOCKED"
+"""The recipient's own device or carrier takes nothing from us: the one word that is about them."""
+
 _BEFORE_THE_LAST = {
     Kind.DELIVERED: Kind.ACCEPTED,
     Kind.BOUNCED: Kind.DELAYED,
+    Kind.SOFT_BOUNCED: Kind.DELAYED,
     Kind.REJECTED: Kind.DELAYED,
 }
 """What a word means that is not final: the carrier may yet say another."""
@@ -51,6 +57,7 @@ class _Event(Body):
     is_final: bool = True
     message_id: str
     message_status_description: str = ""
+    destination_phone_number: str = ""
     context: dict[str, str] = Field(default_factory=dict)
 
 
@@ -71,4 +78,6 @@ def read(body: Mapping[str, Any]) -> list[Said]:
         code=status,
         detail=event.message_status_description,
         occurred_at=event.event_timestamp,
+        address=event.destination_phone_number,
+        opted_out=status == OPTED_OUT and event.is_final,
     )

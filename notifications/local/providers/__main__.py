@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from notifications.local.providers import smtp
+from notifications.local.providers import certificate, smtp
 from notifications.local.providers.google import write_service_account
 from notifications.local.providers.sandbox import Sandbox
 from notifications.local.providers.server import application
@@ -75,7 +75,8 @@ async def _listen(runner: web.AppRunner, options: argparse.Namespace) -> str:
 async def _listen_for_mail(sandbox: Sandbox, options: argparse.Namespace) -> str:
     if options.smtp_port is None:
         return ""
-    server = await smtp.listen(sandbox, options.host, options.smtp_port)
+    tls = certificate.tls(options.host, certificate=options.smtp_certificate)
+    server = await smtp.listen(sandbox, options.host, options.smtp_port, tls)
     return f"smtp://{options.host}:{server.sockets[0].getsockname()[1]}"
 
 
@@ -91,6 +92,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8025, help="HTTP port; 0 takes a free one")
     parser.add_argument("--smtp-port", type=int, help="SMTP port; 0 takes a free one")
+    parser.add_argument(
+        "--smtp-certificate",
+        type=Path,
+        help="write the certificate of the SMTP port's STARTTLS here, for clients to trust",
+    )
     parser.add_argument("--journal", type=Path, help="keep what was accepted in this file")
     parser.add_argument(
         "--google-credentials",

@@ -15,7 +15,10 @@ TIMEOUT = 10.0
 
 @dataclass(frozen=True)
 class AcceptedMessage:
-    """One message a provider took: `subject` is the event's ("order/1"), `title` its own."""
+    """One message a provider took: `subject` is the event's ("order/1"), `title` its own.
+
+    headers, attachments (their names): of an email.
+    """
 
     channel: str
     address: str = field(repr=False)
@@ -26,6 +29,9 @@ class AcceptedMessage:
     title: str = field(repr=False)
     provider_message_id: str
     accepted_at: datetime
+    sender: str = ""
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    attachments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -198,4 +204,7 @@ def _message(row: dict[str, Any]) -> AcceptedMessage:
         title=row["title"],
         provider_message_id=row["provider_message_id"],
         accepted_at=datetime.fromtimestamp(row["accepted_at"], UTC),
+        sender=row["sender"],
+        headers=row["headers"],
+        attachments=tuple(row["attachments"]),
     )

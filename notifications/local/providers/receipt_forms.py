@@ -23,6 +23,9 @@ class Taken:
     at: float
 
 
+_READER = {"ipAddress": "192.0.2.1", "userAgent": "Mozilla/5.0"}
+
+
 def email(taken: Taken, kind: str) -> dict[str, Any]:
     """An event of an SES configuration set."""
     now = _iso(time.time())
@@ -51,24 +54,21 @@ def email(taken: Taken, kind: str) -> dict[str, Any]:
                 "reportingMTA": "mta.example.com",
             },
         ),
+        "opened": ("Open", "open", {"timestamp": now, **_READER}),
+        "clicked": (
+            "Click",
+            "click",
+            {"timestamp": now, "link": "https://shop.example/", "linkTags": None, **_READER},
+        ),
         "bounced": (
             "Bounce",
             "bounce",
-            {
-                "bounceType": "Permanent",
-                "bounceSubType": "General",
-                "bouncedRecipients": [
-                    {
-                        "emailAddress": address,
-                        "action": "failed",
-                        "status": "5.1.1",
-                        "diagnosticCode": f"smtp; 550 5.1.1 {address} user unknown",
-                    }
-                ],
-                "timestamp": now,
-                "feedbackId": str(uuid4()),
-                "reportingMTA": "dsn; mta.example.com",
-            },
+            _bounce(address, now, "Permanent", "General", "5.1.1", "550 5.1.1", "user unknown"),
+        ),
+        "soft_bounced": (
+            "Bounce",
+            "bounce",
+            _bounce(address, now, "Transient", "MailboxFull", "5.2.2", "552 5.2.2", "quota"),
         ),
         "complained": (
             "Complaint",
@@ -96,11 +96,31 @@ def email(taken: Taken, kind: str) -> dict[str, Any]:
     return {"eventType": event_type, "mail": mail, name: what}
 
 
+def _bounce(
+    address: str, now: str, kind: str, sub_type: str, status: str, reply: str, why: str
+) -> dict[str, Any]:
+    recipient = {
+        "emailAddress": address,
+        "action": "failed",
+        "status": status,
+        "diagnosticCode": f"smtp; {reply} {address} {why}",
+    }
+    return {
+        "bounceType": kind,
+        "bounceSubType": sub_type,
+        "bouncedRecipients": [recipient],
+        "timestamp": now,
+        "feedbackId": str(uuid4()),
+        "reportingMTA": "dsn; mta.example.com",
+    }
+
+
 _SMS = {
     "accepted": ("QUEUED", "Message has been queued for delivery", False),
     "delayed": ("UNREACHABLE", "The phone is off or out of reach for now", False),
     "delivered": ("DELIVERED", "Message has been accepted by phone", True),
-    "bounced": ("CARRIER_BLOCKED", "Blocked by the phone's carrier", True),
+    "bounced": ("BLOCKED", "The recipient takes no messages", True),
+    "soft_bounced": ("CARRIER_BLOCKED", "Blocked by the phone's carrier", True),
     "rejected": ("INVALID", "The destination phone number is not valid", True),
 }
 
@@ -132,6 +152,7 @@ def sms(taken: Taken, kind: str) -> dict[str, Any]:
 _WHATSAPP: Mapping[str, tuple[str, list[dict[str, Any]]]] = {
     "accepted": ("sent", []),
     "delivered": ("delivered", []),
+    "read": ("read", []),
     "rejected": ("failed", [{"code": 131026, "title": "Message undeliverable"}]),
 }
 
@@ -163,11 +184,14 @@ def whatsapp(taken: Taken, kind: str) -> dict[str, Any]:
     }
 
 
+_EMAIL = frozenset(
+    {
+        *("accepted", "delayed", "delivered", "opened", "clicked"),
+        *("bounced", "soft_bounced", "complained", "rejected"),
+    }
+)
 FORMS: Mapping[str, tuple[Callable[[Taken, str], dict[str, Any]], frozenset[str]]] = {
-    "email": (
-        email,
-        frozenset({"accepted", "delayed", "delivered", "bounced", "complained", "rejected"}),
-    ),
+    "email": (email, _EMAIL),
     "sms": (sms, frozenset(_SMS)),
     "whatsapp": (whatsapp, frozenset(_WHATSAPP)),
 }

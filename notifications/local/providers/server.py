@@ -9,7 +9,9 @@ from aiohttp import web
 
 from notifications.channels.script import Behaviour, Step
 from notifications.local.providers import control, inbox, payments
+from notifications.local.providers.cloud_api import CloudApiWire
 from notifications.local.providers.fcm import FcmWire, TokenWire
+from notifications.local.providers.postmark import PostmarkWire
 from notifications.local.providers.sandbox import TOKEN, Sandbox
 from notifications.local.providers.ses import SesWire
 from notifications.local.providers.sms import SmsWire
@@ -18,7 +20,8 @@ from notifications.local.providers.store import Incoming
 from notifications.local.providers.webhook import DEFAULT_SECRET, WebhookWire
 from notifications.local.providers.wire import Malformed, Wire, with_retry_after
 
-MAX_BODY = 4 * 1024 * 1024
+MAX_BODY = 64 * 1024 * 1024
+"""Bytes: an email of 40 MB in base64."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -28,6 +31,8 @@ def application(sandbox: Sandbox, *, webhook_secret: str = DEFAULT_SECRET) -> we
     app.router.add_post("/v2/email/outbound-emails", _door(sandbox, SesWire()))
     app.router.add_post("/", _door(sandbox, SmsWire()))
     app.router.add_post("/v1/whatsapp/send", _door(sandbox, WhatsAppWire()))
+    app.router.add_post("/{version:v\\d+\\.\\d+}/{sender}/messages", _door(sandbox, CloudApiWire()))
+    app.router.add_post("/postmark/email", _door(sandbox, PostmarkWire()))
     app.router.add_post("/v1/projects/{project}/messages:send", _door(sandbox, FcmWire()))
     app.router.add_post("/google/token", _token_door(sandbox))
     app.router.add_post(
@@ -61,8 +66,11 @@ async def _play(
             return with_retry_after(wire.throttled(), step.retry_after)
         case Behaviour.SERVER_ERROR:
             return with_retry_after(wire.failed(step.status), step.retry_after)
+        case Behaviour.REFUSE if step.code.startswith("http_"):
+            status = int(step.code.removeprefix("http_"))
+            return web.Response(status=status, text="Not the provider: something before it.")
         case Behaviour.REFUSE:
-            return wire.refused(step.code)
+            return wire.refused(step.code, step.message)
         case Behaviour.HANG_UP:
             return _hang_up(request)
         case Behaviour.HANG:
@@ -73,7 +81,7 @@ async def _play(
         case Behaviour.DELAY:
             # Shielded: a provider finishes its work also when nobody waits for the answer.
             return await asyncio.shield(_accept_later(sandbox, wire, step.seconds, incoming))
-    return wire.accepted(sandbox.accept(wire.channel, incoming))
+    return wire.taken(incoming, sandbox.accept(wire.channel, incoming))
 
 
 async def _accept_later(
@@ -81,7 +89,7 @@ async def _accept_later(
 ) -> web.StreamResponse:
     edition = sandbox.edition
     await asyncio.sleep(seconds)
-    return wire.accepted(sandbox.accept(wire.channel, incoming, edition))
+    return wire.taken(incoming, sandbox.accept(wire.channel, incoming, edition))
 
 
 def _token_door(sandbox: Sandbox) -> Handler:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterable
 from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -56,6 +57,8 @@ def read_email(email: EmailMessage, addresses: tuple[str, ...], sender: str = ""
         title=str(email["subject"] or ""),
         html=html.get_content() if html else "",
         sender=sender or str(email["from"] or ""),
+        headers={name: str(value) for name, value in email.items()},
+        attachments=tuple(each.get_filename() or "" for each in email.iter_attachments()),
     )
 
 
@@ -68,7 +71,16 @@ def _simple(call: dict[str, Any], simple: dict[str, Any]) -> Incoming:
         title=_data(simple.get("Subject")),
         html=_data(body.get("Html")),
         sender=str(call.get("FromEmailAddress") or ""),
+        headers=_headers(simple.get("Headers") or ()),
     )
+
+
+def _headers(given: Iterable[dict[str, str]]) -> dict[str, str]:
+    """SES takes printable ASCII, and not more than 995 of it (API v2, MessageHeader)."""
+    headers = {header["Name"]: header["Value"] for header in given}
+    if not all(value.isascii() and 0 < len(value) <= 995 for value in headers.values()):
+        raise Malformed(_BAD, "A header's value is not valid.")
+    return headers
 
 
 def _raw(call: dict[str, Any], raw: dict[str, Any]) -> Incoming:

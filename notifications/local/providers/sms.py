@@ -23,6 +23,9 @@ _REASONS = {
 
 
 class SmsWire(Wire):
+    """A refusal's code may name its reason: `ConflictException:DESTINATION_PHONE_NUMBER_OPTED_OUT`;
+    of a ResourceNotFoundException, the kind of what is not there."""
+
     channel = "sms"
 
     def read(self, request: web.Request, body: bytes) -> Incoming:
@@ -60,7 +63,8 @@ def _json(status: int, body: dict[str, Any]) -> web.Response:
 
 
 def _error(status: int, code: str, message: str) -> web.Response:
+    code, _, reason = code.partition(":")
     body = {"__type": code, "Message": message}
-    if reason := _REASONS.get(code):
-        body["Reason"] = reason
+    if reason := reason or _REASONS.get(code, ""):
+        body["ResourceType" if code == "ResourceNotFoundException" else "Reason"] = reason
     return _json(status, body)

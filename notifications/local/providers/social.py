@@ -32,19 +32,7 @@ class WhatsAppWire(Wire):
 
     def read(self, request: web.Request, body: bytes) -> Incoming:
         call = json_object(body, "ValidationException")
-        message = _payload(call)
-        to = message.get("to")
-        if message.get("messaging_product") != "whatsapp" or not isinstance(to, str) or not to:
-            raise Malformed(_BAD, "(#100) messaging_product and to are required.")
-        return Incoming(
-            addresses=(to,),
-            correlation=correlation.from_whatsapp_callback(
-                str(message.get("biz_opaque_callback_data") or "")
-            ),
-            text=_text(message),
-            title=str((message.get("template") or {}).get("name") or ""),
-            sender=str(call.get("originationPhoneNumberId") or ""),
-        )
+        return read_message(_payload(call), str(call.get("originationPhoneNumberId") or ""), _BAD)
 
     def accepted(self, provider_message_id: str) -> web.Response:
         return _json(200, {"messageId": provider_message_id})
@@ -60,6 +48,27 @@ class WhatsAppWire(Wire):
         if code.isdigit():
             return _error(502, "DependencyException", f"(#{code}) {message}")
         return _error(_STATUS.get(code, 400), code, message)
+
+
+def read_message(message: dict[str, Any], sender: str, bad: str) -> Incoming:
+    """Meta's own payload, as both ways to WhatsApp carry it; `bad`: the code of a wrong one."""
+    to, kind = message.get("to"), message.get("type", "text")
+    if message.get("messaging_product") != "whatsapp" or not isinstance(to, str) or not to:
+        raise Malformed(bad, "(#100) messaging_product and to are required.")
+    if not isinstance(message.get(kind), dict):
+        raise Malformed(bad, f"(#100) Invalid parameter: {kind} is required.")
+    template = message.get("template") or {}
+    if kind == "template" and not (template.get("language") or {}).get("code"):
+        raise Malformed(bad, "(#100) Invalid parameter: template.language.code is required.")
+    return Incoming(
+        addresses=(to,),
+        correlation=correlation.from_whatsapp_callback(
+            str(message.get("biz_opaque_callback_data") or "")
+        ),
+        text=_text(message),
+        title=str(template.get("name") or ""),
+        sender=sender,
+    )
 
 
 def _payload(call: dict[str, Any]) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ from notifications.local.providers.ledger import Ledger
 
 _COLUMNS = (
     "channel, address, tag, event_type, subject, sender, title, text, "
-    "provider_message_id, accepted_at"
+    "provider_message_id, accepted_at, headers, attachments"
 )
+_PLACES = ",".join("?" * 13)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
     id INTEGER PRIMARY KEY AUTOINCREMENT,  -- no id comes twice, not even after a reset
@@ -27,11 +30,16 @@ CREATE TABLE IF NOT EXISTS message (
 );
 CREATE INDEX IF NOT EXISTS message_by_channel ON message (channel, id);
 """
+_ADDED = ("headers TEXT NOT NULL DEFAULT '{}'", "attachments TEXT NOT NULL DEFAULT '[]'")
+"""Columns that a journal from before may lack."""
 
 
 @dataclass(frozen=True)
 class Incoming:
-    """One send, as a wire protocol read it. Several addresses make a message each."""
+    """One send, as a wire protocol read it. Several addresses make a message each.
+
+    headers, attachments (their names): of an email.
+    """
 
     addresses: tuple[str, ...]
     correlation: Correlation
@@ -39,6 +47,8 @@ class Incoming:
     title: str = ""
     html: str = ""
     sender: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    attachments: tuple[str, ...] = ()
 
 
 class Store:
@@ -54,6 +64,9 @@ class Store:
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.execute(f"PRAGMA journal_mode = {'WAL' if journal else 'MEMORY'}")
         self._database.executescript(_SCHEMA)
+        for column in _ADDED:
+            with suppress(sqlite3.OperationalError):  # it is there already
+                self._database.execute(f"ALTER TABLE message ADD COLUMN {column}")
         self.ledger = Ledger(self._database)
         self.counts: dict[str, int] = dict(
             self._database.execute("SELECT channel, count(*) FROM message GROUP BY channel")
@@ -63,7 +76,7 @@ class Store:
         attached, now = incoming.correlation, time.time()
         for address in incoming.addresses:
             self._database.execute(
-                f"INSERT INTO message ({_COLUMNS}, html) VALUES (?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
+                f"INSERT INTO message ({_COLUMNS}, html) VALUES ({_PLACES})",  # noqa: S608
                 (
                     channel,
                     address,
@@ -75,6 +88,8 @@ class Store:
                     incoming.text,
                     provider_message_id,
                     now,
+                    json.dumps(dict(incoming.headers)),
+                    json.dumps(incoming.attachments),
                     incoming.html,
                 ),
             )
@@ -135,7 +150,7 @@ class Store:
             f"FROM message WHERE {where} {order} LIMIT ?",
             [*values, limit],
         )
-        return [dict(row) for row in found]
+        return [_with_lists(row) for row in found]
 
     @staticmethod
     def _where(
@@ -150,3 +165,11 @@ class Store:
             where += " AND (instr(lower(address), ?) OR ? IN (subject, tag, number))"
             values += [search.lower(), search]
         return where, values
+
+
+def _with_lists(row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        **dict(row),
+        "headers": json.loads(row["headers"]),
+        "attachments": json.loads(row["attachments"]),
+    }

@@ -33,6 +33,10 @@ class Wire(ABC):
     @abstractmethod
     def accepted(self, provider_message_id: str) -> web.Response: ...
 
+    def taken(self, incoming: Incoming, provider_message_id: str) -> web.Response:
+        """What is said of a message that was taken: by most providers, its id alone."""
+        return self.accepted(provider_message_id)
+
     @abstractmethod
     def throttled(self) -> web.Response: ...
 

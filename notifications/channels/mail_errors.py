@@ -1,0 +1,172 @@
+"""What a Django email backend raises, in our words: smtplib's errors, anymail's, and the network's.
+
+anymail is known by the names of its exceptions: whoever uses SMTP need not have it installed.
+"""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.mail import BadHeaderError, EmailMessage
+
+from notifications.channels.answers import Codes, retry_after
+from notifications.exceptions import (
+    NotificationError,
+    OutcomeUnknown,
+    PermanentError,
+    ProviderPaused,
+    TransientError,
+)
+from notifications.redaction import redact
+
+DAILY_QUOTA = "daily_quota_exceeded"
+_QUOTA_MESSAGE = "daily message quota exceeded"  # Amazon SES by SMTP, which says it with a 454
+
+# RFC 5321, 4.2.3 and RFC 4954, section 6 (authentication); in words in tests/codes/smtp.py.
+SMTP_CODES = Codes(
+    paused=frozenset({"500", "502", "503", "504", "521", "530", "534", "535", "538", DAILY_QUOTA}),
+    transient=frozenset({"421", "432", "450", "451", "452", "454", "455"}),
+    permanent=frozenset({"501", "550", "551", "552", "553", "554", "555", "556"}),
+)
+HTTP_CODES = Codes(
+    paused=frozenset({"http_401", "http_402", "http_403", "http_404", "http_405"}),
+    unknown=frozenset({"http_504"}),
+)
+"""A provider's HTTP statuses: a refused key, an unpaid account, a domain or address of the API that
+does not exist concern every message."""
+
+ABOUT_US = frozenset({"501", "550", "551", "553", "554", "555"})
+"""Codes by which a server refuses us, rather than a recipient, when it says them to our greeting or
+to our sender's address."""
+
+
+@dataclass
+class Stage:
+    """How far a send has come."""
+
+    asked: bool = False
+    """The server may have read the message, or part of it."""
+
+
+@contextmanager
+def translated(email: EmailMessage, *, address: str) -> Iterator[Stage]:
+    """Around one send. Nothing is chained: the originals hold the whole email."""
+    stage = Stage()
+    try:
+        yield stage
+    except NotificationError:
+        raise
+    except Exception as error:
+        translation = _translation(error, email, stage, address)
+        if translation is None:
+            raise  # what nobody foresaw
+        raise translation from None
+
+
+def _translation(
+    error: Exception, email: EmailMessage, stage: Stage, address: str
+) -> NotificationError | None:
+    if _is_of(error, "AnymailError"):
+        return _of_anymail(error, email, address)
+    match error:
+        case BadHeaderError():
+            return PermanentError("A header of the email has a line break.", "invalid_header")
+        case smtplib.SMTPRecipientsRefused(recipients=refused):
+            return _said(next(iter(refused.values())), address)
+        case smtplib.SMTPNotSupportedError():
+            return ProviderPaused(
+                "The mail server does not offer what the settings ask for (STARTTLS, AUTH).",
+                "not_supported",
+            )
+        case smtplib.SMTPSenderRefused() | smtplib.SMTPHeloError() | smtplib.SMTPConnectError():
+            return _said((error.smtp_code, error.smtp_error), address, to_us=True)
+        case smtplib.SMTPResponseException():
+            said = (error.smtp_code, error.smtp_error)
+            return _said(said, address, to_us=not stage.asked)
+        case OSError():  # SMTPServerDisconnected among them
+            return _lost(error, stage)
+    return None
+
+
+def _said(
+    answer: tuple[int, bytes | str], address: str, *, to_us: bool = False
+) -> NotificationError:
+    """What an SMTP server answered; `to_us`: not about a recipient, so that it holds for all."""
+    number, text = answer
+    code = str(number)
+    said = text.decode(errors="replace") if isinstance(text, bytes) else text
+    shown = redact(said, address=address)
+    if to_us and code in ABOUT_US:
+        return ProviderPaused(shown, f"sender_{code}")
+    if _QUOTA_MESSAGE in said.lower():
+        code = DAILY_QUOTA
+    # Of a code that nobody has heard of the first digit decides (RFC 5321, 4.2.1).
+    return SMTP_CODES.error(code, 503 if code.startswith("4") else 400, shown, None)
+
+
+def _lost(error: OSError, stage: Stage) -> NotificationError:
+    if not stage.asked or _certificate_refused(error):
+        return TransientError("The mail server cannot be reached.", "not_connected")
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+        return OutcomeUnknown("The mail server did not answer in time.", "read_timeout")
+    return OutcomeUnknown("The connection ended before the answer came.", "connection_lost")
+
+
+def _of_anymail(error: Any, email: EmailMessage, address: str) -> NotificationError:
+    if _is_of(error, "AnymailRecipientsRefused"):
+        return PermanentError("The provider takes nothing for this address.", _refusal(email))
+    if _is_of(error, "AnymailInvalidAddress"):
+        return PermanentError("This is no email address.", "invalid_address")
+    if not _is_of(error, "AnymailAPIError"):
+        return PermanentError(
+            f"The provider's API has no way to say this ({type(error).__name__}).",
+            "invalid_request",
+        )
+    answer = getattr(error, "response", None)
+    if answer is None:
+        return _of_requests(error)
+    if answer.status_code < 300:  # taken, with an answer that cannot be read
+        return OutcomeUnknown("The provider's answer cannot be read.", "unreadable_answer")
+    code = f"http_{answer.status_code}"
+    text = redact(str(getattr(answer, "text", "")), address=address)
+    wait = retry_after(answer.headers.get("Retry-After"))
+    return HTTP_CODES.error(code, answer.status_code, text, wait)
+
+
+def _of_requests(error: Any) -> NotificationError:
+    """No answer: anymail's error is that of `requests` too, which is known by its names as well."""
+    if _is_of(error, "ReadTimeout"):
+        return OutcomeUnknown("The provider did not answer in time.", "read_timeout")
+    never_connected = {"NewConnectionError", "NameResolutionError"}
+    if (
+        _is_of(error, "ConnectTimeout", "ProxyError")
+        or _certificate_refused(error)
+        or any(type(each).__name__ in never_connected for each in _chain(error))
+    ):
+        return TransientError("The provider cannot be reached.", "not_connected")
+    return OutcomeUnknown("The connection ended before the answer came.", "connection_lost")
+
+
+def _refusal(email: EmailMessage) -> str:
+    """`recipient_rejected` (of an earlier bounce or complaint), `recipient_invalid` …"""
+    status = getattr(getattr(email, "anymail_status", None), "status", None) or {"refused"}
+    return f"recipient_{sorted(map(str, status))[0]}"
+
+
+def _certificate_refused(error: BaseException) -> bool:
+    return any(isinstance(each, ssl.SSLCertVerificationError) for each in _chain(error))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_of(error: BaseException, *names: str) -> bool:
+    return any(kind.__name__ in names for kind in type(error).__mro__)

@@ -1,0 +1,139 @@
+"""Preferences: what people want to hear, per category and channel, and how they came to say so.
+
+A category is the shop's (`NOTIFICATIONS["CATEGORIES"]`). What is transactional a person must be
+told; nobody can opt out of it here. Everything that changes is on record as a Consent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import router
+
+from notifications import events
+from notifications.conf import Category, conf
+from notifications.models import Consent, Preference
+from notifications.models.consent import MOST_NAME, MOST_TEXT
+
+Source = Consent.Source
+
+TO_NOBODY = frozenset({"webhook"})
+"""Channels to machines: no person chooses them."""
+
+
+class CannotOptOut(Exception):
+    """The category is transactional: a receipt, or what happens to somebody's own order."""
+
+    def __init__(self, category: str) -> None:
+        super().__init__(f"{category} is transactional: a person must be told, and cannot opt out")
+
+
+class UnknownCategory(ImproperlyConfigured):
+    """The shop has no such category, or none any more."""
+
+    def __init__(self, category: str) -> None:
+        known = ", ".join(sorted(conf().categories))
+        super().__init__(f"No category is named {category!r}; there are: {known}.")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One line of what a person may choose. said: what they have said, None if nothing."""
+
+    category: str
+    channel: str
+    said: bool | None = None
+
+    @property
+    def kind(self) -> Category:
+        return category_of(self.category)
+
+    @property
+    def wanted(self) -> bool:
+        return applies(self.kind, self.said)
+
+
+def set_preference(
+    *,
+    person: str,
+    category: str,
+    channel: str,
+    wanted: bool,
+    source: Source | str,
+    by: str = "",
+    proof: str = "",
+    reason: str = "",
+) -> bool:
+    """Whether `person` wants news of `category` over `channel` from now on, with the record of it.
+
+    by: who, if not the person. proof: what it came from (a delivery's id, say); never an address.
+    False when they had said just that: nothing is written then. Raises CannotOptOut for a
+    transactional category, and UnknownCategory.
+    """
+    if category_of(category).transactional:
+        raise CannotOptOut(category)
+    return Preference.objects.using(router.db_for_write(Preference)).say(
+        person=person,
+        category=category,
+        channel=channel,
+        wanted=wanted,
+        source=Source(source).value,
+        by=_fits(by, MOST_NAME),
+        proof=_fits(proof, MOST_TEXT),
+        reason=_fits(reason, MOST_TEXT),
+    )
+
+
+def wanted(person: str, category: str, channel: str) -> bool:
+    """Whether `person` wants it: as they said, else by the category's own rule. One statement."""
+    kind = category_of(category)
+    if kind.transactional:
+        return True
+    rows = Preference.objects.filter(person=person, category=category, channel=channel)
+    return applies(kind, rows.values_list("wanted", flat=True).first())
+
+
+def applies(kind: Category, said: bool | None) -> bool:
+    """What holds of a category for who has said so. What is opt-in nobody wants unasked."""
+    if kind.transactional:
+        return True
+    return not kind.opt_in if said is None else said
+
+
+def category_of(name: str) -> Category:
+    """The category of this name, or UnknownCategory."""
+    try:
+        return conf().categories[name]
+    except KeyError:
+        raise UnknownCategory(name) from None
+
+
+def choices(person: str) -> list[Choice]:
+    """Everything that the shop may tell `person`: by category, then by channel. One statement."""
+    rows = Preference.objects.using(router.db_for_write(Preference)).filter(person=person)
+    said = {(row.category, row.channel): row.wanted for row in rows}
+    return [Choice(*pair, said=said.get(pair)) for pair in pairs()]
+
+
+def pairs() -> list[tuple[str, str]]:
+    """The categories with the channels that their events are told over, in the shop's order."""
+    told = set(_told())
+    return [(name, channel) for name in conf().categories for channel in _ordered(name, told)]
+
+
+def _told() -> Iterable[tuple[str, str]]:
+    routes = conf().routes
+    for kind in events.all_event_types():
+        for route in routes.get(kind.name, ()):
+            if route.channel not in TO_NOBODY:
+                yield kind.category, route.channel
+
+
+def _ordered(category: str, told: set[tuple[str, str]]) -> list[str]:
+    return [channel for channel in conf().channels if (category, channel) in told]
+
+
+def _fits(text: str, most: int) -> str:
+    return text.replace("\0", "")[:most]

@@ -1,0 +1,132 @@
+"""Suppressions: addresses that nothing is sent to, whoever asks for it, and why.
+
+Who bounced for good, complained, or answered STOP must not be written to again, be it about an
+order of their own: it costs the sender's good name, or is against the law. What is kept is a keyed
+hash, so the list can be asked about an address, and nobody can read addresses from it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from uuid import UUID
+
+from django.db import router, transaction
+
+from notifications import recipients
+from notifications.models import Suppression
+from notifications.models.suppression import (
+    MOST_HINT,
+    MOST_NAME,
+    MOST_TEXT,
+    Refused,
+    SuppressionQuerySet,
+)
+
+Reason = Suppression.Reason
+
+_PHONE = re.compile(r"(\+|00)?[\d\s()./-]{7,}\Z")
+
+
+class ComplaintStands(Exception):
+    """Whoever said that it is spam is not written to again because somebody clicked too fast."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "its owner has complained: lift it only when they have asked for it, and say so"
+        )
+
+
+def suppress(
+    *,
+    channel: str,
+    address: str = "",
+    address_hash: str = "",
+    reason: Reason | str,
+    by: str = "",
+    note: str = "",
+    delivery: UUID | str | None = None,
+) -> bool:
+    """Send nothing more to this address over `channel`. False when that was so, for this reason.
+
+    The address itself, or its hash as a delivery carries it. delivery: the id of the one that
+    made it so. One statement, and any number of them at once leave one row.
+    """
+    refused = Refused(
+        channel,
+        _hashes(channel, address, address_hash),
+        Reason(reason).value,
+        hint=_fits(recipients.mask(canonical(address)), MOST_HINT),
+        note=_fits(note, MOST_TEXT),
+        by=_fits(by, MOST_NAME),
+        delivery=delivery,
+    )
+    return bool(add([refused]))
+
+
+def add(refused: Collection[Refused]) -> int:
+    """Suppress many at once; how many were not, for that reason."""
+    return _all().add(refused) if refused else 0
+
+
+def is_suppressed(channel: str, address: str) -> Suppression | None:
+    """The weightiest suppression of this address over `channel`, or None. One statement."""
+    return _all().of(channel, hashes(address)).first()
+
+
+def lift(
+    *,
+    channel: str,
+    address: str = "",
+    address_hash: str = "",
+    by: str,
+    reason: str,
+    although_complained: bool = False,
+) -> int:
+    """Let this address be sent to again, whatever it was suppressed for; how many rows that were.
+
+    Raises ComplaintStands if one of them is a complaint, unless `although_complained`.
+    """
+    with transaction.atomic(using=router.db_for_write(Suppression)):
+        found = _all().of(channel, _hashes(channel, address, address_hash))
+        # Race: a complaint that comes just now is no row that was found, and stays.
+        rows = list(found.select_for_update().values_list("pk", "reason"))
+        if not although_complained and any(why == Reason.COMPLAINT for _, why in rows):
+            raise ComplaintStands
+        lifted = _all().filter(pk__in=[pk for pk, _ in rows])
+        return lifted.lift(by=_fits(by, MOST_NAME), reason=_fits(reason, MOST_TEXT))
+
+
+def canonical(address: str) -> str:
+    """A telephone number as E.164, however it is spelled or a provider writes it; else as it is."""
+    address = address.strip()
+    if not _PHONE.match(address):
+        return address
+    return "+" + re.sub(r"\D", "", address).removeprefix("00")
+
+
+def hashes(address: str) -> list[str]:
+    """What a suppression of `address` may be kept as: under every key, as it is and as E.164."""
+    spelled = dict.fromkeys([canonical(address), address.strip()])
+    return [found for each in spelled for found in recipients.address_hashes(each)]
+
+
+def kept_as(address: str) -> list[str]:
+    """`hashes`, the one that a new suppression is kept as before the others."""
+    newest = recipients.address_hash(canonical(address))
+    return list(dict.fromkeys(filter(None, [newest, *hashes(address)])))
+
+
+def _hashes(channel: str, address: str, address_hash: str) -> list[str]:
+    found = [*kept_as(address), *filter(None, [address_hash])]
+    if not channel or not found:
+        raise ValueError("a suppression needs a channel, and an address or its hash")
+    return found
+
+
+def _fits(text: str, most: int) -> str:
+    return text.replace("\0", "")[:most]
+
+
+def _all() -> SuppressionQuerySet:
+    return Suppression.objects.using(router.db_for_write(Suppression))
