@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from notifications import events
+from notifications import allow_list, events
 from notifications.channels.adapters import adapter
 from notifications.channels.base import Accepted, Content, Message
 from notifications.channels.webhook_signature import PREFIX as SECRET_PREFIX
@@ -151,8 +151,11 @@ def disable(endpoint: WebhookEndpoint, *, by: str, reason: str) -> bool:
 def test(endpoint: WebhookEndpoint) -> Accepted:
     """Post a signed event of the type `webhook.test` now, enabled or not, and say what came back.
 
-    It leaves no delivery. Raises what the adapter raises; the endpoint's failures stay as they are.
+    It leaves no delivery, and the endpoint's failures as they are. Raises what the adapter raises,
+    and EndpointRefused where the endpoint may not be reached from here.
     """
+    if not allow_list.allows(endpoint.url):
+        raise EndpointRefused("its host is none of the ALLOWED_RECIPIENTS of this environment")
     identity = str(uuid7())
     return adapter(CHANNEL).send(
         Message(
