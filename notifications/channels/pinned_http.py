@@ -64,7 +64,7 @@ def post(
         seconds from then on, in all.
     """
     with _connected(target, addresses, tls, connecting) as connection:
-        return _exchange(target, connection, body, headers, Deadline(read_timeout))
+        return exchange(target, connection, body, headers, Deadline(read_timeout))
 
 
 def _connected(
@@ -93,14 +93,15 @@ def _connected(
     raise TransientError("The endpoint cannot be reached.", "not_connected")
 
 
-def _exchange(
+def exchange(
     target: Target,
     connection: socket.socket,
     body: bytes,
     headers: Mapping[str, str],
     deadline: Deadline,
 ) -> Answer:
-    request = http.client.HTTPConnection(target.host)
+    """Over a connection that is there. Raises OutcomeUnknown."""
+    request = http.client.HTTPConnection(target.authority)
     request.auto_open = 0  # never a connection of its own
     request.sock = cast(Any, _Bounded(connection, deadline))
     try:

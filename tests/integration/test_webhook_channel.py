@@ -19,8 +19,10 @@ from cryptography.x509.oid import NameOID
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from notifications import webhooks
-from notifications.channels import webhook_signature
+from notifications.channels import pinned_http, webhook_signature
 from notifications.channels.base import Content, Message
+from notifications.channels.pinned_http import Deadline
+from notifications.channels.public_address import Guard
 from notifications.channels.webhook import SignedWebhook
 from notifications.exceptions import (
     NotificationError,
@@ -241,6 +243,18 @@ def test_a_certificate_that_nobody_known_signed_is_refused(
         )
 
     assert caught.value.code == "certificate_refused"
+
+
+def test_a_host_that_is_an_ipv6_address_is_named_in_brackets() -> None:
+    ours, theirs = socket.socketpair()
+    target = Guard().target("https://[2606:4700:4700::abcd]/hooks")
+    with ours, theirs:
+        theirs.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+        answer = pinned_http.exchange(target, ours, b"{}", {}, Deadline(10))
+
+        assert answer.status == 204
+        assert b"Host: [2606:4700:4700::abcd]\r\n" in theirs.recv(4096)
 
 
 # What it answers
