@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from notifications.exceptions import NotificationError
+from notifications.providers import Provider
 
 
 class Account(Protocol):
@@ -13,9 +14,13 @@ class Account(Protocol):
     def check(self) -> None:
         """Raises Busy(seconds) while the account is to be left alone. Asked before the claim."""
 
-    def wait_turn(self, weight: int) -> None:
+    def of(self, provider: Provider) -> Account:
+        """That of one of a channel's several providers."""
+
+    def wait_turn(self, weight: int, *, soon: bool = False) -> None:
         """Return when a send of `weight` units may start. Raises Busy(seconds) when that is
-        further away than a pool's thread should wait."""
+        further away than a pool's thread should wait. soon: or than it is worth, where another
+        provider may have a turn at once."""
 
     def report(self, error: NotificationError | None) -> None:
         """What the provider answered; None is that it took the message."""
@@ -27,7 +32,10 @@ class Unlimited:
     def check(self) -> None:
         pass
 
-    def wait_turn(self, weight: int) -> None:
+    def of(self, provider: Provider) -> Account:
+        return self
+
+    def wait_turn(self, weight: int, *, soon: bool = False) -> None:
         pass
 
     def report(self, error: NotificationError | None) -> None:

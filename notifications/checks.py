@@ -26,6 +26,10 @@
 | notifications.E022 | ENCRYPTION_KEYS has no key, or an empty one |
 | notifications.E033 | an entry of ALLOWED_RECIPIENTS shuts nobody out |
 | notifications.W034 | there are ALLOWED_RECIPIENTS (with --deploy): customers are not told |
+| notifications.E036 | a channel's providers have no names or weights, or an adapter beside them |
+| notifications.E037 | a provider's rate_limit cannot be read |
+| notifications.E038 | a fallback has one channel, one channel twice, or no time |
+| notifications.E039 | two routes of one event would be the same delivery |
 | notifications.E040 | RECEIPT_WEBHOOKS has a secret that anybody could guess, or no word for Meta |
 | notifications.W041 | Twilio signs a URL that we can only guess: PUBLIC_URL |
 | notifications.E042 | RECEIPT_WEBHOOKS has secrets, and notifications.urls is not included |
@@ -65,6 +69,12 @@ from notifications.limit_checks import check_rate_limits, check_recipient_limits
 from notifications.models import Event
 from notifications.order_checks import check_order
 from notifications.preference_checks import check_categories, check_way_out
+from notifications.provider_checks import (
+    check_fallbacks,
+    check_provider_limits,
+    check_providers,
+    check_route_names,
+)
 from notifications.receipt_checks import check_receipt_webhooks, check_reputation
 from notifications.retention_checks import check_retention
 from notifications.worker.task import EventTask
@@ -153,9 +163,13 @@ def check_hooks() -> Found:
 
 
 def check_adapters() -> Found:
-    for channel in sorted(conf().channels):
+    for channel, provider in sorted(
+        (channel, each.name)
+        for channel, described in conf().channels.items()
+        for each in described.each
+    ):
         try:
-            adapters.make(channel)
+            adapters.make(channel, provider)
         except Exception as error:  # noqa: BLE001 - whatever an adapter raises is what to mend
             yield Error(
                 f"The adapter of channel {channel!r} cannot be made: {error}",
@@ -225,7 +239,7 @@ def check_timeouts() -> Found:
         described = conf().channels.get(consumer.channel)
         if described is None:
             continue
-        longest = longest_send(described.options)
+        longest = max(longest_send(each.options) for each in described.each)
         if longest >= consumer.max_seconds:
             yield Error(
                 f"A send over {consumer.channel!r} may take {longest:g} s (connect_timeout + "
@@ -274,6 +288,10 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_allow_list,
     check_chores,
     check_order,
+    check_providers,
+    check_provider_limits,
+    check_fallbacks,
+    check_route_names,
     check_receipt_webhooks,
     check_reputation,
     check_categories,

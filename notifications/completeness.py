@@ -2,7 +2,8 @@
 
 Expected are those that stood on the event when it was recorded. A service consumer reports by its
 inbox row, a channel's by its deliveries, once all of them are in a last state, or by an inbox row
-where there was nobody to tell.
+where there was nobody to tell. A later step of a fallback (`notifications.fallbacks`) is expected
+while it is ahead and once it was called for; one that was called off is not.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from notifications import consumers
+from notifications.conf import conf
 from notifications.consumers import Consumer
 from notifications.durations import words
 from notifications.models import Event, Handled
@@ -25,10 +27,15 @@ class Standing(StrEnum):
     SILENT = "silent"
     UNDER_WAY = "under_way"
     UNPUBLISHED = "unpublished"
+    AHEAD = "ahead"
     REMOVED = "removed"
     UNRECORDED = "unrecorded"
     DONE = "done"
+    NOT_CALLED_FOR = "not_called_for"
 
+
+NOT_EXPECTED = frozenset({Standing.UNRECORDED, Standing.NOT_CALLED_FOR})
+"""Who keeps no record, and who is not needed: neither can be waited for."""
 
 URGENCY = {standing: rank for rank, standing in enumerate(Standing)}
 
@@ -48,13 +55,18 @@ class Tally:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of one event: its rows by consumer, its deliveries by channel."""
+    """What is known of one event: its rows by consumer, its deliveries by channel.
+
+    steps: of the later steps of its fallbacks by consumer, when the message went out; None: it is
+        ahead.
+    """
 
     event: Event
     published_at: datetime | None = None
     handled: Mapping[str, Handled] = field(default_factory=dict)
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     dead_letters: Mapping[str, int] = field(default_factory=dict)
+    steps: Mapping[str, datetime | None] = field(default_factory=dict)
 
     def tally(self, consumer: str) -> Tally | None:
         """Of the channel that it serves, or that is named as it was."""
@@ -88,6 +100,10 @@ class Report:
                 said = "was removed and never reported"
             case Standing.UNRECORDED:
                 said = "keeps no record"
+            case Standing.AHEAD:
+                said = "comes next, unless somebody else has told it before"
+            case Standing.NOT_CALLED_FOR:
+                said = "was not called for"
         return f"{self.consumer} {said}" + (f" ({self.detail})" if self.detail else "")
 
 
@@ -100,7 +116,7 @@ class Completeness:
     @property
     def expected(self) -> int:
         """Those that can be known to have done it: who keeps no record is not among them."""
-        return sum(report.standing is not Standing.UNRECORDED for report in self.reports)
+        return sum(report.standing not in NOT_EXPECTED for report in self.reports)
 
     @property
     def reached(self) -> int:
@@ -109,7 +125,8 @@ class Completeness:
     @property
     def missing(self) -> tuple[Report, ...]:
         """Those that have not reported, what needs a look first."""
-        open_ones = (each for each in self.reports if each.standing is not Standing.DONE)
+        fine = {Standing.DONE, Standing.NOT_CALLED_FOR}
+        open_ones = (each for each in self.reports if each.standing not in fine)
         return tuple(sorted(open_ones, key=lambda each: (URGENCY[each.standing], each.consumer)))
 
     @property
@@ -123,7 +140,8 @@ class Completeness:
 
 
 def of_event(facts: Facts) -> Completeness:
-    return Completeness(tuple(_report(name, facts) for name in sorted(facts.event.expected)))
+    names = {*facts.event.expected, *facts.steps, *_later_steps(facts.event.type)}
+    return Completeness(tuple(_report(name, facts) for name in sorted(names)))
 
 
 def together(several: Iterable[Completeness]) -> Completeness:
@@ -161,7 +179,18 @@ def _report(name: str, facts: Facts) -> Report:
     return _silent(name, facts)
 
 
+def _later_steps(event_type: str) -> set[str]:
+    """The consumers of the channels that only a fallback leads to, and not at first."""
+    later = {route.channel for route in conf().routes.get(event_type, ()) if route.step}
+    return {each.name for each in consumers.all_consumers() if each.channel in later}
+
+
 def _silent(name: str, facts: Facts) -> Report:
+    if name not in facts.event.expected:
+        if name not in facts.steps:
+            return Report(name, Standing.NOT_CALLED_FOR)
+        since = facts.steps[name]
+        return Report(name, Standing.SILENT if since else Standing.AHEAD, since)
     registered = _registered().get(name)
     if registered is None:
         return Report(name, Standing.REMOVED)

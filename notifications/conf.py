@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -35,25 +36,84 @@ class Route:
 
     `name` tells apart two routes of one event over one channel (the customer and
     the warehouse, say); the recipient resolver is given the route.
+    rule: the fallback whose step this is; a line of its own has none.
     """
 
     channel: str
     name: str = "customer"
+    rule: Fallback | None = None
+
+    @property
+    def step(self) -> int:
+        """Which of its rule's channels it is, from 0; 0 without a rule."""
+        return self.rule.channels.index(self.channel) if self.rule else 0
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """One line of the routes table that is told once, by whichever of `channels` succeeds first.
+
+        Fallback(("push", "sms", "email"), within=timedelta(minutes=30))
+
+    within: each channel has its share of it, one after another; one that has failed, was skipped
+        or came back is followed by the next at once (`notifications.fallbacks`).
+    name: the route's, for the resolver, as with Route.
+    confirmed: those of the channels that have succeeded only once a receipt says "delivered"; of
+        the others it is enough that a provider took the message.
+    """
+
+    channels: tuple[str, ...]
+    within: timedelta
+    name: str = "customer"
+    confirmed: tuple[str, ...] = ()
+
+    @property
+    def share(self) -> timedelta:
+        """How long each step has to itself."""
+        return self.within / max(1, len(self.channels))
+
+    def routes(self) -> tuple[Route, ...]:
+        """One for each step, in their order."""
+        return tuple(Route(channel, self.name, rule=self) for channel in self.channels)
+
+
+@dataclass(frozen=True)
+class ProviderConf:
+    """One of several providers of a channel: an account of its own, `<channel>.<name>`.
+
+    name: as attempts and deliveries tell it.
+    adapter, options: as in ChannelConf.
+    weight: its share of the messages, beside those of the others.
+    rate_limit: "50/s", "100/m", "10/h" or "none"; empty: what the channel's task declares.
+    """
+
+    name: str
+    adapter: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    weight: float = 1
+    rate_limit: str = ""
 
 
 @dataclass(frozen=True)
 class ChannelConf:
     """One channel: the adapter's dotted path and the keyword arguments it is made with.
 
+    providers: instead of these two, several that share its messages (docs/providers.md).
     max_seconds: maximum processing time of one message; its lease and heartbeat follow from it.
     recipient_limit: messages that one recipient is sent at most over this channel, per minute,
         hour or day ("2/m", "5/h", "20/d"); what is beyond waits. Empty: as many as there are.
     """
 
-    adapter: str
+    adapter: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     max_seconds: int = 30
     recipient_limit: str = ""
+    providers: tuple[ProviderConf, ...] = ()
+
+    @property
+    def each(self) -> tuple[ProviderConf, ...]:
+        """Its providers: an only one has no name."""
+        return self.providers or (ProviderConf("", self.adapter, self.options),)
 
 
 @dataclass(frozen=True)
@@ -149,7 +209,7 @@ class Conf:
     prefix: the environment; it starts every topic's and queue's name.
     source: CloudEvents `source` of what this shop records, a URI reference.
     channels: channel name → ChannelConf.
-    routes: event type → the routes it takes.
+    routes: event type → the routes it takes; of a fallback, each step is one.
     categories: category → Category, besides "service", which is always there and transactional.
     recipients: dotted path to `(envelope, route) -> Iterable[Recipient]`.
     context: dotted path to `(envelope, recipient) -> dict`, what templates may use.
@@ -217,11 +277,18 @@ def conf() -> Conf:
     for problem in problems(given):
         raise ImproperlyConfigured(problem)
     values = {name.lower(): value for name, value in given.items()}
-    values["routes"] = {name: tuple(routes) for name, routes in values.get("routes", {}).items()}
+    values["routes"] = {
+        name: tuple(route for line in lines for route in _routes(line))
+        for name, lines in values.get("routes", {}).items()
+    }
     values["categories"] = {SERVICE: _SERVICE, **values.get("categories", {})}
     values["public_url"] = values.get("public_url", "").rstrip("/")
     values["fifo_topics"] = frozenset(values.get("fifo_topics", ()))
     return Conf(**values)
+
+
+def _routes(line: Route | Fallback) -> tuple[Route, ...]:
+    return line.routes() if isinstance(line, Fallback) else (line,)
 
 
 def problems(given: Any) -> Iterator[str]:
@@ -247,9 +314,17 @@ def _maps(value: Any, fits_key: type, fits: Callable[[Any], bool]) -> bool:
     )
 
 
-def _holds(value: Any, kind: type) -> bool:
+def _holds(value: Any, kind: type | tuple[type, ...]) -> bool:
     return isinstance(value, list | tuple | set | frozenset) and all(
         isinstance(entry, kind) for entry in value
+    )
+
+
+def _is_channel(value: Any) -> bool:
+    return (
+        isinstance(value, ChannelConf)
+        and isinstance(value.providers, tuple)
+        and _holds(value.providers, ProviderConf)
     )
 
 
@@ -267,12 +342,12 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         f"a text of 1 to {MAX_SOURCE} characters",
     ),
     "CHANNELS": (
-        lambda value: _maps(value, str, lambda entry: isinstance(entry, ChannelConf)),
-        "a dictionary of channel names and ChannelConf(…)",
+        lambda value: _maps(value, str, _is_channel),
+        "a dictionary of channel names and ChannelConf(…), providers being a tuple of ProviderConf",
     ),
     "ROUTES": (
-        lambda value: _maps(value, str, lambda entry: _holds(entry, Route)),
-        "a dictionary of event types and lists of Route(…)",
+        lambda value: _maps(value, str, lambda entry: _holds(entry, (Route, Fallback))),
+        "a dictionary of event types and lists of Route(…) and Fallback(…)",
     ),
     "CATEGORIES": (
         lambda value: _maps(value, str, lambda entry: isinstance(entry, Category)),

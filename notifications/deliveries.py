@@ -11,7 +11,17 @@ from datetime import timedelta
 from typing import NoReturn
 from uuid import UUID
 
-from notifications import decision, outcomes, recipient_limits, recipients, rendering, unsubscribe
+from notifications import (
+    decision,
+    failover,
+    fallbacks,
+    outcomes,
+    providers,
+    recipient_limits,
+    recipients,
+    rendering,
+    unsubscribe,
+)
 from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
 from notifications.channels.base import Attachment, Message, longest_send
@@ -20,7 +30,13 @@ from notifications.connection_pool import lend_connection
 from notifications.consumers import all_consumers
 from notifications.duties import Duty
 from notifications.envelope import Envelope
-from notifications.exceptions import Busy, NotificationError, ProviderPaused, TransientError
+from notifications.exceptions import (
+    Busy,
+    Elsewhere,
+    NotificationError,
+    ProviderPaused,
+    TransientError,
+)
 from notifications.models import Delivery, Handled
 from notifications.models.claim import Claim, ClaimOutcome
 from notifications.outages import DATABASE_AWAY
@@ -66,6 +82,7 @@ def deliver(
     last beyond that; who has been told already is passed over then.
     """
     last_start = time.monotonic() + _seconds_to_start_in(channel)
+    several = providers.of_channel(channel)
     duties = [
         Duty(
             envelope,
@@ -78,6 +95,7 @@ def deliver(
             task_id,
             worker,
             queue,
+            several,
         )
         for route, recipient in _addressees(envelope, channel)
     ]
@@ -92,19 +110,21 @@ def deliver(
             errors.append(Busy("not everybody is told yet", "more_to_tell", seconds=0.0))
             break
         try:
-            tried = _deliver_one(duty) or tried
+            tried = _deliver_one(duty, last_start=last_start) or tried
         except (ProviderPaused, *DATABASE_AWAY):
             raise  # the account or the database is away: the rest would fare no better now
         except Exception as error:  # noqa: BLE001 - raised below, when the others have been told
             errors.append(error)
             tried = tried or not isinstance(error, Busy)
+    fallbacks.go_on(envelope, ((duty.route, duty.recipient) for duty in duties))
     if errors:
         _raise_most_urgent(errors)
 
 
 def _seconds_to_start_in(channel: str) -> float:
     """For how long a run may begin another send, so that even that one ends in time."""
-    longest = longest_send(conf().channels[channel].options) + BESIDE_A_SEND
+    each = conf().channels[channel].each
+    longest = max(longest_send(described.options) for described in each) + BESIDE_A_SEND
     return lease_of(channel).total_seconds() - longest
 
 
@@ -112,7 +132,8 @@ def _addressees(envelope: Envelope, channel: str) -> Iterator[tuple[Route, Recip
     for route in conf().routes.get(envelope.type, ()):
         if route.channel == channel:
             for recipient in recipients.resolve(envelope, route):
-                yield route, recipient
+                if fallbacks.is_called_for(envelope, route, recipient):
+                    yield route, recipient
 
 
 def _skip_unnamed(envelope: Envelope, channel: str, duties: list[Duty]) -> None:
@@ -128,7 +149,19 @@ def _skip_unnamed(envelope: Envelope, channel: str, duties: list[Duty]) -> None:
         reopened.filter(pk__in=gone).end_reopened(Delivery.State.SKIPPED, reason=NO_LONGER_NAMED)
 
 
-def _deliver_one(duty: Duty) -> bool:
+def _deliver_one(duty: Duty, *, last_start: float) -> bool:
+    """Whether there was anything to do. What one of several providers did not take goes to
+    another at once, as long as the run has time for one more send."""
+    for _ in duty.providers[1:]:
+        try:
+            return _try_one(duty)
+        except Elsewhere:
+            if time.monotonic() > last_start:
+                raise
+    return _try_one(duty)
+
+
+def _try_one(duty: Duty) -> bool:
     """Whether there was anything to do."""
     duty.account.check()
     lease_ends = time.monotonic() + lease_of(duty.channel).total_seconds()
@@ -143,7 +176,7 @@ def _deliver_one(duty: Duty) -> bool:
             result = Skipped(reason)
         else:
             message = _render(duty, claim)
-            _wait_turn(duty, message)
+            duty, message = _wait_turn(duty, claim, message)
             _insist_on_lease(lease_ends)
             result = _send(duty, message)
     except Exception as error:  # noqa: BLE001 - every one is put on record, and raised again there
@@ -209,6 +242,8 @@ def lease_of(channel: str) -> timedelta:
 
 def _decide(duty: Duty, claim: Claim) -> str:
     """Why it should not be sent, or nothing."""
+    if duty.route.rule and fallbacks.told_already(duty.envelope, duty.route, duty.recipient):
+        return fallbacks.TOLD_ALREADY
     no = decision.objection(duty.envelope, duty.recipient, channel=duty.channel)
     if no is None or (no.overridable and Delivery.objects.is_overridden(claim)):
         return ""
@@ -242,7 +277,7 @@ def _render(duty: Duty, claim: Claim) -> Message:
         attachments=_attachments(duty),
         reference=duty.recipient.reference,
     )
-    return duty.adapter.suited(message)
+    return message if duty.providers else duty.adapter.suited(message)
 
 
 def _attachments(duty: Duty) -> tuple[Attachment, ...]:
@@ -251,11 +286,15 @@ def _attachments(duty: Duty) -> tuple[Attachment, ...]:
     return recipients.attachments(duty.envelope, duty.recipient)
 
 
-def _wait_turn(duty: Duty, message: Message) -> None:
+def _wait_turn(duty: Duty, claim: Claim, message: Message) -> tuple[Duty, Message]:
+    """Both as they are to be sent: by which provider, where there are several."""
     lend_connection()
+    if duty.providers:
+        return failover.choose(duty, claim, message)
     with suppress(Exception):  # the send meets it again, and is the one to tell
         duty.adapter.prepare()
     duty.account.wait_turn(duty.adapter.weight(message))
+    return duty, message
 
 
 def _insist_on_lease(ends: float) -> None:

@@ -9,6 +9,7 @@ from notifications.accounts import Account
 from notifications.channels.base import ChannelAdapter
 from notifications.conf import Route
 from notifications.envelope import Envelope
+from notifications.providers import Provider
 from notifications.recipients import Recipient
 from notifications.retries import RetryPolicy
 
@@ -18,6 +19,8 @@ class Duty:
     """Who is to be told what, and how the message that asks for it does it.
 
     queue: where the message came from, without the prefix; empty outside a worker.
+    providers: where the channel has several; `notifications.failover` chooses one, and puts it into
+        provider, adapter and account. others: whether there is another, should it not take it.
     """
 
     envelope: Envelope
@@ -30,3 +33,11 @@ class Duty:
     task_id: UUID | str | None
     worker: str
     queue: str = ""
+    providers: tuple[Provider, ...] = ()
+    provider: str = ""
+    others: bool = False
+
+    @property
+    def sender(self) -> str:
+        """The provider's name as it stands on record; empty while none of several is chosen."""
+        return self.provider if self.providers else self.adapter.provider

@@ -14,13 +14,15 @@ class NotificationError(Exception):
     `message` may be shown to operators: it must hold no address and no credential.
     Positional arguments only reach `Exception`, so that every error survives
     the pickling between a prefork child and its parent.
-
-    of_recipient: the failure is the recipient's own (a partner's endpoint that is down): it says
-    nothing of the provider's account, and holds nobody else up.
+    `of_recipient`: the failure is the recipient's own (a partner's endpoint that is down): it says
+    nothing of the provider's account, and holds nobody else up. `elsewhere`: it is this provider's
+    alone (a sender that is not registered for the country, say): where a channel has several,
+    another is asked.
     """
 
     default_code = "error"
     of_recipient = False
+    elsewhere = False
 
     def __init__(self, message: str = "", code: str = "") -> None:
         super().__init__(message, code)
@@ -69,6 +71,12 @@ class ProviderPaused(TransientError):
     """The whole account is refused (suspended, quota used up): try nothing else on it now."""
 
     default_code = "provider_paused"
+
+
+class Elsewhere(TransientError):
+    """One of a channel's several providers did not take it: another is asked at once."""
+
+    default_code = "elsewhere"
 
 
 class NotProvisioned(TransientError):

@@ -20,12 +20,14 @@ from notifications.duties import Duty
 from notifications.exceptions import (
     AttemptsExhausted,
     Busy,
+    Elsewhere,
     NotificationError,
     OutcomeUnknown,
     PermanentError,
     ProviderPaused,
     TransientError,
 )
+from notifications.failover import is_this_providers
 from notifications.insistence import insist
 from notifications.models import Attempt, Delivery, Dispatch
 from notifications.models.attempt import LAPSED
@@ -82,6 +84,10 @@ def record(duty: Duty, claim: Claim, result: Sent | Skipped | Trouble, *, second
             raise note.counted(error.error)
         case Trouble(error=OutcomeUnknown() as error):
             note.unknown(error, retried=duty.channel in RETRIED_WHEN_UNKNOWN)
+        case Trouble(error=NotificationError() as error) if duty.others and is_this_providers(
+            error
+        ):
+            note.elsewhere(error)
         case Trouble(error=TransientError() as error):
             note.retrying(error)
         case Trouble(
@@ -161,6 +167,8 @@ class _Note:
         paused = isinstance(error, ProviderPaused)
         spent = self._spent()
         if self.duty.policy.exhausted_by(spent) and not paused:
+            if self.duty.others:
+                self.elsewhere(error)
             self._exhausted(error, spent)
         seconds = delay(self.duty.policy, self.claim.number, error.retry_after)
         self._conclude(
@@ -170,6 +178,18 @@ class _Note:
             **self._blame(error),
         )
         raise _again(type(error), error, seconds) from error
+
+    def elsewhere(self, error: NotificationError) -> NoReturn:
+        """Not by this provider: another is asked at once, in an attempt of its own."""
+        match error:
+            case ProviderPaused():
+                outcome = Attempt.Outcome.PAUSED
+            case TransientError():
+                outcome = Attempt.Outcome.TRANSIENT
+            case _:
+                outcome = Attempt.Outcome.PERMANENT
+        self._conclude(Delivery.State.RETRYING, outcome, retry_in=0.0, **self._blame(error))
+        raise _again(Elsewhere, error, 0.0) from error
 
     def unknown(self, error: OutcomeUnknown, *, retried: bool, lapsed: bool = False) -> None:
         """Neither sent nor failed; not even after the last try, because it may have arrived."""
@@ -220,7 +240,7 @@ class _Note:
             claim=self.claim,
             state=state,
             outcome=outcome,
-            provider=self.duty.adapter.provider,
+            provider=self.duty.sender,
             duration_ms=self.duration_ms,
             **details,
         )

@@ -13,9 +13,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import router, transaction
 from django.utils import timezone
 
-from notifications import consumers, events, switches, topology
+from notifications import consumers, events, fallbacks, switches, topology
 from notifications.envelope import Envelope
-from notifications.models import Dispatch, Event, Pause
+from notifications.models import Dispatch, Pause
 from notifications.nudges import nudge
 
 PUT_OFF = timedelta(hours=1)
@@ -61,7 +61,7 @@ def put_off(envelope: Envelope, queue: str) -> bool:
         if not Pause.objects.using(using).hold(Pause.Kind.EVENT_TYPE, envelope.type):
             return False
         if envelope.foreign:
-            Event.objects.using(using).keep(envelope)
+            fallbacks.keep(envelope)
         Dispatch.objects.using(using).postpone(
             envelope, queue=queue, until=timezone.now() + PUT_OFF, reason=Dispatch.Reason.PAUSED
         )

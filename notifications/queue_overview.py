@@ -11,7 +11,15 @@ from datetime import datetime, timedelta
 from django.db.models import Min
 from django.utils import timezone
 
-from notifications import consumers, keeper, pace, progress, queue_counts, topology
+from notifications import (
+    consumers,
+    keeper,
+    pace,
+    progress,
+    providers,
+    queue_counts,
+    topology,
+)
 from notifications.aws.errors import AWS_ERRORS, explain
 from notifications.aws.sqs import Counts
 from notifications.consumers import Consumer
@@ -43,7 +51,8 @@ class Row:
 
     counts: None where SQS did not say. oldest: None where nobody can know. lag, rate: its
     consumer's. drains_in: seconds; None at a rate of nothing. open_letters: of its consumer, here;
-    letters_in_sqs: None where SQS did not say. pauses, breaker: what holds it.
+    letters_in_sqs: None where SQS did not say. pauses, breakers: what holds it, or, where its
+    channel has several providers, keeps it from some of them.
     """
 
     queue: Queue
@@ -57,7 +66,7 @@ class Row:
     letters_in_sqs: int | None = None
     servers: tuple[Server, ...] = ()
     pauses: tuple[Pause, ...] = ()
-    breaker: Breaker | None = None
+    breakers: tuple[Breaker, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,7 +130,11 @@ class _Context:
             drains_in=self._drains_in(row, rate),
             servers=self.servers.get(queue.name, ()),
             pauses=tuple(each for each in self.pauses if (each.kind, each.name) in held),
-            breaker=self.breakers.get(row.consumer.account_name),
+            breakers=tuple(
+                self.breakers[account]
+                for account in providers.accounts_of(row.consumer)
+                if account in self.breakers
+            ),
         )
 
     def _with_letters(self, row: Row) -> Row:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from celery import current_app
 from celery.utils.time import rate
@@ -17,6 +18,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 from notifications.consumers import Consumer, all_consumers
 from notifications.models import RateLimit
+from notifications.providers import Provider, of_consumer
+
+NONE = "none"
+"""No limit, in words."""
 
 SHORTEST_LATE, LONGEST_LATE = 0.05, 1.0
 """Seconds; the bounds of `valid_for`."""
@@ -39,11 +44,13 @@ def parse(words: object) -> float | None:
     )
 
 
-def declared(consumer: Consumer) -> float | None:
+def declared(consumer: Consumer, provider: Provider | None = None) -> float | None:
     """What the consumer's task declares, `task_annotations` applied. None is no limit.
 
-    Raises ImproperlyConfigured naming the task.
+    provider: one of several, whose own limit goes before. Raises ImproperlyConfigured naming it.
     """
+    if provider is not None and provider.rate_limit:
+        return _of_provider(provider)
     task = current_app.tasks.get(consumer.task)
     try:
         return parse(getattr(task, "rate_limit", None))
@@ -51,12 +58,29 @@ def declared(consumer: Consumer) -> float | None:
         raise ImproperlyConfigured(f"rate_limit of task {consumer.task!r}: {error}") from None
 
 
+def _of_provider(provider: Provider) -> float | None:
+    if provider.rate_limit == NONE:
+        return None
+    try:
+        return parse(provider.rate_limit)
+    except ImproperlyConfigured as error:
+        raise ImproperlyConfigured(
+            f"rate_limit of provider {provider.name!r} of channel {provider.channel!r}: {error}"
+        ) from None
+
+
 def in_force(consumer: Consumer) -> float | None:
-    """What the consumer's account may be sent now: what an operator set, or else what its task
-    declares in this process. None is no limit."""
-    override = RateLimit.objects.override_of(consumer.account_name)
-    per_second = declared(consumer) if override is None else override
-    return None if per_second == math.inf else per_second
+    """What the consumer's account may be sent now, or its several providers' together: what an
+    operator set, or else what is declared in this process. None is no limit."""
+    together = 0.0
+    for provider in of_consumer(consumer) or (None,):
+        account = provider.account if provider else consumer.account_name
+        override = RateLimit.objects.override_of(account)
+        per_second = declared(consumer, provider) if override is None else override
+        if per_second is None or per_second == math.inf:
+            return None
+        together += per_second
+    return together
 
 
 def valid_for(per_second: float) -> float:
@@ -73,7 +97,7 @@ def valid_for(per_second: float) -> float:
 def in_words(per_second: float | None) -> str:
     """ "5/s", "30/m", "10/h" or "none": what `parse` reads, in the unit that makes it readable."""
     if per_second is None:
-        return "none"
+        return NONE
     counts = {"s": per_second, "m": per_second * 60, "h": per_second * 3600}
     for unit, count in counts.items():
         if math.isclose(count, round(count), rel_tol=1e-9) and round(count):
@@ -104,9 +128,11 @@ class Standing:
 def standings() -> list[Standing]:
     """Every account that a consumer sends through, and those of which only a row is left."""
     rows = {row.account: row for row in RateLimit.objects.all()}
-    senders: dict[str, list[Consumer]] = {account: [] for account in rows}
+    senders: dict[str, list[_Sender]] = {account: [] for account in rows}
     for consumer in all_consumers():
-        senders.setdefault(consumer.account_name, []).append(consumer)
+        for provider in of_consumer(consumer) or (None,):
+            account = provider.account if provider else consumer.account_name
+            senders.setdefault(account, []).append(_Sender(consumer, provider))
     return [
         _standing(rows.get(account) or RateLimit(account=account), sending)
         for account, sending in sorted(senders.items())
@@ -123,13 +149,20 @@ def standing(account: str) -> Standing:
     return found[account]
 
 
-def _standing(row: RateLimit, senders: list[Consumer]) -> Standing:
+class _Sender(NamedTuple):
+    """A consumer, and by which of several providers it sends."""
+
+    consumer: Consumer
+    provider: Provider | None
+
+
+def _standing(row: RateLimit, senders: list[_Sender]) -> Standing:
     if senders and not row.granted:
         # No worker has said it yet. Ours may differ: the environment of a shell is not theirs.
-        row.declared = declared(senders[0])
+        row.declared = declared(*senders[0])
     return Standing(
         account=row.account,
-        consumers=tuple(sender.name for sender in senders),
+        consumers=tuple(sender.consumer.name for sender in senders),
         declared=row.declared,
         override=row.override,
         effective=row.effective,

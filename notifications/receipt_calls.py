@@ -15,12 +15,15 @@ from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid5
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import router, transaction
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from notifications.channels.correlation import Correlation, to_query
 from notifications.channels.receipts import handed_on, twilio, whatsapp
 from notifications.channels.receipts.base import Said
 from notifications.channels.receipts.consumer import NAME as QUEUE
@@ -101,6 +104,20 @@ def signed_form(request: HttpRequest) -> HttpResponse:
     if not conf().receipt_webhooks.twilio_auth_tokens:
         raise Http404
     return _receive(request, TWILIO)
+
+
+def callback_url(correlation: Correlation) -> str:
+    """Where a provider of Twilio's kind is to call about a message, for an adapter to give it.
+
+    Raises ImproperlyConfigured without NOTIFICATIONS["PUBLIC_URL"].
+    """
+    public = conf().public_url
+    if not public:
+        raise ImproperlyConfigured(
+            'NOTIFICATIONS["PUBLIC_URL"] is not set: the provider could not call us.'
+        )
+    path = reverse("notifications:receipts-twilio")
+    return f"{public.rstrip('/')}{path}?{to_query(correlation)}"
 
 
 def _challenged(request: HttpRequest) -> HttpResponse:

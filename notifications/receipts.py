@@ -17,7 +17,7 @@ from django.db import router, transaction
 from django.utils import timezone
 from pydantic import Field
 
-from notifications import bounces, replies
+from notifications import bounces, fallbacks, replies
 from notifications.conf import conf
 from notifications.envelope import Envelope
 from notifications.events import EventData, event
@@ -35,6 +35,8 @@ SHORTEST_WAIT = 1.0
 LONGEST_WAIT = 600.0
 """Seconds, however long the sender's lease: a message sleeps in SQS for 15 minutes at most, and a
 receipt is no event that the outbox could keep for longer."""
+
+_CAME_BACK = (Delivery.State.BOUNCED, Delivery.State.FAILED)
 
 logger = logging.getLogger(__name__)
 
@@ -132,6 +134,10 @@ def _take_one(receipt: Told) -> None:
         Attempt.objects.tell_better(word)
         if Receipt.objects.keep(receipt.id, word, settlement):
             bounces.heed(receipt, settlement)  # said again, it does not undo who has lifted it
+        if settlement.moved_to in _CAME_BACK:
+            fallbacks.came_back([receipt.delivery_id], using=router.db_for_write(Delivery))
+    if settlement.moved_to and settlement.moved_to not in _CAME_BACK:
+        fallbacks.arrived(receipt.delivery_id)
     logger.info(
         "delivery %s: %s says %s %s%s",
         receipt.delivery_id,

@@ -21,7 +21,6 @@ from notifications.conf import conf
 from notifications.events import EventData
 from notifications.identifiers import NAMESPACE
 from notifications.models import Conversation, Seen, Suppression
-from notifications.recipients import address_hash
 
 Word = Conversation.Word
 
@@ -48,20 +47,17 @@ logger = logging.getLogger(__name__)
 class Heard(EventData):
     """One message of somebody's as it travels: a keyed hash and, if it was one of them, the word.
 
+    hashes: of who wrote it, under every key there is; the first by the one that writes.
+    id: made of the provider's own, the same however often it says it. That itself is left behind:
+        Meta writes the sender's number into it.
     occurred_at: by the provider's clock; where it tells none, when it came.
     """
 
+    id: UUID
     channel: Annotated[str, Field(max_length=40)]
-    address_hash: Annotated[str, Field(min_length=1, max_length=80)]
+    hashes: Annotated[tuple[str, ...], Field(min_length=1)]
     word: Word | None
-    message_id: Annotated[str, Field(max_length=255)]
     occurred_at: datetime
-
-    @property
-    def id(self) -> UUID:
-        """The same however often the provider says it."""
-        said = (self.channel, self.message_id or self.occurred_at, self.address_hash)
-        return uuid5(NAMESPACE, "reply:" + "|".join(map(str, said)))
 
     @property
     def subject(self) -> str:
@@ -72,15 +68,15 @@ def heard(
     *, channel: str, address: str, text: str, message_id: str, occurred_at: datetime
 ) -> list[Heard]:
     """One message; none where it does not say who wrote it, or no key is there to hash that."""
-    hashed = address_hash(dialled(address))
-    if not hashed:
+    hashes = suppressions.kept_as(dialled(address))
+    if not hashes:
         return []
     return [
         Heard(
+            id=uuid5(NAMESPACE, f"reply:{channel}|{message_id}"),
             channel=channel,
-            address_hash=hashed,
+            hashes=tuple(hashes),
             word=word_of(text),
-            message_id=message_id[:255],
             occurred_at=occurred_at,
         )
     ]
@@ -102,28 +98,25 @@ def hear(message: Heard) -> None:
         kept = timedelta(days=conf().retention.outcomes)
         if not Seen.objects.first_time(message.id, keep=kept):
             return
-        spoken = Conversation.objects
-        spoken.note(message.channel, message.address_hash, message.occurred_at)
-        if message.word and spoken.note_word(
-            message.channel, message.address_hash, message.word, message.occurred_at
-        ):
+        spoken, whose, at = Conversation.objects, message.hashes[0], message.occurred_at
+        spoken.note(message.channel, whose, at)
+        if message.word and spoken.note_word(message.channel, whose, message.word, at):
             _heed(message)
 
 
 def _heed(message: Heard) -> None:
     """A start lifts what a stop has made, and nothing else: not a complaint, not an operator's."""
-    channel, hashed = message.channel, message.address_hash
+    channel, hashes = message.channel, message.hashes
     if message.word is Word.OPT_OUT:
         suppressions.suppress(
             channel=channel,
-            address_hash=hashed,
+            address_hash=hashes[0],
             reason=Suppression.Reason.OPT_OUT_REPLY,
-            note=f"message {message.message_id}",
+            note=message.subject,
         )
         logger.info("somebody wants nothing more by %s: %s", channel, message.subject)
         return
-    asked = Suppression.objects.of(channel, [hashed]).filter(
-        reason=Suppression.Reason.OPT_OUT_REPLY
-    )
-    if asked.lift(by=BY, reason=f"message {message.message_id}"):
+    stopped = Suppression.objects.of(channel, hashes)
+    asked = stopped.filter(reason=Suppression.Reason.OPT_OUT_REPLY)
+    if asked.lift(by=BY, reason=message.subject):
         logger.info("somebody wants messages by %s again: %s", channel, message.subject)

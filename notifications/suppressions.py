@@ -11,9 +11,12 @@ import re
 from collections.abc import Collection
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import router, transaction
 
 from notifications import recipients
+from notifications.conf import conf
 from notifications.models import Suppression
 from notifications.models.suppression import (
     MOST_HINT,
@@ -24,6 +27,12 @@ from notifications.models.suppression import (
 )
 
 Reason = Suppression.Reason
+
+PHONES = frozenset({"sms", "whatsapp"})
+"""Channels whose addresses are telephone numbers."""
+
+MOST_ADDRESS = 1000
+"""Characters; longer than any address and any device's token."""
 
 _PHONE = re.compile(r"(\+|00)?[\d\s()./-]{7,}\Z")
 
@@ -52,7 +61,24 @@ def suppress(
     The address itself, or its hash as a delivery carries it. delivery: the id of the one that
     made it so. One statement, and any number of them at once leave one row.
     """
-    refused = Refused(
+    refused = refused_of(
+        channel, address, address_hash, reason=reason, by=by, note=note, delivery=delivery
+    )
+    return bool(add([refused]))
+
+
+def refused_of(
+    channel: str,
+    address: str,
+    address_hash: str = "",
+    *,
+    reason: Reason | str,
+    by: str = "",
+    note: str = "",
+    delivery: UUID | str | None = None,
+) -> Refused:
+    """What `add` takes; the address is in it no more."""
+    return Refused(
         channel,
         _hashes(channel, address, address_hash),
         Reason(reason).value,
@@ -61,12 +87,16 @@ def suppress(
         by=_fits(by, MOST_NAME),
         delivery=delivery,
     )
-    return bool(add([refused]))
 
 
 def add(refused: Collection[Refused]) -> int:
     """Suppress many at once; how many were not, for that reason."""
     return _all().add(refused) if refused else 0
+
+
+def missing(refused: Collection[Refused]) -> int:
+    """How many `add` would suppress now."""
+    return _all().missing(refused) if refused else 0
 
 
 def is_suppressed(channel: str, address: str) -> Suppression | None:
@@ -105,6 +135,22 @@ def canonical(address: str) -> str:
     return "+" + re.sub(r"\D", "", address).removeprefix("00")
 
 
+def problem_of(channel: str, address: str) -> str:
+    """Why this cannot be suppressed as somebody gave it; empty when it can. Says no address."""
+    if channel not in conf().channels:
+        known = ", ".join(conf().channels) or "none"
+        return f"there is no channel {channel!r}, but {known}" if channel else "it has no channel"
+    if not address.strip():
+        return "it has no address"
+    if len(address) > MOST_ADDRESS or not address.isprintable():
+        return "this is no address"
+    if channel == "email":
+        return "" if _is_email(address.strip()) else "this is no email address"
+    if channel in PHONES and not canonical(address).startswith("+"):
+        return "this is no telephone number"
+    return ""
+
+
 def hashes(address: str) -> list[str]:
     """What a suppression of `address` may be kept as: under every key, as it is and as E.164."""
     spelled = dict.fromkeys([canonical(address), address.strip()])
@@ -122,6 +168,14 @@ def _hashes(channel: str, address: str, address_hash: str) -> list[str]:
     if not channel or not found:
         raise ValueError("a suppression needs a channel, and an address or its hash")
     return found
+
+
+def _is_email(address: str) -> bool:
+    try:
+        validate_email(address)
+    except ValidationError:
+        return False
+    return True
 
 
 def _fits(text: str, most: int) -> str:

@@ -167,7 +167,9 @@ def deliver_in_process(*, raise_failures: bool = True) -> Iterator[InProcess]:
     what happens when a provider refuses. Unforeseen exceptions are raised all the same.
     """
     channels = {
-        name: replace(described, adapter=_path(MemoryChannel), options={"channel": name})
+        name: replace(
+            described, adapter=_path(MemoryChannel), options={"channel": name}, providers=()
+        )
         for name, described in conf().channels.items()
     }
     MemoryChannel.reset()

@@ -185,6 +185,11 @@ def _facts(event: Event, rows: _Rows) -> Facts:
             for letter in rows.letters
             if letter.event_id == event.id and letter.state == DeadLetter.State.OPEN
         },
+        steps={
+            entries.consumer_of(row.destination): row.published_at
+            for row in rows.dispatches
+            if row.event_id == event.id and row.reason == Dispatch.Reason.FELL_BACK
+        },
     )
 
 
@@ -199,6 +204,7 @@ def _pauses(events: list[Event], found: list[Entry], *, until_now: bool) -> list
     if not events:
         return []
     expected = {name for event in events for name in event.expected}
+    expected |= {entry.consumer for entry in found} - {""}
     queues = {name for consumer in expected for name in (consumer, f"{consumer}-bulk")}
     channels = {completeness.channel_of(consumer) for consumer in expected} - {""}
     held = Q(kind=Pause.Kind.QUEUE, name__in=queues)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import router, transaction
 
+from notifications import fallbacks
 from notifications.models import Delivery
 from notifications.redaction import redact
 
@@ -53,6 +54,8 @@ def settle(
         if not dry_run:
             note = redact(f"Settled as {state} by {by}: {reason}")
             named.filter(pk__in=unknown).settle_by_operator(state, note=note)
+            if state is Delivery.State.FAILED:
+                fallbacks.came_back(unknown, using=using)
     return answers
 
 

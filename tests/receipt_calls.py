@@ -85,7 +85,7 @@ def call_twilio(
     form: dict[str, str], *, tag: str = "", signature: str | None = None, base: str = PUBLIC_URL
 ) -> Any:
     """The answer. The tag travels in the URL's query, which is signed with the rest."""
-    path = TWILIO + (f"?{to_query(Correlation(tag))}" if tag else "")
+    path = f"{TWILIO}?{to_query(Correlation(tag))}" if tag else TWILIO
     right = twilio_signature(base + path, form)
     return Client(enforce_csrf_checks=True).post(
         path,

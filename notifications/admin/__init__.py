@@ -18,8 +18,10 @@ from notifications.admin import (
     handled,
     jobs,
     pauses,
+    preferences,
     rate_limits,
     receipts,
+    suppressions,
     webhooks,
     workers,
 )
@@ -36,8 +38,10 @@ __all__ = [
     "handled",
     "jobs",
     "pauses",
+    "preferences",
     "rate_limits",
     "receipts",
+    "suppressions",
     "webhooks",
     "workers",
 ]

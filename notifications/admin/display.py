@@ -73,6 +73,9 @@ STATES: dict[str, tuple[str, Promise]] = {
     "closed": (GOOD, _("closed")),
     "in_force": (TROUBLE, _("in force")),
     "over": (QUIET, _("over")),
+    # preferences
+    "wanted": (GOOD, _("wanted")),
+    "unwanted": (QUIET, _("not wanted")),
     # jobs and their items
     "cancelled": (QUIET, _("cancelled")),
     "dispatched": (WAITING, _("dispatched")),

@@ -10,6 +10,8 @@ from notifications.models import Delivery
 SENTENCES: dict[str, Promise] = {
     # it was decided not to send it
     "opted_out": _("The customer does not agree to this channel."),
+    "suppressed": _("Its address is on the suppression list, for what stands behind the colon."),
+    "unwanted": _("The customer does not want this kind of news over this channel."),
     "no_address": _("There is no address for this channel."),
     "expired": _("The event had grown too old to be worth telling."),
     "no_longer_true": _("What the event says was no longer true when it was to be sent."),

@@ -1,4 +1,4 @@
-"""The adapters in use: one per channel of NOTIFICATIONS["CHANNELS"], made once per process."""
+"""The adapters in use: one per provider of NOTIFICATIONS["CHANNELS"], made once per process."""
 
 from __future__ import annotations
 
@@ -11,32 +11,42 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from notifications.channels.base import ChannelAdapter
-from notifications.conf import conf
+from notifications.conf import ProviderConf, conf
 
 _making = Lock()
 
 
-def adapter(channel: str) -> ChannelAdapter:
-    """The channel's adapter. Raises ImproperlyConfigured for a channel that is not configured."""
+def adapter(channel: str, provider: str = "") -> ChannelAdapter:
+    """The channel's adapter, or that of one of its several providers. Raises ImproperlyConfigured
+    for what is not configured."""
     with _making:  # threads that ask at once must not make two: each would have its own connections
-        return _made(channel)
+        return _made(channel, provider)
 
 
-def make(channel: str) -> ChannelAdapter:
+def make(channel: str, provider: str = "") -> ChannelAdapter:
     """A new adapter as the settings describe it, or ImproperlyConfigured saying what is wrong."""
+    described, where = _described(channel, provider)
     try:
-        described = conf().channels[channel]
+        return cast(ChannelAdapter, import_string(described.adapter)(**described.options))
+    except (ImportError, TypeError, ValueError) as error:
+        raise ImproperlyConfigured(f"{where}: {described.adapter}: {error}") from error
+
+
+def _described(channel: str, provider: str) -> tuple[ProviderConf, str]:
+    """It, and where it stands. Without a name it is the only one, or the first."""
+    try:
+        each = conf().channels[channel].each
     except KeyError:
         raise ImproperlyConfigured(
             f'NOTIFICATIONS["CHANNELS"] has no {channel!r}; '
             f"it has: {', '.join(sorted(conf().channels)) or 'none'}."
         ) from None
-    try:
-        return cast(ChannelAdapter, import_string(described.adapter)(**described.options))
-    except (ImportError, TypeError, ValueError) as error:
-        raise ImproperlyConfigured(
-            f'NOTIFICATIONS["CHANNELS"][{channel!r}]: {described.adapter}: {error}'
-        ) from error
+    where = f'NOTIFICATIONS["CHANNELS"][{channel!r}]'
+    for described in each:
+        if provider in ("", described.name):
+            return described, f"{where}, {described.name}" if described.name else where
+    named = ", ".join(described.name for described in each)
+    raise ImproperlyConfigured(f"{where} has no provider {provider!r}; it has: {named}.")
 
 
 _made = cache(make)

@@ -21,13 +21,15 @@ class Codes:
 
     paused: the account as a whole is refused. transient: worth trying again.
     permanent: this message never. unknown: it may have been sent all the same. The first set
-    that holds the code wins.
+    that holds the code wins. elsewhere: those of the permanent that are this provider's alone:
+    another may take the message.
     """
 
     paused: frozenset[str] = field(default_factory=frozenset)
     transient: frozenset[str] = field(default_factory=frozenset)
     permanent: frozenset[str] = field(default_factory=frozenset)
     unknown: frozenset[str] = field(default_factory=frozenset)
+    elsewhere: frozenset[str] = field(default_factory=frozenset)
 
     def error(
         self, code: str, status: int, message: str, retry_after: float | None
@@ -36,7 +38,9 @@ class Codes:
         kind = self._kind(code, status)
         if issubclass(kind, TransientError):
             return kind(message, code, retry_after)
-        return kind(message, code)
+        error = kind(message, code)
+        error.elsewhere = code in self.elsewhere
+        return error
 
     def _kind(self, code: str, status: int) -> type[NotificationError]:
         if code in self.paused:

@@ -99,7 +99,8 @@ def webhook(self: EventTask, envelope: Envelope) -> None:
 def register_channel(channel: str, *, task: str, max_retries: int = 8) -> Consumer:
     """Register the consumer that serves `channel` by the Celery task of that name.
 
-    It wants the event types that are routed to it. One that no route leads to has its
+    It wants the event types that are routed to it; what it is to tell as a later step of a
+    fallback comes by a dispatch. One that no route leads to has its
     queues all the same, subscribed to nothing: resends and announcements may use them, and
     a worker started with `-Q` finds them.
     """
@@ -111,7 +112,7 @@ def register_channel(channel: str, *, task: str, max_retries: int = 8) -> Consum
     wants = frozenset(
         event_type
         for event_type, routes in settings.routes.items()
-        if any(route.channel == channel for route in routes)
+        if any(route.channel == channel and not route.step for route in routes)
     )
     return register(
         Consumer(

@@ -11,6 +11,7 @@ from notifications.channels.answers import invalid_address
 from notifications.channels.base import Accepted, ChannelAdapter, Message
 from notifications.channels.script import Behaviour, Script, Step
 from notifications.exceptions import (
+    Elsewhere,
     OutcomeUnknown,
     PermanentError,
     ProviderPaused,
@@ -52,7 +53,8 @@ class MemoryChannel(ChannelAdapter):
     ) -> None:
         """What becomes of the next sends, in the words of `notifications.channels.script`.
 
-        `refuse` with the code "provider_paused" refuses the account, any other the message.
+        `refuse` with the code "provider_paused" refuses the account, "elsewhere" the message as
+        none of this provider's, any other the message.
         """
         cls._script.add(channel, Step.of(behaviour, **arguments), address=address, times=times)
 
@@ -87,7 +89,9 @@ def _refuse(step: Step) -> None:
         case Behaviour.REFUSE if step.code == ProviderPaused.default_code:
             raise ProviderPaused("Scripted.")
         case Behaviour.REFUSE:
-            raise PermanentError("Scripted.", step.code)
+            error = PermanentError("Scripted.", step.code)
+            error.elsewhere = step.code == Elsewhere.default_code
+            raise error
         case Behaviour.HANG:
             raise OutcomeUnknown("Scripted.", "read_timeout")
         case Behaviour.HANG_UP:

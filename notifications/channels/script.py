@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from dataclasses import dataclass
+from email.utils import parseaddr
 from enum import StrEnum
 from typing import Any
 
@@ -100,12 +101,14 @@ class Script:
                 entries.pop()
             entries.append(_Entry(step, times))
 
-    def next(self, channel: str, address: str) -> Step:
-        """The step to play now, which it takes off the script."""
+    def next(self, channel: str, address: str, sender: str = "") -> Step:
+        """The step to play now, which it takes off the script: one for that address, or for whoever
+        sends (the name in front of an email address is none of it), or for anybody."""
         if not self._entries:
             return Step()
         with self._lock:
-            return self._take((channel, same(address))) or self._take((channel, "")) or Step()
+            named = dict.fromkeys((same(address), same(parseaddr(sender)[1] or sender), ""))
+            return next(filter(None, (self._take((channel, name)) for name in named)), Step())
 
     def forget(self, channel: str) -> None:
         """What is still to come for the channel and its addresses; from now on it accepts."""

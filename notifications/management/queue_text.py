@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from notifications import providers
 from notifications.durations import words
 from notifications.management.verbs import local_moment
 from notifications.models import Breaker, Pause
@@ -60,7 +61,9 @@ def as_json(row: Row, at: datetime) -> dict[str, Any]:
         "drains_in": row.drains_in,
         "workers": [vars(server) for server in row.servers],
         "pauses": [pause_json(pause) for pause in row.pauses],
-        "breaker": _breaker(row.breaker) if row.breaker else None,
+        "accounts": providers.accounts_of(row.consumer),
+        "breaker": _breaker(row.breakers[0]) if row.breakers else None,
+        "breakers": [_breaker(breaker) for breaker in row.breakers],
     }
 
 
@@ -132,7 +135,7 @@ def _drains_in(row: Row) -> str:
 
 def _state(row: Row) -> str:
     held = [pause_words(pause) for pause in row.pauses]
-    held += [_breaker_words(row.breaker)] if row.breaker else []
+    held += [_breaker_words(breaker) for breaker in row.breakers]
     held += sorted({server.held_by for server in row.servers if server.held_by})
     return "; ".join(held) or ("open" if row.servers else "open, nobody serves it")
 
@@ -141,7 +144,7 @@ def _wants_a_look(row: Row) -> bool:
     unserved = bool(row.counts and row.counts.total and not row.servers)
     dead = row.queue.role is Role.DEAD_LETTERS and bool(row.open_letters or row.letters_in_sqs)
     waiting = unserved and row.queue.role is not Role.DEAD_LETTERS
-    return bool(row.pauses or row.breaker or waiting or dead)
+    return bool(row.pauses or row.breakers or waiting or dead)
 
 
 def _breaker(breaker: Breaker) -> dict[str, Any]:

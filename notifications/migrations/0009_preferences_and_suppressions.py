@@ -139,9 +139,15 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "permissions": [
+                    ("lift_suppression", "Can let a suppressed address be sent to again"),
+                    (
+                        "lift_complaint",
+                        "Can let an address be sent to again whose owner complained",
+                    ),
+                ],
                 "indexes": [
                     models.Index(fields=["address_hash"], name="suppression_by_address_hash"),
-                    models.Index(fields=["reason", "id"], name="suppression_by_reason"),
                 ],
                 "constraints": [
                     models.UniqueConstraint(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
-from django.db.models.functions import Coalesce, Now
+from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models.functions import Coalesce, Now, NullIf
 
 from notifications.models.claim import Claim
 from notifications.models.conclusion import Conclusion
@@ -13,6 +16,14 @@ from notifications.models.settlement import TAKEN, Word
 
 LAPSED = "lease_expired"
 """The code of an attempt whose sender never reported."""
+
+
+class Asked(NamedTuple):
+    """One attempt that is over: who was asked, and how it ended."""
+
+    provider: str
+    outcome: str
+
 
 # Settled since or not: an attempt that was answered with "sent" has no code.
 _WAS_UNKNOWN = Q(outcome="unknown") | Q(outcome="sent") & ~Q(code="")
@@ -56,7 +67,7 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         )
         told = {
             "outcome": outcome,
-            "provider": word.provider,
+            "provider": Coalesce(NullIf("provider", Value("")), Value(word.provider)),
             "provider_message_id": word.provider_message_id,
             "finished_at": Coalesce("finished_at", Now()),
         }
@@ -91,6 +102,14 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
             .exclude(outcome=Attempt.Outcome.PAUSED)
             .count()
         )
+
+    def asked_in(self, claim: Claim) -> Sequence[Asked]:
+        """Who was asked in this generation before, and how that ended, in order."""
+        before = self.filter(
+            delivery_id=claim.delivery_id, generation=claim.generation, number__lt=claim.number
+        )
+        over = before.exclude(outcome=Attempt.Outcome.STARTED).order_by("number")
+        return [Asked(*each) for each in over.values_list("provider", "outcome")]
 
     def _of(self, claim: Claim) -> AttemptQuerySet:
         return self.filter(delivery_id=claim.delivery_id, token=claim.token)

@@ -127,9 +127,11 @@ class BreakerQuerySet(models.QuerySet["Breaker"]):
         The lease ends with `failed`, `succeeded` or `release_probe`, or by itself when the
         worker died.
         """
-        due = self.filter(account=account, state=Breaker.State.OPEN, probe_at__lte=Now())
-        nobodys = due.filter(Q(probe_until=None) | Q(probe_until__lte=Now()))
-        return bool(nobodys.update(probe_until=Now() + lease))
+        return bool(self._nobodys_probe(account).update(probe_until=Now() + lease))
+
+    def may_probe(self, account: str) -> bool:
+        """Whether `try_probe` would succeed now; takes nothing."""
+        return self._nobodys_probe(account).exists()
 
     def release_probe(self, account: str) -> bool:
         """The probe asked no provider (no message, a duplicate): another may try at once."""
@@ -144,6 +146,10 @@ class BreakerQuerySet(models.QuerySet["Breaker"]):
     def in_trouble(self) -> models.QuerySet[Breaker]:
         """Those that are open or count failures."""
         return self.filter(failures__gt=0)
+
+    def _nobodys_probe(self, account: str) -> models.QuerySet[Breaker]:
+        due = self.filter(account=account, state=Breaker.State.OPEN, probe_at__lte=Now())
+        return due.filter(Q(probe_until=None) | Q(probe_until__lte=Now()))
 
     def _one(self, statement: str, **parameters: Any) -> tuple[Any, ...] | None:
         self._for_write = True

@@ -14,11 +14,14 @@ VALUES (%(channel)s, %(hash)s, LEAST(%(at)s, statement_timestamp()))
 ON CONFLICT (channel, address_hash) DO UPDATE SET last_inbound_at = EXCLUDED.last_inbound_at
 WHERE known.last_inbound_at < EXCLUDED.last_inbound_at
 """
-# Of two words of one moment the refusal stands.
+# Of two words of one moment the refusal stands. None is later than now, or it would stand for ever.
 _NOTE_WORD = """
-UPDATE notifications_conversation SET word = %(word)s, word_at = %(at)s
-WHERE channel = %(channel)s AND address_hash = %(hash)s
-  AND (word_at IS NULL OR word_at < %(at)s OR word_at = %(at)s AND %(word)s = 'opt_out')
+WITH said AS (SELECT LEAST(%(at)s, statement_timestamp()) AS at)
+UPDATE notifications_conversation AS known SET word = %(word)s, word_at = said.at
+FROM said
+WHERE known.channel = %(channel)s AND known.address_hash = %(hash)s
+  AND (known.word_at IS NULL OR known.word_at < said.at
+       OR known.word_at = said.at AND %(word)s = 'opt_out')
 """
 
 

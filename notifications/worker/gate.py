@@ -17,15 +17,17 @@ from datetime import timedelta
 
 from django.db import connection
 
-from notifications import consumers, rate_limits, switches
+from notifications import consumers, providers, rate_limits, switches
 from notifications.consumers import Consumer
 from notifications.models import Breaker, RateLimit
-from notifications.worker import broker
+from notifications.providers import Provider
+from notifications.switches import Switches
+from notifications.worker import broker, shares
 from notifications.worker.account import BULK_HORIZON, HORIZON
 from notifications.worker.database import UNAVAILABLE
 from notifications.worker.permit import Permit, Refusal
 from notifications.worker.queues import PolledQueue
-from notifications.worker.turns import deposit, draw
+from notifications.worker.turns import deposit, draw, whose
 
 AHEAD, BULK_AHEAD = 0.4, 0.1
 """Seconds for which a poll buys turns ahead: enough for a receive and the way to a thread. A
@@ -119,12 +121,27 @@ class Gate:
         current, account = switches.look(), consumer.account_name
         if why := current.pause_of(queue.name, consumer):
             return Refusal(LOOK_AGAIN, why)
+        if several := providers.of_consumer(consumer):
+            return self._all_left_alone(several, current)
         why = current.breaker_of(account)
         if not why:
             return None
         if current.probe_is_due(account) and Breaker.objects.try_probe(account, _lease(consumer)):
             return Permit(1, min(PROBE_WAIT, self._wait_seconds), probe=True)
         return Refusal(LOOK_AGAIN, why)
+
+    def _all_left_alone(
+        self, several: Sequence[Provider], current: Switches
+    ) -> Permit | Refusal | None:
+        """None while one of them may be used. The probe of one is whatever message comes first;
+        its send takes the lease (`notifications.worker.account`)."""
+        whys = [current.breaker_of(each.account) for each in several]
+        if not all(whys):
+            return None
+        for each in several:
+            if current.probe_is_due(each.account) and Breaker.objects.may_probe(each.account):
+                return Permit(1, min(PROBE_WAIT, self._wait_seconds), again=LOOK_AGAIN)
+        return Refusal(LOOK_AGAIN, whys[0])
 
     def _by_rate(
         self, queue: PolledQueue, consumer: Consumer, most: int, *, busy: bool
@@ -180,7 +197,7 @@ class Gate:
 
     def _holds_now(self, queue: PolledQueue, consumer: Consumer, permit: Permit) -> str:
         current = switches.look()
-        if permit.probe:
+        if permit.probe or providers.of_consumer(consumer):
             return current.pause_of(queue.name, consumer)
         return current.holds(queue.name, consumer)
 
@@ -199,16 +216,33 @@ class Gate:
     ) -> tuple[tuple[float, ...], float] | None:
         """Up to `most` turns, spare ones first, and the seconds until more may be had.
 
-        None when the account has no limit.
+        None when the account has no limit. Of several accounts those are asked that are in use.
         """
-        account = consumer.account_name
+        several = providers.of_consumer(consumer)
+        if not several:
+            return self._turns_of(consumer, None, most, ahead)
+        current = switches.look()
+        usable = [each for each in several if not current.breaker_of(each.account)]
+        if not usable:
+            return None  # one message may come, to probe
+        return shares.buy(
+            usable, most, lambda each, wanted: self._turns_of(consumer, each, wanted, ahead)
+        )
+
+    def _turns_of(
+        self, consumer: Consumer, provider: Provider | None, most: int, ahead: float
+    ) -> tuple[tuple[float, ...], float] | None:
+        account = provider.account if provider else consumer.account_name
         if time.monotonic() < self._accounts[account].unlimited_until:
             return None
         spare = self._spare(account, most)
         if len(spare) == most:
             return spare, 0.0
         grant = RateLimit.objects.grant(
-            account, rate_limits.declared(consumer), most=most - len(spare), horizon=ahead
+            account,
+            rate_limits.declared(consumer, provider),
+            most=most - len(spare),
+            horizon=ahead,
         )
         now = time.monotonic()  # after the statement: a turn may come late, but never early
         with self._lock:
@@ -221,9 +255,15 @@ class Gate:
         return (*spare, *(now + start for start in grant.starts)), grant.wait
 
     def _is_limited(self, consumer: Consumer) -> bool:
-        """As far as is known without asking the database."""
-        limited = self._accounts[consumer.account_name].limited
-        return rate_limits.declared(consumer) is not None if limited is None else limited
+        """As far as is known without asking the database: each of its accounts."""
+        for provider in providers.of_consumer(consumer) or (None,):
+            account = provider.account if provider else consumer.account_name
+            limited = self._accounts[account].limited
+            if limited is None:
+                limited = rate_limits.declared(consumer, provider) is not None
+            if not limited:
+                return False
+        return True
 
     def _spare(self, account: str, most: int) -> tuple[float, ...]:
         """Turns that found no message, or whose message needed none, with half of their time left:
@@ -232,7 +272,9 @@ class Gate:
         return draw(account, most, late=rate_limits.valid_for(rate) / 2) if rate else ()
 
     def _keep(self, account: str, turns: Sequence[float]) -> None:
-        deposit(account, turns)
+        """Those of several accounts know whose they are."""
+        for name in {whose(turn) for turn in turns}:
+            deposit(name or account, [turn for turn in turns if whose(turn) == name])
 
 
 def _no_turn(consumer: Consumer, seconds: float) -> Refusal:

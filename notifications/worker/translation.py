@@ -13,6 +13,7 @@ from notifications.envelope import Envelope
 from notifications.exceptions import NotAnEvent, UnknownEvent
 from notifications.identifiers import task_id
 from notifications.worker.received import Received
+from notifications.worker.turns import whose
 
 NO_EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 """The third part of a Celery message body (protocol 2): nothing is linked to an event."""
@@ -61,7 +62,8 @@ def task_message(received: Received, event: Envelope) -> dict[str, Any]:
                 "message_id": received.message_id,
                 "receive_count": received.receive_count,
                 "sent_at": received.sent_at,
-                "turn": received.turn,
+                "turn": None if received.turn is None else float(received.turn),
+                "account": whose(received.turn),
                 "probe": received.probe,
             },
         },

@@ -43,6 +43,23 @@ OLDEST = 1.0
 """Seconds after which a limit that this process knows is read again."""
 
 
+class Turn(float):
+    """One of those bought for a consumer of several accounts; `account`: whose it is."""
+
+    __slots__ = ("account",)
+    account: str
+
+    def __new__(cls, start: float, account: str) -> Turn:
+        turn = super().__new__(cls, start)
+        turn.account = account
+        return turn
+
+
+def whose(turn: float | None) -> str:
+    """The account, where a consumer has several; empty where that goes without saying."""
+    return turn.account if isinstance(turn, Turn) else ""
+
+
 def deposit(account: str, turns: Iterable[float]) -> None:
     """These were bought for the account: monotonic seconds at which each starts."""
     _purse.put(account, turns)

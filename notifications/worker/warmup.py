@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from notifications import consumers
 from notifications.channels.adapters import adapter
+from notifications.conf import conf
 from notifications.worker import broker
 
 PATIENCE = 3.0
@@ -30,5 +31,6 @@ def _make(channels: Iterable[str]) -> None:
     with suppress(Exception):  # whatever it is, who needs it says it
         broker.prepare()
     for channel in sorted(channels):
-        with suppress(Exception):
-            adapter(channel).prepare()
+        for described in conf().channels[channel].each:
+            with suppress(Exception):
+                adapter(channel, described.name).prepare()

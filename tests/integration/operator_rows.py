@@ -19,6 +19,7 @@ from notifications.identifiers import task_id
 from notifications.models import (
     Attempt,
     Breaker,
+    Consent,
     DeadLetter,
     Delivery,
     Dispatch,
@@ -27,8 +28,10 @@ from notifications.models import (
     Job,
     JobItem,
     Pause,
+    Preference,
     RateLimit,
     Receipt,
+    Suppression,
     WebhookEndpoint,
     WorkerProcess,
 )
@@ -51,11 +54,18 @@ MODELS: list[type[Model]] = [
     Pause,
     RateLimit,
     Receipt,
+    Preference,
+    Consent,
+    Suppression,
     WebhookEndpoint,
     WorkerProcess,
     TaskResult,
     GroupResult,
 ]
+
+
+ADDED_BY_FORM: list[type[Model]] = [Preference, Suppression, WebhookEndpoint]
+"""Which staff may add, though they edit none."""
 
 
 def list_url(model: type[Model], query: str = "") -> str:
@@ -231,6 +241,13 @@ def make_everything() -> list[Model]:
         rows.append(RateLimit.objects.create(account=account, declared=5, override=override))
     for resumed_at in (None, timezone.now()):
         rows.append(Pause.objects.create(kind="queue", name="email", resumed_at=resumed_at))
+    for wanted in (True, False):
+        said = {"person": "customer/42", "channel": CHANNELS[wanted], "wanted": wanted}
+        rows.append(Preference.objects.create(category="news", **said))
+        rows.append(Consent.objects.create(category="news", source="page", **said))
+    for reason in Suppression.Reason.values:
+        suppressed = {"channel": "email", "reason": reason, "address_hash": address_hash(EMAIL)}
+        rows.append(Suppression.objects.create(**suppressed, delivery=delivery))
     for state in Job.State.values:
         job = Job.objects.create(
             kind="resend",

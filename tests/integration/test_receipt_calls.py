@@ -8,16 +8,20 @@ from __future__ import annotations
 import json
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
-from django.db import connection, transaction
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection, connections, transaction
 from django.db.models import QuerySet
 from django.test import Client
 
 from notifications import receipt_calls, receipts
+from notifications.channels.correlation import Correlation
 from notifications.channels.receipts.reader import read
 from notifications.conf import ReceiptWebhooks
 from notifications.models import Conversation, Dispatch, Receipt, Seen
@@ -105,6 +109,26 @@ def test_a_call_of_twilios_kind_is_taken(status: str, code: str, kind: str, stat
     assert (receipt.provider, receipt.provider_message_id) == ("twilio", form["MessageSid"])
 
 
+def test_an_adapter_is_told_where_its_provider_is_to_call(settings: Any) -> None:
+    url = receipt_calls.callback_url(Correlation(TAG, "order.shipped", "order/7"))
+    assert url == (
+        f"https://shop.example/notifications/receipts/twilio?tag={TAG}"
+        "&event_type=order.shipped&subject=order%2F7"
+    )
+    path, form = url.removeprefix("https://shop.example"), twilio_form("delivered")
+    answer = Client().post(
+        path,
+        urlencode(form),
+        content_type="application/x-www-form-urlencoded",
+        headers={"X-Twilio-Signature": twilio_signature(url, form)},
+    )
+    assert answer.status_code == 200
+    assert handed_on().get().subject == "order/7"
+    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"PUBLIC_URL": ""}
+    with pytest.raises(ImproperlyConfigured, match="PUBLIC_URL"):
+        receipt_calls.callback_url(Correlation(TAG))
+
+
 def test_what_is_handed_on_holds_no_address() -> None:
     call_meta(meta_body(meta_status(TAG, "failed", errors=[{"code": 1, "title": f"to {PHONE}"}])))
     call_twilio(twilio_form("sent"), tag=TAG)
@@ -179,6 +203,22 @@ def test_a_replayed_call_is_refused_and_changes_nothing() -> None:
     assert call_meta(body, signature=meta_signature(body, NEW_SECRET)).status_code == 409
     again = dict(reversed(form.items()))
     assert call_twilio(again, tag=tag).status_code == 409
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_one_call_made_many_times_at_once_one_is_taken() -> None:
+    body = meta_body(meta_status(TAG, "delivered"))
+
+    def made(_: int) -> int:
+        try:
+            return int(call_meta(body).status_code)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = sorted(pool.map(made, range(4)))
+    assert answers == [200, 409, 409, 409]
+    assert (handed_on().count(), Seen.objects.count()) == (1, 1)
 
 
 def test_parameters_cut_in_another_place_are_the_same_call() -> None:

@@ -19,7 +19,7 @@ from tests.receipt_calls import WEBHOOKS, call_meta, call_twilio, meta_body
 pytestmark = pytest.mark.django_db
 
 PHONE = "+4915112345678"
-NOW = timezone.now().replace(microsecond=0)
+NOW = timezone.now().replace(microsecond=0) - timedelta(hours=1)
 
 
 def wrote(text: str, message: str, at: datetime = NOW, channel: str = "sms") -> Heard:
@@ -71,6 +71,21 @@ def test_a_start_that_is_said_again_lifts_no_later_stop() -> None:
     hear(wrote("STOP", "m-2", NOW + timedelta(minutes=1)))
     hear(wrote("START", "m-1", NOW + timedelta(minutes=2)))
     assert reason() == "opt_out_reply"
+
+
+def test_a_word_from_the_future_is_taken_back_like_any_other() -> None:
+    hear(wrote("STOP", "m-1", NOW + timedelta(days=365)))
+    hear(wrote("START", "m-2", timezone.now() + timedelta(seconds=1)))
+    assert reason() == ""
+
+
+def test_a_start_lifts_a_stop_of_before_the_key_was_changed(settings: Any) -> None:
+    hear(wrote("STOP", "m-1"))
+    keys = settings.NOTIFICATIONS["ADDRESS_HASH_KEYS"] | {2: "a newer secret"}
+    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"ADDRESS_HASH_KEYS": keys}
+    assert reason() == "opt_out_reply"
+    hear(wrote("START", "m-2", NOW + timedelta(minutes=1)))
+    assert reason() == ""
 
 
 @pytest.mark.parametrize("why", ["hard_bounce", "complaint", "operator"])

@@ -16,7 +16,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from notifications import pauses, reputation
+from notifications import housekeeping, pauses, reputation
 from notifications.conf import Reputation
 from notifications.models import Delivery, Event, Pause, Receipt
 
@@ -189,6 +189,10 @@ def test_where_nothing_came_back_no_message_is_looked_at(send: Any) -> None:
         "COUNT" in query["sql"] and "notifications_receipt" not in query["sql"]
         for query in asked.captured_queries
     )
+
+
+def test_the_relays_watch() -> None:
+    assert reputation.watch in {chore.run for chore in housekeeping.OWN}
 
 
 def test_the_command_shows_the_rates(send: Any) -> None:

@@ -321,7 +321,7 @@ def test_who_writes_back_is_heard_and_of_what_only_two_words(
     assert found is not None
     [reply] = cast(ReceiptsCame, found.payload()).heard
     assert (reply.channel, reply.word) == (channel, word)
-    assert reply.address_hash == address_hash("+4915112345678")
+    assert reply.hashes[0] == address_hash("+4915112345678")
     travels = envelope.write(found).lower()
     assert not any(text in travels for text in ("15112345678", "stop", "come", "hello"))
 

@@ -82,7 +82,8 @@ class SandboxClient:
     ) -> None:
         """What becomes of the next sends; `notifications.channels.script` has the words.
 
-        `times`: for so many sends, then what is scripted next; without it, from then on.
+        `address`: of the recipient, or of the sender, where a channel has several. `times`: for
+        so many sends, then what is scripted next; without it, from then on.
         """
         self._post(
             "/sandbox/script",

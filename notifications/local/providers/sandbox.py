@@ -61,9 +61,9 @@ class Sandbox:
         self.outcomes: Counter[tuple[str, str]] = Counter()
         self.edition = str(uuid4())  # another after each reset: the page then starts over
 
-    def decide(self, channel: str, address: str) -> Step:
+    def decide(self, channel: str, address: str, sender: str = "") -> Step:
         """What happens to this send: the script first, then the rate limit."""
-        step = self.script.next(channel, address)
+        step = self.script.next(channel, address, sender)
         limit = self.limits.get(channel)
         if limit is not None and step.behaviour not in REFUSALS and (wait := limit.wait()):
             step = Step(Behaviour.THROTTLE, retry_after=wait)

@@ -52,7 +52,7 @@ def _door(sandbox: Sandbox, wire: Wire) -> Handler:
         except Malformed as error:
             sandbox.malformed(wire.channel)
             return wire.refused(error.code, error.message)
-        step = sandbox.decide(wire.channel, incoming.addresses[0])
+        step = sandbox.decide(wire.channel, incoming.addresses[0], incoming.sender)
         return await _play(sandbox, wire, step, incoming, request)
 
     return send

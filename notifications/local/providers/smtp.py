@@ -40,7 +40,8 @@ class Handler:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if not envelope.rcpt_tos:
-            step = self._sandbox.decide(_CHANNEL, parseaddr(address)[1])
+            sender = str(envelope.mail_from or "")
+            step = self._sandbox.decide(_CHANNEL, parseaddr(address)[1], sender)
             envelope.step = step  # type: ignore[attr-defined]
             if step.behaviour is Behaviour.REFUSE and step.code.isdigit():
                 return f"{step.code} {step.message or _SCRIPT}"

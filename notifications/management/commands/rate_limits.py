@@ -17,9 +17,7 @@ from django.utils import timezone
 from notifications import rate_limits
 from notifications.management.verbs import VerbCommand, add_changing, listing
 from notifications.models import RateLimit
-from notifications.rate_limits import Standing, in_words
-
-NONE = "none"
+from notifications.rate_limits import NONE, Standing, in_words
 
 
 class Command(VerbCommand):

@@ -1,0 +1,308 @@
+"""Fallbacks: an event is told once, by the first of several channels that succeeds.
+
+    "order.shipped": [Fallback(("push", "sms", "email"), within=timedelta(minutes=30))]
+
+Push is told at once, as by any route. SMS is called for when ten minutes have passed, or as soon
+as push has failed, was skipped or came back; email ten minutes later, or as soon as SMS has. Each
+step after the first is a dispatch to its channel's queue, ordered with the event itself: so a
+channel that stands still (its provider is down, its queue paused) does not hold up the next. When
+a step's message comes, the deliveries say whether it is called for; who was told already is not
+told again. Once everybody has been told, what is still ahead is called off.
+
+Each question is about one person: the deliveries whose recipient is `Recipient.who`, or begins
+with it and a slash.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import router, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from notifications import recipients
+from notifications.conf import Fallback, Route, conf
+from notifications.consumers import all_consumers
+from notifications.envelope import Envelope
+from notifications.exceptions import Busy
+from notifications.models import Delivery, Dispatch, Event
+from notifications.models.dispatch import DispatchQuerySet
+from notifications.recipients import Recipient
+
+TOLD_ALREADY = "told_already"
+"""The reason why a step was skipped that another one made needless."""
+
+LOOK_AGAIN = 2.0
+"""Seconds after which a step looks again whether the one before it, just being sent, has come
+through."""
+
+_State = Delivery.State
+_ARRIVED = frozenset({_State.DELIVERED, _State.COMPLAINED})
+_IN_VAIN = frozenset({_State.FAILED, _State.SKIPPED, _State.BOUNCED, _State.DISCARDED})
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One delivery of a rule. held: somebody is sending it now."""
+
+    channel: str
+    recipient: str
+    state: str
+    held: bool
+
+    def is_of(self, who: str) -> bool:
+        return self.recipient == who or self.recipient.startswith(f"{who}/")
+
+    def told(self, rule: Fallback) -> bool:
+        """A complaint, too, says that it arrived."""
+        if self.channel in rule.confirmed:
+            return self.state in _ARRIVED
+        return self.state in _ARRIVED or self.state == _State.SENT
+
+    @property
+    def is_in_vain(self) -> bool:
+        return self.state in _IN_VAIN
+
+
+# When the event is recorded
+
+
+def order_steps(event: Event, *, using: str) -> None:
+    """Order the later steps of an event that was recorded just now, in the caller's transaction.
+    One that no fallback tells costs no statement."""
+    rules = rules_of(event.type)
+    if rules:
+        Dispatch.objects.using(using).bulk_create(
+            _dispatch(event.envelope(), route, until=_due_at(event, route))
+            for rule in rules
+            for route in rule.routes()[1:]
+        )
+
+
+def keep(envelope: Envelope) -> None:
+    """Keep another publisher's event, as `Event.objects.keep`, and order its later steps."""
+    using = router.db_for_write(Event)
+    with transaction.atomic(using=using):
+        if Event.objects.using(using).keep(envelope):
+            order_steps(Event.objects.using(using).get(pk=envelope.id), using=using)
+
+
+def rules_of(event_type: str) -> list[Fallback]:
+    """The fallbacks among its routes, each once."""
+    routes = conf().routes.get(event_type, ())
+    return list(dict.fromkeys(route.rule for route in routes if route.rule))
+
+
+# When a step's message comes
+
+
+def is_called_for(envelope: Envelope, route: Route, recipient: Recipient) -> bool:
+    """Whether this route has to tell `recipient` now. Asks the database only for later steps.
+
+    A delivery that is there was called for: it goes on, or says that it is done.
+    """
+    rule = route.rule
+    if rule is None or not route.step:
+        return True
+    rows = _rows(envelope.id, rule, recipient.who)
+    if any((row.channel, row.recipient) == (route.channel, recipient.reference) for row in rows):
+        return True
+    if any(row.told(rule) for row in rows):
+        return False
+    before = [row for row in rows if row.channel == rule.channels[route.step - 1]]
+    in_vain = bool(before) and all(row.is_in_vain for row in before)
+    return in_vain or _is_due(envelope, rule, route.step)
+
+
+def told_already(envelope: Envelope, route: Route, recipient: Recipient) -> bool:
+    """Whether another step has told them meanwhile. A first step that is in time asks nobody.
+
+    Raises Busy while an earlier step is just being sent. Race: an earlier step that stood still
+    and goes on while a later one is being sent tells them too; and so does a provider whose answer
+    was lost, or whose receipt comes after its time.
+    """
+    rule = route.rule
+    if rule is None or envelope.generation:
+        return False  # a resend is an operator's wish
+    if not route.step and timezone.now() < envelope.time + rule.share:
+        return False
+    others = [
+        row for row in _rows(envelope.id, rule, recipient.who) if row.channel != route.channel
+    ]
+    if any(row.told(rule) for row in others):
+        return True
+    earlier = rule.channels[: route.step]
+    if any(row.held and row.channel in earlier for row in others):
+        raise Busy("an earlier step is just being sent", "earlier_step", LOOK_AGAIN)
+    return False
+
+
+# When a step's message is over
+
+
+def go_on(envelope: Envelope, told: Iterable[tuple[Route, Recipient]]) -> None:
+    """What becomes of the rules that these routes belong to, as far as they could get.
+
+    told: everybody whom one channel was to tell. When all of them know, the steps ahead are called
+    off; when one of them was told in vain, the next step comes now. The message comes again
+    if we die before; then this is done twice, which does no harm. A resend goes no further.
+    """
+    if envelope.generation:
+        return
+    by_route: dict[Route, set[str]] = {}
+    for route, recipient in told:
+        if route.rule:
+            by_route.setdefault(route, set()).add(recipient.who)
+    for route, people in by_route.items():
+        if route.rule:
+            _go_on(envelope, route, route.rule, people)
+
+
+def _go_on(envelope: Envelope, route: Route, rule: Fallback, people: set[str]) -> None:
+    who = next(iter(people)) if len(people) == 1 else ""
+    rows = _rows(envelope.id, rule, who)
+    lost = still = 0
+    for person in people:
+        mine = [row for row in rows if row.is_of(person)]
+        if any(row.told(rule) for row in mine):
+            continue
+        here = [row for row in mine if row.channel == route.channel]
+        if here and all(row.is_in_vain for row in here):
+            lost += 1
+        else:
+            still += 1
+    if lost:
+        _call(envelope, route, rule, alone=not still)
+    elif not still:
+        _ahead(envelope.id, rule.routes()).delete()
+
+
+def _call(envelope: Envelope, route: Route, rule: Fallback, *, alone: bool) -> None:
+    """The next step now. alone: nobody else waits for the time that was set for it."""
+    following = rule.routes()[route.step + 1 :]
+    if not following:
+        return
+    ahead = _ahead(envelope.id, following[:1])
+    if not (alone and ahead.update(available_at=Now())):
+        now = timezone.now()
+        Dispatch.objects.bulk_create([_dispatch(envelope, following[0], until=now)])
+    logger.info("event %s: %s is told in vain, %s is next", envelope.id, route, following[0])
+
+
+# What providers and operators say later
+
+
+def came_back(delivery_ids: Iterable[UUID], *, using: str) -> None:
+    """These were sent, or might have been, and did not arrive: the next step comes now, and those
+    after it in their time again, had they been called off. In the caller's transaction."""
+    for delivery, route, rule in _of_rules(delivery_ids, using=using):
+        event = Event.objects.using(using).filter(pk=delivery.event_id).first()
+        if event is None or delivery.generation:
+            continue
+        now = timezone.now()
+        following = rule.routes()[route.step + 1 :]
+        waiting = set(_ahead(event.id, following).values_list("destination", flat=True))
+        Dispatch.objects.using(using).bulk_create(
+            _dispatch(
+                event.envelope(),
+                later,
+                until=max(now + number * rule.share, _due_at(event, later)) if number else now,
+            )
+            for number, later in enumerate(following)
+            if not number or _queue_of(later) not in waiting
+        )
+
+
+def arrived(delivery_id: UUID) -> None:
+    """A receipt says that it did. Whoever else was to be told, the steps ahead are called off when
+    all of them were. Never raises: what is not called off finds out by itself."""
+    using = router.db_for_write(Delivery)
+    try:
+        for delivery, route, _rule in _of_rules([delivery_id], using=using):
+            event = Event.objects.using(using).filter(pk=delivery.event_id).first()
+            if event is not None:
+                envelope = event.envelope()
+                people = recipients.resolve(envelope, route)
+                go_on(envelope, [(route, recipient) for recipient in people])
+    except Exception as error:  # noqa: BLE001 - the shop's resolver, or the database
+        logger.warning("delivery %s: no step was called off: %s", delivery_id, type(error).__name__)
+
+
+def _of_rules(ids: Iterable[UUID], *, using: str) -> Iterator[tuple[Delivery, Route, Fallback]]:
+    """Those of these deliveries that belong to a fallback. Where none is configured, no statement
+    is made."""
+    if not any(map(rules_of, conf().routes)):
+        return
+    for delivery in Delivery.objects.using(using).filter(pk__in=list(ids)):
+        for route in conf().routes.get(delivery.event_type, ()):
+            if route.rule and (route.channel, route.name) == (delivery.channel, delivery.route):
+                yield delivery, route, route.rule
+
+
+# The rows
+
+
+def _rows(event_id: UUID, rule: Fallback, who: str) -> Sequence[Row]:
+    """The rule's deliveries to one person; to everybody when `who` is empty."""
+    found = Delivery.objects.filter(
+        event_id=event_id, channel__in=rule.channels, route=rule.name
+    ).order_by()
+    if who:
+        found = found.filter(Q(recipient=who) | Q(recipient__startswith=f"{who}/"))
+    columns = found.annotate(now=Now()).values_list(
+        "channel", "recipient", "state", "lease_until", "now"
+    )
+    return [
+        Row(channel, recipient, state, state == _State.SENDING and bool(until and until > now))
+        for channel, recipient, state, until, now in columns
+    ]
+
+
+def _due_at(event: Event, route: Route) -> datetime:
+    """By the database's clock, as the relays go by it: its message never comes before."""
+    share = route.rule.share if route.rule else timedelta()
+    return event.recorded_at + route.step * share
+
+
+def _is_due(envelope: Envelope, rule: Fallback, step: int) -> bool:
+    """Whether it is past `_due_at`."""
+    recorded = Event.objects.filter(pk=envelope.id).annotate(age=Now() - F("recorded_at"))
+    age: timedelta | None = recorded.values_list("age", flat=True).first()
+    if age is None:
+        age = timezone.now() - envelope.time
+    return age >= step * rule.share
+
+
+def _ahead(event_id: UUID, routes: Iterable[Route]) -> DispatchQuerySet:
+    return Dispatch.objects.filter(
+        event_id=event_id,
+        kind=Dispatch.Kind.QUEUE,
+        reason=Dispatch.Reason.FELL_BACK,
+        destination__in=[_queue_of(route) for route in routes],
+        state=Dispatch.State.WAITING,
+    )
+
+
+def _dispatch(envelope: Envelope, route: Route, *, until: datetime) -> Dispatch:
+    return Dispatch(
+        event_id=envelope.id,
+        subject=envelope.subject,
+        kind=Dispatch.Kind.QUEUE,
+        destination=_queue_of(route),
+        reason=Dispatch.Reason.FELL_BACK,
+        generation=envelope.generation,
+        available_at=until,
+    )
+
+
+def _queue_of(route: Route) -> str:
+    serving = (each.name for each in all_consumers() if each.channel == route.channel)
+    return next(serving, route.channel)
