@@ -25,6 +25,8 @@
 | notifications.E021 | a chore is due every 0 s, or cannot be called as the relay calls it |
 | notifications.E022 | ENCRYPTION_KEYS has no key, or an empty one |
 | notifications.W030 | an event has no WhatsApp template, and nothing else may be sent |
+| notifications.E033 | an entry of ALLOWED_RECIPIENTS shuts nobody out |
+| notifications.W034 | there are ALLOWED_RECIPIENTS (with --deploy): customers are not told |
 | notifications.E036 | a channel's providers have no names or weights, or an adapter beside them |
 | notifications.E037 | a provider's rate_limit cannot be read |
 | notifications.E038 | a fallback has one channel, one channel twice, or no time |
@@ -65,6 +67,7 @@ from django.utils.module_loading import import_string
 
 from notifications import conf as settings_of
 from notifications import digests, rendering, topology
+from notifications.allow_list_checks import check_allow_list, check_no_allow_list
 from notifications.audience_checks import check_audiences
 from notifications.channels import adapters
 from notifications.channels.base import longest_send
@@ -104,6 +107,15 @@ def check_all(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> Itera
         return
     for check in _CHECKS_OF_THE_SETTING:
         yield from check()
+
+
+@register(TAG, deploy=True)
+def check_deployment(
+    app_configs: Sequence[AppConfig] | None = None, **_: Any
+) -> Iterable[CheckMessage]:
+    """What is right on some machines, and not where customers are."""
+    if not list(check_setting()):
+        yield from check_no_allow_list()
 
 
 def check_setting() -> Found:
@@ -147,7 +159,10 @@ def check_encryption_keys() -> Found:
 
 
 def check_hooks() -> Found:
-    for name in ("recipients", "context", "still_true", "attachments", "timeline", "forget"):
+    for name in (
+        *("recipients", "context", "still_true", "attachments"),
+        *("timeline", "address_gone", "forget"),
+    ):
         path: str = getattr(conf(), name)
         setting = f'NOTIFICATIONS["{name.upper()}"]'
         if path:
@@ -284,6 +299,7 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_rate_limits,
     check_recipient_limits,
     check_retention,
+    check_allow_list,
     check_chores,
     check_order,
     check_whatsapp_templates,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from functools import cache
@@ -256,6 +256,10 @@ class Conf:
     still_true: dotted path to `(envelope) -> str | None`, the reason why it no longer is.
     attachments: dotted path to `(envelope, recipient) -> Iterable[Attachment]`, what goes with an
         email (`notifications.channels.base.Attachment`).
+    address_gone: dotted path to `(channel, reference, address) -> None`, called when a provider has
+        said for good that an address is nobody's any more (an app that was uninstalled).
+    allowed_recipients: None: everybody. Else who may be reached from here, and nobody besides
+        (`notifications.allow_list`): for a staging environment.
     timeline: dotted path to `(subject) -> Iterable[Entry]`, what the shop itself knows of a subject
         (`notifications.timeline_entries`).
     public_url: where customers reach `notifications.urls`, as "https://shop.example": unsubscribe
@@ -287,6 +291,8 @@ class Conf:
     template_partials: tuple[str, ...] = ()
     still_true: str = ""
     attachments: str = ""
+    address_gone: str = ""
+    allowed_recipients: Collection[str] | None = None
     timeline: str = ""
     public_url: str = ""
     public_name: str = ""
@@ -368,7 +374,10 @@ def _is_channel(value: Any) -> bool:
 
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(
-        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "ATTACHMENTS", "TIMELINE", "FORGET"),
+        (
+            *("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "ATTACHMENTS"),
+            *("TIMELINE", "ADDRESS_GONE", "FORGET"),
+        ),
         (_is_text, "a text"),
     ),
     **dict.fromkeys(("PUBLIC_URL", "PUBLIC_NAME"), (_is_text, "a text")),
@@ -396,6 +405,10 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         ),
     ),
     "TEMPLATE_PARTIALS": (lambda value: _holds(value, str), "a list of template names"),
+    "ALLOWED_RECIPIENTS": (
+        lambda value: value is None or _holds(value, str),
+        "None, or a list of addresses and patterns",
+    ),
     "FIFO_TOPICS": (lambda value: _holds(value, str), "a list of topic names"),
     "VISIBILITY_SECONDS": (
         lambda value: type(value) is int and 2 <= value <= LONGEST_VISIBILITY,

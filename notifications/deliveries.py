@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NoReturn
@@ -272,13 +272,7 @@ def _render(duty: Duty, claim: Claim) -> Message:
         channel=duty.channel,
         delivery=claim.delivery_id,
     )
-    content = rendered.original(claim) or rendering.render(
-        duty.envelope,
-        channel=duty.channel,
-        recipient=duty.recipient,
-        context={**way_out.words, **_context(duty)},
-        edited=published.look(),
-    )
+    content = rendered.original(claim) or _content(duty, way_out.words)
     message = Message(
         address=duty.recipient.address,
         content=content,
@@ -288,8 +282,22 @@ def _render(duty: Duty, claim: Claim) -> Message:
         subject=duty.envelope.subject,
         headers=way_out.headers,
         attachments=_attachments(duty),
+        reference=duty.recipient.reference,
     )
     return message if duty.providers else duty.adapter.suited(message)
+
+
+def _content(duty: Duty, words: Mapping[str, Any]) -> Content:
+    """As its templates say it today; where a channel has none, the event itself."""
+    if not rendering.parts_of(duty.channel):
+        return rendering.verbatim(duty.envelope)
+    return rendering.render(
+        duty.envelope,
+        channel=duty.channel,
+        recipient=duty.recipient,
+        context={**words, **_context(duty)},
+        edited=published.look(),
+    )
 
 
 def _attachments(duty: Duty) -> tuple[Attachment, ...]:

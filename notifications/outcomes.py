@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from django.db import InterfaceError, InternalError, OperationalError, router, transaction
 from django.utils import timezone
 
+from notifications import consequences
 from notifications.channels.base import Accepted, Content
 from notifications.duties import Duty
 from notifications.exceptions import (
@@ -37,10 +38,11 @@ from notifications.redaction import redact
 from notifications.rendered import packed
 from notifications.retries import delay
 
-RETRIED_WHEN_UNKNOWN = frozenset({"email"})
+RETRIED_WHEN_UNKNOWN = frozenset({"email", "webhook"})
 """The channels whose policy is to send again when nobody can say whether it was sent. A second
-receipt by mail is a nuisance; a second text message costs money and trust: the others wait for
-the provider's receipt, then for an operator."""
+receipt by mail is a nuisance, and a webhook's reader knows the id that it has taken already; a
+second text message costs money and trust: the others wait for the provider's receipt, then for an
+operator."""
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +84,8 @@ def record(
 
     content: what was, or may have been, told: it is kept for a while.
     """
-    note = _Note(duty, claim, round(seconds * 1000), content)
+    error = getattr(result, "error", None)
+    note = _Note(duty, claim, round(seconds * 1000), content, error)
     match result:
         case Sent():
             note.sent(result)
@@ -144,6 +147,7 @@ class _Note:
     claim: Claim
     duration_ms: int | None
     content: Content | None = None
+    error: Exception | None = None
 
     def sent(self, result: Sent) -> None:
         self._conclude(
@@ -257,6 +261,8 @@ class _Note:
         )
         if not insist(lambda: Delivery.objects.conclude(conclusion), using=_database()):
             self._come_late(conclusion)
+        if self.error is not None or outcome == Attempt.Outcome.SENT:
+            consequences.draw(self.duty, self.error)
         logger.info("attempt %s: %s %s", self.claim.tag, outcome.value, conclusion.code)
 
     def _come_late(self, conclusion: Conclusion) -> None:

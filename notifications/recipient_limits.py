@@ -79,7 +79,8 @@ def room(duty: Duty) -> Iterator[bool]:
 
 def _limit(duty: Duty) -> RecipientLimit | None:
     """None also for whom nothing will be sent to: that is to be on record at once."""
-    if duty.recipient.opted_out or not duty.recipient.address:
+    recipient = duty.recipient
+    if recipient.opted_out or recipient.unreachable or not recipient.address:
         return None
     described = conf().channels.get(duty.channel)
     return parse(described.recipient_limit) if described else None

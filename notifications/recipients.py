@@ -29,6 +29,7 @@ class Recipient:
     address: where to send; empty when the shop has none (skipped as `no_address`).
     opted_out: the person said no to this channel (skipped as `opted_out`).
     locale: language tag for templates, such as "de"; time_zone: IANA name.
+    unreachable: a code, why nothing is to be sent there, where the shop knows (skipped with it).
     person: whose preferences and rights count, where `reference` is one of several places at which
         they are reached; it is how `reference` begins ("customer/42" of "customer/42/device/7").
     """
@@ -39,6 +40,7 @@ class Recipient:
     locale: str = ""
     time_zone: str = ""
     person: str = ""
+    unreachable: str = ""
 
     @property
     def who(self) -> str:
@@ -87,9 +89,14 @@ def no_longer_true(envelope: Envelope) -> str | None:
 
 
 def mask(address: str) -> str:
-    """An address as lists and logs may show it: `a…@example.org`, `…4567`, `…9f3c`."""
+    """An address as lists and logs may show it: `a…@example.org`, `…4567`, `…9f3c`, of a URL its
+    host, `https://hooks.example.org/…`."""
     if not address:
         return ""
+    if "://" in address:
+        scheme, _, rest = address.partition("://")
+        host = re.split(r"[/?#\\]", rest, maxsplit=1)[0].rpartition("@")[2]
+        return f"{scheme}://{host}/…"
     name, at, domain = address.partition("@")
     if at:
         return f"{name[:1]}…@{domain}"

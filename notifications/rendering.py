@@ -27,7 +27,7 @@ from django.utils import timezone, translation
 
 from notifications import provider_templates
 from notifications.channels.base import Content
-from notifications.envelope import Envelope
+from notifications.envelope import Envelope, write
 from notifications.exceptions import PermanentError
 from notifications.provider_templates import TemplateBroken
 from notifications.recipients import Recipient
@@ -76,6 +76,7 @@ _PARTS: Mapping[str, tuple[Part, ...]] = {
         Part("html", "email.html", optional=True),
     ),
     "push": (Part("subject", "push.title.txt"), Part("text", "push.txt")),
+    "webhook": (),
     "whatsapp": (
         Part("text", "whatsapp.txt"),
         Part("template", "whatsapp.template.json", optional=True),
@@ -84,8 +85,16 @@ _PARTS: Mapping[str, tuple[Part, ...]] = {
 
 
 def parts_of(channel: str) -> tuple[Part, ...]:
-    """The templates that a channel renders; a channel we do not know has one, `<channel>.txt`."""
-    return _PARTS.get(channel) or (Part("text", f"{channel}.txt"),)
+    """The templates that a channel renders; a channel we do not know has one, `<channel>.txt`.
+
+    Empty for a channel that is told the event itself.
+    """
+    return _PARTS.get(channel, (Part("text", f"{channel}.txt"),))
+
+
+def verbatim(envelope: Envelope) -> Content:
+    """The event itself, as CloudEvents JSON: what a channel without templates is told."""
+    return Content(text=write(envelope))
 
 
 def render(

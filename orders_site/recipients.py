@@ -1,7 +1,7 @@
 """Who is told about an order, what the templates may say, and whether it still holds.
 
-The three hooks of the NOTIFICATIONS setting. They run once per event and channel, or
-once per recipient, so each costs one query or two, whatever the order's size.
+The hooks of the NOTIFICATIONS setting. They run once per event and channel, or once per
+recipient, so each costs one query or two, whatever the order's size.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from django.conf import settings
 from django.utils import timezone, translation
 from django.utils.formats import date_format
 
+from notifications import webhooks
 from notifications.conf import Route
 from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError
@@ -35,10 +36,14 @@ _UNTRUE_OF_PAYMENTS: dict[str, tuple[list[Payment.State], str]] = {
 
 
 def resolve(envelope: Envelope, route: Route) -> Iterator[Recipient]:
-    """The customer of the order, or whom the news is for; for push, each of their devices.
+    """The customer of the order, or whom the news is for; for push, each of their devices; for
+    webhooks, partners.
 
     Somebody without an address is named all the same, so that the skip is on record.
     """
+    if route.channel == webhooks.CHANNEL:
+        yield from webhooks.recipients(envelope)
+        return
     customer = _reader(envelope) if envelope.type == NEWS else _order(envelope).customer
     devices = list(customer.devices.order_by("pk")) if route.channel == "push" else []
     if devices:
@@ -112,6 +117,16 @@ def _reader(envelope: Envelope) -> Customer:
 
 def _last_day(envelope: Envelope) -> date:
     return date.fromisoformat(envelope.data["until"])
+
+
+def forget_device(channel: str, reference: str, address: str) -> None:
+    """FCM knows this token no more: the app was taken off the device, or given another token.
+
+    Race: the device may have registered anew since; then its row has another token, and stays.
+    """
+    device = reference.rpartition("/device/")[2]
+    if channel == "push" and device.isdecimal():
+        Device.objects.filter(pk=int(device), token=address).delete()
 
 
 def forget(person: str) -> None:

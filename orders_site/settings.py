@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import cast
 
 from django.utils.translation import gettext_lazy as _
 
@@ -127,6 +128,11 @@ NOTIFICATIONS = {
                 "endpoint": os.environ.get("FCM_ENDPOINT", "https://fcm.googleapis.com"),
             },
         ),
+        "webhook": ChannelConf(
+            "notifications.channels.webhook.SignedWebhook",
+            # What may be reached though it is not public; the provider sandbox is on this machine.
+            {"private_networks": os.environ.get("WEBHOOK_PRIVATE_NETWORKS", "").split()},
+        ),
     },
     # Which event is told over which channels: this table and nothing else.
     "ROUTES": {
@@ -158,9 +164,16 @@ NOTIFICATIONS = {
         "notifications/*/why.txt",
     ],
     "STILL_TRUE": "orders_site.recipients.no_longer_true",
+    "ADDRESS_GONE": "orders_site.recipients.forget_device",
+    # On staging, who may be reached: "*@shop.example +4915112345678". Nobody else is, whatever is
+    # in the database. Not set: everybody; empty: nobody.
+    "ALLOWED_RECIPIENTS": environment.words("ALLOWED_RECIPIENTS"),
     "TIMELINE": "orders_site.timeline.entries",
     "FORGET": "orders_site.recipients.forget",
     # version: secret. Raise the version to rotate; the highest one writes.
     "ADDRESS_HASH_KEYS": {1: os.environ.get("ADDRESS_HASH_KEY", "")},
     "ENCRYPTION_KEYS": {1: os.environ.get("ENCRYPTION_KEY", "")},
 }
+_routes = cast(dict[str, list[Route]], NOTIFICATIONS["ROUTES"])
+for _event_type in os.environ.get("WEBHOOK_EVENTS", "").split():  # those that partners may have
+    _routes.setdefault(_event_type, []).append(Route("webhook"))

@@ -24,6 +24,7 @@ from notifications.admin import (
     receipts,
     suppressions,
     templates,
+    webhooks,
     workers,
 )
 
@@ -45,5 +46,6 @@ __all__ = [
     "receipts",
     "suppressions",
     "templates",
+    "webhooks",
     "workers",
 ]

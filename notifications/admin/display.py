@@ -59,6 +59,9 @@ STATES: dict[str, tuple[str, Promise]] = {
     "opened": (GOOD, _("opened")),
     "clicked": (GOOD, _("clicked")),
     "read": (GOOD, _("read")),
+    # partners' endpoints
+    "enabled": (GOOD, _("enabled")),
+    "disabled": (BAD, _("disabled")),
     # dispatches
     "waiting": (WAITING, _("waiting")),
     "claimed": (WAITING, _("claimed")),

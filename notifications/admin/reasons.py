@@ -26,6 +26,9 @@ SENTENCES: dict[str, Promise] = {
     "digest_failed": _("The digest in which it was to be told failed, or was discarded."),
     "left_out": _("It was left out of its digest: what follows says why."),
     "nothing_left": _("All that was collected for this digest was left out of it."),
+    "not_allowed_here": _("This environment reaches nobody but its ALLOWED_RECIPIENTS."),
+    "endpoint_disabled": _("The endpoint was disabled: its own page says by whom, and why."),
+    "private_address": _("The endpoint's host is at an address that is not public."),
     # an operator said what became of it
     "settled_by_operator": _("Nobody knew, until an operator said so: below is who, and why."),
     # it was given up

@@ -66,6 +66,9 @@ class EndUserMessagingWhatsApp(ChannelAdapter):
     def prepare(self) -> None:
         self._client()
 
+    def check_address(self, address: str) -> None:
+        e164(address)
+
     def suited(self, message: Message) -> Message:
         return meta.suited(message, self._outside_window)
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifications", "0008_inbound_and_reputation"),
+        ("notifications", "0009_inbound_and_reputation"),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifications", "0008_inbound_and_reputation"),
+        ("notifications", "0010_digests"),
     ]
 
     operations = [

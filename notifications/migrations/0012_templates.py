@@ -9,7 +9,7 @@ import notifications.models.sealed
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifications", "0008_inbound_and_reputation"),
+        ("notifications", "0011_announcements"),
     ]
 
     operations = [

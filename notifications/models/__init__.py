@@ -1,12 +1,12 @@
 """What is kept: facts (Event), what must be published (Dispatch), what was done about it
 (Delivery, Attempt and Receipt for channels, Handled for services), what waits to be told together
-(DigestWindow, DigestItem) or is announced to many (Announcement, AnnouncementEntry, Lane, Lot), what
-was given up on (DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works
+(DigestWindow, DigestItem) or is announced to many (Announcement, AnnouncementEntry, Lane, Lot),
+what was given up on (DeadLetter), what holds sending back (RateLimit, Breaker, Pause), who works
 (WorkerProcess), how far consumers are (Progress), what operators have mended (Job, JobItem,
 JobEntry), that somebody was forgotten (Erasure), what people want to hear (Preference, Consent),
 which addresses nothing is sent to (Suppression), who has written to us (Conversation), what is
-taken once only (Seen), what staff have written (Template, TemplateVersion) and what people were
-told (RenderedContent)."""
+taken once only (Seen), what staff have written (Template, TemplateVersion), what people were told
+(RenderedContent) and the partners who are posted events (WebhookEndpoint)."""
 
 from notifications.models.announcement import Announcement, AnnouncementEntry
 from notifications.models.attempt import Attempt
@@ -31,6 +31,7 @@ from notifications.models.rendered_content import RenderedContent
 from notifications.models.seen import Seen
 from notifications.models.suppression import Suppression
 from notifications.models.template import Template, TemplateVersion
+from notifications.models.webhook_endpoint import WebhookEndpoint
 from notifications.models.worker_process import WorkerProcess
 
 __all__ = [
@@ -63,5 +64,6 @@ __all__ = [
     "Suppression",
     "Template",
     "TemplateVersion",
+    "WebhookEndpoint",
     "WorkerProcess",
 ]

@@ -71,9 +71,13 @@ class Postman(ChannelAdapter):
     """The memory channel, except where the test says what happens on a send."""
 
     provider = "postman"
+    gone = frozenset({"moved_away"})
 
     def __init__(self, channel: str) -> None:
         self._memory = MemoryChannel(channel)
+
+    def check_address(self, address: str) -> None:
+        self._memory.check_address(address)
 
     def send(self, message: Message) -> Accepted:
         return town.on_send(message) if town.on_send else self._memory.send(message)

@@ -118,7 +118,7 @@ def test_who_did_not_agree_to_a_channel_has_opted_out_of_it_alone(channel: str) 
     envelope = envelope_of(order, "order.created")
     opted_out = {
         name
-        for name in conf().channels
+        for name in set(conf().channels) - {"webhook"}  # tells partners, no customer
         if all(one.opted_out for one in recipients.resolve(envelope, Route(name)))
     }
     assert opted_out == {channel}

@@ -668,3 +668,42 @@ def alarm() -> Iterator[Any]:
 
     yield declare
     events.unregister("tests.alarm")
+
+
+def test_an_allow_list_that_shuts_nobody_out_is_found(found: Any) -> None:
+    (message,) = found(ALLOWED_RECIPIENTS=["*@shop.example", "*"])
+
+    assert message.id == "notifications.E033"
+    assert "'*'" in message.msg
+
+
+@pytest.mark.parametrize(
+    ("allowed", "expected"), [(None, []), ([], ["W034"]), (["*@shop.example"], ["W034"])]
+)
+def test_an_allow_list_is_warned_of_before_a_deployment(
+    found: Any, allowed: Any, expected: list[str]
+) -> None:
+    assert found(ALLOWED_RECIPIENTS=allowed) == []
+    assert ids(list(checks.check_deployment())) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"private_networks": ["10.0.0.0/33"]}, "10.0.0.0/33"),
+        ({"private_networks": ["10.0.0.1/8"]}, "host bits"),
+        ({"disable_after_days": 0}, "1 or more"),
+        ({"secret": "whsec_short"}, "24 to 64 bytes"),
+    ],
+)
+def test_a_webhook_channel_that_cannot_be_made_is_found(
+    found: Any, settings: Any, options: dict[str, Any], said: str
+) -> None:
+    memory = ChannelConf("notifications.channels.memory.MemoryChannel")
+    webhook = ChannelConf("notifications.channels.webhook.SignedWebhook", options)
+    names = settings.NOTIFICATIONS["CHANNELS"]
+
+    (message,) = found(CHANNELS={**dict.fromkeys(names, memory), "webhook": webhook})
+
+    assert message.id == "notifications.E005"
+    assert said in message.msg

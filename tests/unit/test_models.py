@@ -30,6 +30,7 @@ from notifications.models import (
     Suppression,
     Template,
     TemplateVersion,
+    WebhookEndpoint,
     WorkerProcess,
 )
 
@@ -47,10 +48,12 @@ OF_THE_HOUSE = {
     Seen,
     Template,
     TemplateVersion,
+    WebhookEndpoint,
     WorkerProcess,
     *(Announcement, AnnouncementEntry, Lane, Lot),
 }
-"""About an account, a queue, a consumer, a process, many orders or people, not about one fact."""
+"""About an account, a queue, a consumer, a partner, a process, many orders or people: not about
+one fact."""
 OF_PEOPLE = {Consent, Conversation, Preference, RenderedContent, Suppression}
 """Rows about what a person has said or was told, or what happened at an address."""
 

@@ -112,6 +112,10 @@ class SandboxClient:
         """The payment account takes it again."""
         self._post("/sandbox/currency", {"currency": currency, "taken": True})
 
+    def webhook_secret(self, name: str, secret: str) -> None:
+        """What is posted to `/webhooks/<name>` must be signed with this, until a reset."""
+        self._post("/sandbox/webhooks", {"name": name, "secret": secret})
+
     def send_receipts(self, *, endpoint: str, topic: str) -> None:
         """Say later what became of each message, to the topic of that ARN, until a reset."""
         self._post("/sandbox/receipts", {"endpoint": endpoint, "topic": topic})
