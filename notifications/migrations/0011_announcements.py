@@ -107,6 +107,8 @@ class Migration(migrations.Migration):
                     ("deferred", "deferred"),
                     ("paused", "held while its event type is paused"),
                     ("throttled", "recipient's limit reached"),
+                    ("quiet_hours", "recipient's quiet hours"),
+                    ("digest", "digest due"),
                     ("reopened", "lease expired"),
                     ("resent", "resend"),
                     ("redriven", "redrive"),
