@@ -201,10 +201,10 @@ class _Rendering:
         return plain.context_of(self._envelope, self._recipient, self._context)
 
     def _from_version(self, part: Part, version: Edited) -> str:
-        made = version.part(part.field)
-        if made is None:
-            return ""
         try:
+            made = version.part(part.field)
+            if made is None:
+                return ""
             return _as_field(part, sandbox.rendered(made, self._plain, escaping=part.is_html))
         except Fault as fault:
             code = "template_variable" if fault.variable else "template_value"
