@@ -134,8 +134,8 @@ def missing_templates(event_type: str, channel: str) -> list[str]:
 
 def has_provider_template(event_type: str, channel: str) -> bool:
     """Whether the event names a template that the provider itself has, in the default language."""
-    files = [part.file for part in parts_of(channel) if part.is_json]
-    return any(_exists(f"{ROOT}/{event_type}/{file}") for file in files)
+    names = [part.file for part in parts_of(channel) if part.is_json]
+    return any(_exists(f"{ROOT}/{event_type}/{name}") for name in names)
 
 
 def broken_templates(event_type: str, channel: str) -> list[str]:
