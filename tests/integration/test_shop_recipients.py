@@ -17,6 +17,7 @@ from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError
 from notifications.models import Event
 from notifications.rendering import render
+from notifications.testing import deliver_in_process
 from orders_site.events import PaymentCompleted, PaymentFailed
 from orders_site.orders.models import Order, Refund
 from orders_site.orders.money import Money
@@ -285,3 +286,18 @@ def test_no_money_is_said_to_go_back_where_none_was_taken(
 def test_links_lead_to_the_shop() -> None:
     order = a_whole_life()
     assert f"{settings.SHOP['url']}/orders/{order.pk}" in told(order, "order.shipped", "sms").text
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [("en", "Choose what you hear from us"), ("de", "Auswählen, was Sie von uns hören")],
+)
+def test_a_mail_about_an_order_leads_to_what_its_reader_may_choose(locale: str, words: str) -> None:
+    with deliver_in_process() as told:
+        an_order(customer=a_customer(locale=locale))
+
+    mail = next(each for each in told.by("email") if each.event_type == "order.created")
+    links = re.findall(r'<a [^>]*href="([^"]+)"[^>]*>([^<]+)</a>', mail.html)
+    (url,) = [url for url, text in links if text == words]
+    assert url.startswith("https://shop.example/notifications/preferences/")
+    assert "/notifications/unsubscribe/" not in mail.html
