@@ -116,7 +116,7 @@ def deliver(
         except Exception as error:  # noqa: BLE001 - raised below, when the others have been told
             errors.append(error)
             tried = tried or not isinstance(error, Busy)
-    fallbacks.go_on(envelope, ((duty.route, duty.recipient) for duty in duties))
+    fallbacks.go_on(envelope, ((duty.route, duty.recipient) for duty in duties), queue=queue)
     if errors:
         _raise_most_urgent(errors)
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import router, transaction
 from django.utils import timezone
 
-from notifications import consumers, envelope, events, fallbacks, tracing
+from notifications import consumers, envelope, events, fallback_steps, tracing
 from notifications.conf import conf
 from notifications.exceptions import EventRefused, OutsideTransaction
 from notifications.models import Dispatch, Event
@@ -31,7 +31,7 @@ def record(data: events.EventData, *, time: datetime | None = None) -> Event:
     kind = events.type_of(data)
     event = event_of(kind, _validated(kind, data), time)
     Dispatch.objects.using(using).record(event, topic=kind.topic)
-    fallbacks.order_steps(event, using=using)
+    fallback_steps.order_steps(event, using=using)
     # Robust: an order that is committed stands, whether or not the relay could be woken.
     # A lambda, because Django logs a failure by its name and a partial has none.
     transaction.on_commit(lambda: nudge(using), using=using, robust=True)

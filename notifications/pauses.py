@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import router, transaction
 from django.utils import timezone
 
-from notifications import consumers, events, fallbacks, switches, topology
+from notifications import consumers, events, fallback_steps, switches, topology
 from notifications.envelope import Envelope
 from notifications.models import Announcement, Dispatch, Pause
 from notifications.nudges import nudge
@@ -62,7 +62,7 @@ def put_off(envelope: Envelope, queue: str) -> bool:
         if not _is_held(envelope, using):
             return False
         if envelope.foreign:
-            fallbacks.keep(envelope)
+            fallback_steps.keep(envelope)
         Dispatch.objects.using(using).postpone(
             envelope, queue=queue, until=timezone.now() + PUT_OFF, reason=Dispatch.Reason.PAUSED
         )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
+from notifications.conf import Fallback
 from notifications.exceptions import TransientError
 from notifications.local.providers.client import SandboxClient
 from notifications.models import Delivery
@@ -66,3 +70,22 @@ def test_no_channels_provider_is_asked(sandbox: SandboxClient) -> None:
         an_order()
 
     assert sandbox.requests("email") == 0
+
+
+def test_a_fallback_goes_on_to_the_channel_that_succeeds(
+    sandbox: SandboxClient, settings: Any
+) -> None:
+    rule = Fallback(("push", "sms", "email"), within=timedelta(minutes=30))
+    settings.NOTIFICATIONS = {
+        **settings.NOTIFICATIONS,
+        "ROUTES": {**settings.NOTIFICATIONS["ROUTES"], "order.shipped": [rule]},
+    }
+
+    with deliver_in_process(raise_failures=False) as told:
+        order = an_order(customer=a_customer(devices=1))
+        told.run()
+        told.script("push", "refuse", code="UNREGISTERED")
+        ship_order(order=order, carrier="DHL", tracking_code="1Z 42")
+
+    shipped = [each.channel for each in told.messages if each.event_type == "order.shipped"]
+    assert shipped == ["sms"]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,15 @@ from django.core.checks import CheckMessage
 
 from notifications import checks, consumers
 from notifications.channels.base import ChannelAdapter
-from notifications.conf import ChannelConf, ReceiptWebhooks, Reputation, Retention, Route
+from notifications.conf import (
+    ChannelConf,
+    Fallback,
+    ProviderConf,
+    ReceiptWebhooks,
+    Reputation,
+    Retention,
+    Route,
+)
 from notifications.consumers import Consumer
 from notifications.worker.task import EventTask
 
@@ -401,3 +410,101 @@ def test_a_consumer_of_fifo_and_standard_topics_is_told_that_it_gets_no_order(
     assert "FIFO_TOPICS" in (said["books"].hint or "")
     assert "email" not in said
     assert "I001" not in ids(found())
+
+
+MEMORY = "notifications.channels.memory.MemoryChannel"
+
+
+@pytest.mark.parametrize(
+    ("providers", "said"),
+    [
+        ((ProviderConf("ses", MEMORY), ProviderConf("ses", MEMORY)), "2 of its providers"),
+        ((ProviderConf("SES EU", MEMORY),), "'SES EU' is no provider's name"),
+        ((ProviderConf("ses", MEMORY, weight=0),), "the weight 0: give a number above 0"),
+        ((ProviderConf("ses", MEMORY, weight=-1),), "the weight -1"),
+    ],
+)
+def test_providers_that_cannot_be_told_apart_or_weighed_are_found(
+    found: Any, settings: Any, providers: tuple[ProviderConf, ...], said: str
+) -> None:
+    messages = found(CHANNELS=_with_email(settings, ChannelConf(providers=providers)))
+
+    (message,) = [each for each in messages if each.id == "notifications.E036"]
+    assert said in message.msg
+
+
+def test_an_adapter_beside_several_providers_is_found(found: Any, settings: Any) -> None:
+    both = ChannelConf(MEMORY, providers=(ProviderConf("ses", MEMORY),))
+
+    (message,) = found(CHANNELS=_with_email(settings, both))
+
+    assert message.id == "notifications.E036"
+
+
+def test_several_providers_that_are_well_described_are_no_fault(found: Any, settings: Any) -> None:
+    providers = (ProviderConf("ses", MEMORY, {}, 9, "50/s"), ProviderConf("relay", MEMORY, {}, 0.5))
+
+    assert found(CHANNELS=_with_email(settings, ChannelConf(providers=providers))) == []
+
+
+def test_a_providers_limit_that_cannot_be_read_is_found(found: Any, settings: Any) -> None:
+    slow = ChannelConf(providers=(ProviderConf("ses", MEMORY, rate_limit="slowly"),))
+
+    (message,) = found(CHANNELS=_with_email(settings, slow))
+
+    assert message.id == "notifications.E037"
+    assert "provider 'ses' of channel 'email': 'slowly' is no rate" in message.msg
+
+
+def test_each_providers_adapter_and_timeouts_are_looked_at(found: Any, settings: Any) -> None:
+    patient = f"{__name__}.Picky"
+    providers = (
+        ProviderConf("well", MEMORY),
+        ProviderConf("ill", MEMORY, {"colour": "red"}),
+        ProviderConf("slow", patient, {"read_timeout": 60.0}),
+    )
+
+    messages = found(CHANNELS=_with_email(settings, ChannelConf(providers=providers)))
+
+    assert [message.id for message in messages] == ["notifications.E005", "notifications.E012"]
+    assert "ill" in messages[0].msg
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (Fallback(("email",), within=timedelta(minutes=30)), "nothing to fall back to"),
+        (Fallback(("push", "push"), within=timedelta(minutes=30)), "a channel stands in it twice"),
+        (Fallback(("push", "email"), within=timedelta()), "within must be a timedelta above 0"),
+        (
+            Fallback(("push", "email"), within=timedelta(minutes=30), confirmed=("sms",)),
+            "confirmed names sms",
+        ),
+    ],
+)
+def test_a_fallback_that_cannot_be_meant_is_found(found: Any, rule: Fallback, said: str) -> None:
+    messages = found(ROUTES={"order.created": [rule]})
+
+    assert said in " ".join(each.msg for each in messages if each.id == "notifications.E038")
+
+
+def test_each_channel_of_a_fallback_is_there_and_has_its_templates(found: Any) -> None:
+    rule = Fallback(("push", "sms", "pigeon"), within=timedelta(minutes=30))
+
+    messages = found(ROUTES={"order.created": [rule]})
+
+    assert {each.id for each in messages} == {"notifications.E006", "notifications.E008"}
+    assert any("sms.txt" in each.msg for each in messages)
+
+
+def test_two_routes_that_would_be_one_delivery_are_found(found: Any) -> None:
+    rule = Fallback(("push", "email"), within=timedelta(minutes=30))
+
+    (message,) = found(ROUTES={"order.created": [Route("email"), rule]})
+
+    assert message.id == "notifications.E039"
+
+
+def _with_email(settings: Any, email: ChannelConf) -> dict[str, ChannelConf]:
+    memory = ChannelConf(MEMORY)
+    return {**dict.fromkeys(settings.NOTIFICATIONS["CHANNELS"], memory), "email": email}
