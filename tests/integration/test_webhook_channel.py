@@ -345,7 +345,7 @@ def test_who_drips_a_head_gets_no_more_time_than_who_says_nothing(partner: Open)
 def test_who_drips_a_body_has_said_by_the_status_that_it_took_the_event(partner: Open) -> None:
     there = partner(drips(b"HTTP/1.1 200 OK\r\n\r\n"))
 
-    assert adapter(read_timeout=0.3).send(to(there)).detail.startswith("x")
+    assert adapter(read_timeout=1.5).send(to(there)).detail.startswith("x")
 
 
 @pytest.mark.parametrize("said", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 fine\r\n"])
