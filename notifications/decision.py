@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from notifications import allow_list, recipients
+from notifications import allow_list, announcement_states, recipients
 from notifications.channels.adapters import adapter
 from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError
@@ -41,6 +41,8 @@ def objection(envelope: Envelope, recipient: Recipient, *, channel: str) -> Obje
         return Objection(refused)
     if timezone.now() - envelope.time > envelope.event_type.worth_sending_for:
         return Objection("expired", overridable=True)
+    if announcement_states.is_cancelled(envelope):
+        return Objection("announcement_cancelled", overridable=True)
     untrue = recipients.no_longer_true(envelope)
     return Objection(f"no_longer_true: {untrue}", overridable=True) if untrue else None
 

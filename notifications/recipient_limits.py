@@ -21,8 +21,8 @@ from django.db import router, transaction
 from notifications.conf import conf
 from notifications.duties import Duty
 from notifications.models import Delivery, Dispatch
-from notifications.models.claim import ClaimRequest
-from notifications.models.throttle import REASON, throttle
+from notifications.models.throttle import throttle
+from notifications.models.wait import RECIPIENT_LIMIT as REASON
 
 _WORDS = re.compile(r"([1-9]\d{0,8})/([mhd])\Z")
 _WINDOWS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -66,7 +66,7 @@ def room(duty: Duty) -> Iterator[bool]:
         return
     using = router.db_for_write(Delivery)
     with transaction.atomic(using=using):
-        throttled = throttle(_request(duty), most=limit.most, window=limit.window, using=using)
+        throttled = throttle(duty.request(), most=limit.most, window=limit.window, using=using)
         if throttled and throttled.is_new:
             Dispatch.objects.using(using).postpone(
                 duty.envelope,
@@ -75,18 +75,6 @@ def room(duty: Duty) -> Iterator[bool]:
                 reason=Dispatch.Reason.THROTTLED,
             )
         yield throttled is None
-
-
-def _request(duty: Duty) -> ClaimRequest:
-    return ClaimRequest.of(
-        duty.envelope,
-        channel=duty.channel,
-        route=duty.route,
-        recipient=duty.recipient,
-        lease=timedelta(),
-        task_id=duty.task_id,
-        worker=duty.worker,
-    )
 
 
 def _limit(duty: Duty) -> RecipientLimit | None:

@@ -16,6 +16,9 @@ from notifications.channels.base import Attachment
 from notifications.conf import Route, conf
 from notifications.envelope import Envelope
 
+PHONE = re.compile(r"\+[\d\s()./-]{6,}\Z")
+"""A phone number as people write one."""
+
 
 @dataclass(frozen=True)
 class Recipient:
@@ -49,6 +52,16 @@ def resolve(envelope: Envelope, route: Route) -> list[Recipient]:
     """Ask the shop who is to be told about this event on this route."""
     resolver = cast(Callable[[Envelope, Route], Iterable[Recipient]], _hook("recipients"))
     return list(resolver(envelope, route))
+
+
+def named(envelope: Envelope, *, channel: str, route: str, reference: str) -> Recipient | None:
+    """The recipient of that reference on that route, as the shop knows them today, or None."""
+    for declared in conf().routes.get(envelope.type, ()):
+        if (declared.channel, declared.name) == (channel, route):
+            for recipient in resolve(envelope, declared):
+                if recipient.reference == reference:
+                    return recipient
+    return None
 
 
 def context(envelope: Envelope, recipient: Recipient) -> dict[str, Any]:
@@ -99,6 +112,14 @@ def address_hash(address: str) -> str:
 def address_hashes(address: str) -> list[str]:
     """The hash under every key there is: what a search for `address` has to look for."""
     return [_hash(address, version) for version in conf().address_hash_keys] if address else []
+
+
+def searched_hashes(typed: str) -> set[str]:
+    """The same for an address as people type it: a phone number in any of its spellings."""
+    spelled = {typed}
+    if PHONE.match(typed):
+        spelled.add("+" + re.sub(r"\D", "", typed))
+    return {found for address in spelled for found in address_hashes(address)}
 
 
 def _hash(address: str, version: int) -> str:

@@ -9,7 +9,7 @@ from typing import cast
 from django.utils.translation import gettext_lazy as _
 
 from notifications.conf import Category, ChannelConf, ReceiptWebhooks, Route
-from orders_site import environment
+from orders_site import channels, environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 environment.load(BASE_DIR / ".local" / "env")
@@ -118,26 +118,9 @@ NOTIFICATIONS = {
     # The topics whose events keep their order per subject: "order-events".
     "FIFO_TOPICS": os.environ.get("NOTIFICATIONS_FIFO_TOPICS", "").split(),
     "CHANNELS": {
-        "email": ChannelConf(
-            "notifications.channels.email.SesEmail",
-            {
-                "from_address": os.environ.get(
-                    "EMAIL_FROM", "Harbour & Pine <orders@shop.example>"
-                ),
-                "configuration_set": os.environ.get("SES_CONFIGURATION_SET", ""),
-            },
-        ),
-        "sms": ChannelConf(
-            "notifications.channels.sms.EndUserMessagingSms",
-            {
-                "origination_identity": os.environ.get("SMS_ORIGINATION_IDENTITY", ""),
-                "configuration_set": os.environ.get("SMS_CONFIGURATION_SET", ""),
-            },
-        ),
-        "whatsapp": ChannelConf(
-            "notifications.channels.whatsapp.EndUserMessagingWhatsApp",
-            {"phone_number_id": os.environ.get("WHATSAPP_PHONE_NUMBER_ID", "")},
-        ),
+        "email": channels.email(os.environ),
+        "sms": channels.sms(os.environ),
+        "whatsapp": channels.whatsapp(os.environ),
         "push": ChannelConf(
             "notifications.channels.push.FcmPush",
             {
@@ -159,10 +142,11 @@ NOTIFICATIONS = {
         "order.refunded": [Route("email")],
         "payment.completed": [Route("email"), Route("push")],
         "payment.failed": [Route("email"), Route("sms")],
+        "shop.news": [Route("email"), Route("sms"), Route("whatsapp"), Route("push")],
     },
     # What people may say yes or no to; what no event type names another for is "service".
     "CATEGORIES": {"news": Category(_("News and offers"))},
-    "PUBLIC_URL": os.environ.get("PUBLIC_URL", ""),
+    "PUBLIC_URL": os.environ.get("PUBLIC_URL", SHOP["url"]),  # news says there how to unsubscribe
     "PUBLIC_NAME": SHOP["name"],
     # Secrets by which Meta's and Twilio's calls are known; without any, nobody's are taken.
     "RECEIPT_WEBHOOKS": ReceiptWebhooks(
@@ -172,6 +156,13 @@ NOTIFICATIONS = {
     ),
     "RECIPIENTS": "orders_site.recipients.resolve",
     "CONTEXT": "orders_site.recipients.context",
+    # What templates that staff edit may include and extend.
+    "TEMPLATE_PARTIALS": [
+        "notifications/layout.html",
+        "notifications/layout.de.html",
+        "notifications/lines.html",
+        "notifications/*/why.txt",
+    ],
     "STILL_TRUE": "orders_site.recipients.no_longer_true",
     "ADDRESS_GONE": "orders_site.recipients.forget_device",
     # On staging, who may be reached: "*@shop.example +4915112345678". Nobody else is, whatever is

@@ -15,7 +15,17 @@ SENTENCES: dict[str, Promise] = {
     "no_address": _("There is no address for this channel."),
     "expired": _("The event had grown too old to be worth telling."),
     "no_longer_true": _("What the event says was no longer true when it was to be sent."),
+    "announcement_cancelled": _("The announcement that it is part of was cancelled before."),
     "no_longer_named": _("It was to be sent again, but the shop names nobody any more."),
+    # it waits for its recipient
+    "recipient_limit": _("The recipient has been told enough for now: it is told when due."),
+    "quiet_hours": _("The recipient's quiet hours: it is told when they are over."),
+    "digest": _("It is collected, and told with others when their digest is due."),
+    # it was told with others
+    "in_digest": _("It was told in a digest, which has the attempts and the receipts."),
+    "digest_failed": _("The digest in which it was to be told failed, or was discarded."),
+    "left_out": _("It was left out of its digest: what follows says why."),
+    "nothing_left": _("All that was collected for this digest was left out of it."),
     "not_allowed_here": _("This environment reaches nobody but its ALLOWED_RECIPIENTS."),
     "endpoint_disabled": _("The endpoint was disabled: its own page says by whom, and why."),
     "private_address": _("The endpoint's host is at an address that is not public."),
@@ -24,6 +34,10 @@ SENTENCES: dict[str, Promise] = {
     # it was given up
     "attempts_exhausted": _("It was tried as often as the consumer allows, and never taken."),
     "given_up": _("Its message failed before anything was sent: the last error says why."),
+    "original_not_kept": _("Its original text was to be sent again, and is kept no longer."),
+    "template_missing": _("There is no template for it: no file, and nothing published."),
+    "template_variable": _("Its template uses something that the shop does not say of it."),
+    "template_value": _("Its template does something that does not fit what the shop says."),
     "invalid_address": _("Nothing can be sent to this address: it has the wrong form."),
     "invalid_request": _("The request does not fit the provider's form."),
     "not_an_event": _("The message is no event that can be read."),

@@ -29,6 +29,7 @@ _CODES = Codes(
     transient=meta.TRANSIENT,
     permanent=meta.PERMANENT,
     unknown=frozenset({"http_504"}),
+    elsewhere=meta.ELSEWHERE,
 )
 
 

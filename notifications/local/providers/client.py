@@ -29,7 +29,7 @@ class AcceptedMessage:
     title: str = field(repr=False)
     provider_message_id: str
     accepted_at: datetime
-    sender: str = ""
+    sender: str = field(default="", repr=False)
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     attachments: tuple[str, ...] = ()
 

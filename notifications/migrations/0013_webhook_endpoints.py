@@ -10,7 +10,7 @@ import notifications.models.sealed
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifications", "0008_inbound_and_reputation"),
+        ("notifications", "0012_templates"),
     ]
 
     operations = [
