@@ -9,7 +9,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
+from notifications import webhooks
+from notifications.channels.base import Message
+from notifications.channels.webhook import SignedWebhook
+from tests.channels import message_to
+
+SECRET = webhooks.new_secret()
 Answer = Callable[[socket.socket], None]
+Open = Callable[..., "Partner"]
 
 
 class Partner:
@@ -59,6 +66,17 @@ class Partner:
             with connection:
                 self.requests.append(_request(connection))
                 self._answer(connection)
+
+
+def adapter(**options: object) -> SignedWebhook:
+    """What posts to them: with SECRET, and to this machine."""
+    given = {"private_networks": ["127.0.0.1/32"], "secret": SECRET} | options
+    return SignedWebhook(**given)  # type: ignore[arg-type]
+
+
+def to(partner: Partner, host: str = "127.0.0.1", scheme: str = "http") -> Message:
+    """A message for this partner, whose host is called so."""
+    return message_to(f"{scheme}://{host}:{partner.port}/hooks")
 
 
 def says(status: str, body: bytes = b"", *headers: str) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from notifications.local.stack import Stack
 from orders_site.payments.httpx_provider import HttpxProvider
 from tests.integration import letters
 from tests.integration.letters import Town
+from tests.partners import Open, Partner
 
 
 @pytest.fixture
@@ -36,3 +38,10 @@ def provider(sandbox: SandboxClient) -> Iterator[HttpxProvider]:
     provider = HttpxProvider(sandbox.url, "a key", read_timeout=2.0)
     yield provider
     provider.close()
+
+
+@pytest.fixture
+def partner() -> Iterator[Open]:
+    """`partner(says("204 No Content"))`: a server of one, that answers so, until the test ends."""
+    with ExitStack() as stack:
+        yield lambda answer, **options: stack.enter_context(Partner(answer, **options))
