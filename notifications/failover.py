@@ -45,16 +45,19 @@ def choose(duty: Duty, claim: Claim, message: Message) -> tuple[Duty, Message]:
     Raises Busy(seconds) when none of those that may be asked can be now.
     """
     left = _left(duty, claim)
+    # None is left when all have used up the tries between them, or the settings have changed since:
+    # then they are asked once more, and that is the end of it.
+    may_be_asked = left or ranked(duty.providers, claim.idempotency_key)
     waits: list[Busy] = []
-    for soon in (True, False) if len(left) > 1 else (False,):
+    for soon in (True, False) if len(may_be_asked) > 1 else (False,):
         waits = []
-        for provider in left:
+        for provider in may_be_asked:
             chosen = _with(duty, provider, others=len(left) > 1)
             try:
                 return chosen, _wait_turn(chosen, message, soon=soon)
             except Busy as busy:
                 waits.append(busy)
-    raise _first_of(waits, all_of_them=len(left) == len(duty.providers))
+    raise _first_of(waits, all_of_them=len(may_be_asked) == len(duty.providers))
 
 
 def _wait_turn(chosen: Duty, message: Message, *, soon: bool) -> Message:
@@ -78,8 +81,7 @@ def _left(duty: Duty, claim: Claim) -> Sequence[Provider]:
     gone = {each.provider for each in tried if each.outcome == Attempt.Outcome.PERMANENT}
     if duty.policy.exhausted_by(len(tried)):
         gone |= {each.provider for each in tried}
-    # None is left when the settings have changed since: then they are asked once more.
-    return [each for each in order if each.name not in gone] or order
+    return [each for each in order if each.name not in gone]
 
 
 def _with(duty: Duty, provider: Provider, *, others: bool) -> Duty:

@@ -374,3 +374,23 @@ def test_two_accounts_of_one_kind_are_told_apart_whatever_a_receipt_calls_them()
     Attempt.objects.tell_better(said)
 
     assert asked() == [("first", Outcome.SENT)]
+
+
+def test_where_both_have_used_up_the_tries_between_them_it_has_failed() -> None:
+    for provider in ("first", "other"):
+        MemoryChannel.script(provider, "server_error", times=None)
+    event = letter()
+    leave_alone(FIRST)
+    with pytest.raises(TransientError):
+        tell(event)
+    come_due()
+    Breaker.objects.all().delete()
+    _forget()
+
+    for _ in range(POLICY.max_retries or 0):
+        with pytest.raises((TransientError, AttemptsExhausted)):
+            tell(event)
+        come_due()
+
+    assert Delivery.objects.get().reason == "attempts_exhausted"
+    assert [provider for provider, _ in asked()] == ["other", "first", "first", "first"]
