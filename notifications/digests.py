@@ -22,7 +22,7 @@ from django.core.signals import setting_changed
 from django.db import router, transaction
 from django.utils import timezone
 
-from notifications import consumers, decision, events, recipients, wall_clock
+from notifications import consumers, decision, events, quiet_hours, recipients, wall_clock
 from notifications.conf import Digest, Route, conf
 from notifications.duties import Duty
 from notifications.envelope import Envelope
@@ -124,7 +124,7 @@ def collect(duty: Duty) -> bool:
             channel=duty.channel,
             route=duty.route.name,
             recipient=recipient.reference,
-            due_at=due_at(digest, recipient, timezone.now()),
+            due_at=_by_day(due_at(digest, recipient, timezone.now()), duty),
         )
         waiting = put_off(request, until=window.due_at, reason=REASON, using=using)
         if waiting and DigestItem.objects.using(using).add(window, *waiting):
@@ -145,6 +145,12 @@ def due_at(digest: Digest, recipient: Recipient, now: datetime) -> datetime:
         return now + digest.window
     zone = wall_clock.zone_of(recipient.time_zone)
     return wall_clock.next_at(now, wall_clock.time_of_day(digest.at), zone)
+
+
+def _by_day(moment: datetime, duty: Duty) -> datetime:
+    """That, or the end of the quiet hours in which it lies: one digest then, and not one for each
+    hour of the night."""
+    return quiet_hours.ending(duty.recipient, duty.channel, moment) or moment
 
 
 def addressees(envelope: Envelope, channel: str) -> Iterator[tuple[Route, Recipient]]:
