@@ -106,6 +106,7 @@ def deliver(
     if envelope.generation:
         _skip_unnamed(envelope, channel, duties)
     if not duties:
+        fallbacks.nobody_here(envelope, channel, queue=queue)
         Handled.objects.mark_done(channel, envelope)
     errors: list[Exception] = []
     tried = False  # each run gets one further, however short its time

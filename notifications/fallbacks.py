@@ -136,6 +136,19 @@ def go_on(envelope: Envelope, told: Iterable[tuple[Route, Recipient]], *, queue:
             _go_on(envelope, route, route.rule, people, bulk=queue.endswith("-bulk"))
 
 
+def nobody_here(envelope: Envelope, channel: str, *, queue: str = "") -> None:
+    """A message found nobody to tell over `channel`. Where that is because the shop names nobody
+    there, the next step comes in its time, also where none was ordered with the event."""
+    if envelope.generation:
+        return
+    for route in conf().routes.get(envelope.type, ()):
+        if route.channel != channel or route.rule is None:
+            continue
+        # Of a later step somebody may be named who was told already, or it came too early.
+        if not route.step or not recipients.resolve(envelope, route):
+            fallback_steps.insist_on_next(envelope, route, bulk=queue.endswith("-bulk"))
+
+
 def _go_on(
     envelope: Envelope, route: Route, rule: Fallback, people: set[str], *, bulk: bool
 ) -> None:

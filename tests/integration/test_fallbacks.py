@@ -450,6 +450,28 @@ def test_what_came_from_a_bulk_queue_goes_on_by_a_bulk_queue() -> None:
     assert due() == ["sms-bulk"]
 
 
+def test_where_the_first_channel_names_nobody_the_next_comes_in_its_time_though_none_was_ordered(
+    town: Town,
+) -> None:
+    envelope = letter()
+    Event.objects.create(
+        id=envelope.id, type=envelope.type, subject=envelope.subject, time=envelope.time
+    )
+    town.people = []  # no device
+    for channel, following in (("push", "sms-bulk"), ("sms", "email-bulk")):
+        deliver(envelope, channel=channel, policy=POLICY, queue=f"{channel}-bulk")
+        deliver(envelope, channel=channel, policy=POLICY, queue=f"{channel}-bulk")
+
+        assert ahead() == [following]
+        Event.objects.update(recorded_at=F("recorded_at") - SHARE)
+        Dispatch.objects.update(state="published", published_at=Now())
+
+    town.people = [ANN]
+    deliver(envelope, channel="email", policy=POLICY, queue="email-bulk")
+
+    assert told("email") == [ANN.address]
+
+
 def test_completeness_expects_a_step_that_is_ahead_and_none_that_was_not_called_for(
     order: Order,
 ) -> None:
