@@ -5,7 +5,8 @@
 | deliveries | address, its hash, errors | when they were told what; a proof (`proofs`) |
 | those still open | the duty: discarded as `forgotten` | |
 | texts that they were sent | the rows | |
-| attempts, receipts | what the provider said | code, time, the provider's own id |
+| attempts, receipts | what the provider said | code, time, the provider's own id, unless that |
+| | | tells the number (Meta's do) |
 | dead letters, dispatches, inbox of their events | the error's text | the rest: ids and facts |
 | dead letters that hold an address | the body; discarded if open | that there was one |
 | preferences and consents | the rows | |
@@ -49,6 +50,10 @@ from notifications.recipients import address_hash, address_hashes
 FORGOTTEN = "forgotten"
 BATCH = 500
 """Deliveries of one transaction."""
+
+TELLING = "wamid."
+"""What Meta's ids of messages begin with. The rest is base64, and the number of whom it was sent to
+can be read from it."""
 
 
 @dataclass
@@ -161,6 +166,8 @@ def _forget_deliveries(ids: list[UUID], erased: Erased) -> None:
     erased.add("attempts", attempts.exclude(detail="").update(detail=""))
     receipts = Receipt.objects.filter(delivery__in=gone)
     erased.add("receipts", receipts.exclude(detail="").update(detail=""))
+    for telling in (attempts, receipts, Delivery.objects.filter(pk__in=gone)):
+        telling.filter(provider_message_id__startswith=TELLING).update(provider_message_id="")
     erased.add("texts", RenderedContent.objects.filter(delivery__in=gone).delete()[0])
     events = {row.event_id for row in rows}
     letters = DeadLetter.objects.filter(event_id__in=events)
