@@ -286,6 +286,23 @@ def test_what_may_have_been_sent_is_no_reason_to_ask_another(
     assert taken("other") == 0
 
 
+def test_what_may_have_been_sent_waits_for_the_same_also_when_that_is_left_alone() -> None:
+    MemoryChannel.script("first", "hang", times=1)
+    event = letter()
+    with pytest.raises(TransientError):
+        tell(event)
+    come_due()
+    leave_alone(FIRST)
+
+    with pytest.raises(Busy):
+        tell(event)
+    let_probe(FIRST)
+    come_due()
+    tell(event)
+
+    assert asked() == [("first", Outcome.UNKNOWN), ("first", Outcome.SENT)]
+
+
 def test_the_weights_hold_again_when_a_message_went_through() -> None:
     leave_alone(FIRST)
     tell(letter())
