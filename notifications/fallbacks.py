@@ -18,21 +18,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
-from django.db import router, transaction
+from django.db import router
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from notifications import recipients
+from notifications import fallback_steps, recipients
 from notifications.conf import Fallback, Route, conf
-from notifications.consumers import all_consumers
 from notifications.envelope import Envelope
 from notifications.exceptions import Busy
-from notifications.models import Delivery, Dispatch, Event
-from notifications.models.dispatch import DispatchQuerySet
+from notifications.models import Delivery, Event
 from notifications.recipients import Recipient
 
 TOLD_ALREADY = "told_already"
@@ -70,35 +68,6 @@ class Row:
     @property
     def is_in_vain(self) -> bool:
         return self.state in _IN_VAIN
-
-
-# When the event is recorded
-
-
-def order_steps(event: Event, *, using: str) -> None:
-    """Order the later steps of an event that was recorded just now, in the caller's transaction.
-    One that no fallback tells costs no statement."""
-    rules = rules_of(event.type)
-    if rules:
-        Dispatch.objects.using(using).bulk_create(
-            _dispatch(event.envelope(), route, until=_due_at(event, route))
-            for rule in rules
-            for route in rule.routes()[1:]
-        )
-
-
-def keep(envelope: Envelope) -> None:
-    """Keep another publisher's event, as `Event.objects.keep`, and order its later steps."""
-    using = router.db_for_write(Event)
-    with transaction.atomic(using=using):
-        if Event.objects.using(using).keep(envelope):
-            order_steps(Event.objects.using(using).get(pk=envelope.id), using=using)
-
-
-def rules_of(event_type: str) -> list[Fallback]:
-    """The fallbacks among its routes, each once."""
-    routes = conf().routes.get(event_type, ())
-    return list(dict.fromkeys(route.rule for route in routes if route.rule))
 
 
 # When a step's message comes
@@ -148,12 +117,13 @@ def told_already(envelope: Envelope, route: Route, recipient: Recipient) -> bool
 # When a step's message is over
 
 
-def go_on(envelope: Envelope, told: Iterable[tuple[Route, Recipient]]) -> None:
+def go_on(envelope: Envelope, told: Iterable[tuple[Route, Recipient]], *, queue: str = "") -> None:
     """What becomes of the rules that these routes belong to, as far as they could get.
 
     told: everybody whom one channel was to tell. When all of them know, the steps ahead are called
-    off; when one of them was told in vain, the next step comes now. The message comes again
-    if we die before; then this is done twice, which does no harm. A resend goes no further.
+    off; when one of them was told in vain, the next step comes now. queue: where the message came
+    from; what follows one of a bulk queue travels by a bulk queue. The message comes again if we
+    die before; then this is done twice, which does no harm. A resend goes no further.
     """
     if envelope.generation:
         return
@@ -163,10 +133,12 @@ def go_on(envelope: Envelope, told: Iterable[tuple[Route, Recipient]]) -> None:
             by_route.setdefault(route, set()).add(recipient.who)
     for route, people in by_route.items():
         if route.rule:
-            _go_on(envelope, route, route.rule, people)
+            _go_on(envelope, route, route.rule, people, bulk=queue.endswith("-bulk"))
 
 
-def _go_on(envelope: Envelope, route: Route, rule: Fallback, people: set[str]) -> None:
+def _go_on(
+    envelope: Envelope, route: Route, rule: Fallback, people: set[str], *, bulk: bool
+) -> None:
     who = next(iter(people)) if len(people) == 1 else ""
     rows = _rows(envelope.id, rule, who)
     lost = still = 0
@@ -180,21 +152,11 @@ def _go_on(envelope: Envelope, route: Route, rule: Fallback, people: set[str]) -
         else:
             still += 1
     if lost:
-        _call(envelope, route, rule, alone=not still)
-    elif not still:
-        _ahead(envelope.id, rule.routes()).delete()
-
-
-def _call(envelope: Envelope, route: Route, rule: Fallback, *, alone: bool) -> None:
-    """The next step now. alone: nobody else waits for the time that was set for it."""
-    following = rule.routes()[route.step + 1 :]
-    if not following:
-        return
-    ahead = _ahead(envelope.id, following[:1])
-    if not (alone and ahead.update(available_at=Now())):
-        now = timezone.now()
-        Dispatch.objects.bulk_create([_dispatch(envelope, following[0], until=now)])
-    logger.info("event %s: %s is told in vain, %s is next", envelope.id, route, following[0])
+        fallback_steps.call_next(envelope, route, alone=not still, bulk=bulk)
+    if still:
+        fallback_steps.insist_on_next(envelope, route, bulk=bulk)
+    elif not lost:
+        fallback_steps.call_off(envelope.id, rule)
 
 
 # What providers and operators say later
@@ -203,22 +165,10 @@ def _call(envelope: Envelope, route: Route, rule: Fallback, *, alone: bool) -> N
 def came_back(delivery_ids: Iterable[UUID], *, using: str) -> None:
     """These were sent, or might have been, and did not arrive: the next step comes now, and those
     after it in their time again, had they been called off. In the caller's transaction."""
-    for delivery, route, rule in _of_rules(delivery_ids, using=using):
+    for delivery, route in _of_rules(delivery_ids, using=using):
         event = Event.objects.using(using).filter(pk=delivery.event_id).first()
-        if event is None or delivery.generation:
-            continue
-        now = timezone.now()
-        following = rule.routes()[route.step + 1 :]
-        waiting = set(_ahead(event.id, following).values_list("destination", flat=True))
-        Dispatch.objects.using(using).bulk_create(
-            _dispatch(
-                event.envelope(),
-                later,
-                until=max(now + number * rule.share, _due_at(event, later)) if number else now,
-            )
-            for number, later in enumerate(following)
-            if not number or _queue_of(later) not in waiting
-        )
+        if event is not None and not delivery.generation:
+            fallback_steps.call_again(event, route, using=using)
 
 
 def arrived(delivery_id: UUID) -> None:
@@ -226,7 +176,7 @@ def arrived(delivery_id: UUID) -> None:
     all of them were. Never raises: what is not called off finds out by itself."""
     using = router.db_for_write(Delivery)
     try:
-        for delivery, route, _rule in _of_rules([delivery_id], using=using):
+        for delivery, route in _of_rules([delivery_id], using=using):
             event = Event.objects.using(using).filter(pk=delivery.event_id).first()
             if event is not None:
                 envelope = event.envelope()
@@ -236,15 +186,15 @@ def arrived(delivery_id: UUID) -> None:
         logger.warning("delivery %s: no step was called off: %s", delivery_id, type(error).__name__)
 
 
-def _of_rules(ids: Iterable[UUID], *, using: str) -> Iterator[tuple[Delivery, Route, Fallback]]:
+def _of_rules(ids: Iterable[UUID], *, using: str) -> Iterator[tuple[Delivery, Route]]:
     """Those of these deliveries that belong to a fallback. Where none is configured, no statement
     is made."""
-    if not any(map(rules_of, conf().routes)):
+    if not any(map(fallback_steps.rules_of, conf().routes)):
         return
     for delivery in Delivery.objects.using(using).filter(pk__in=list(ids)):
         for route in conf().routes.get(delivery.event_type, ()):
             if route.rule and (route.channel, route.name) == (delivery.channel, delivery.route):
-                yield delivery, route, route.rule
+                yield delivery, route
 
 
 # The rows
@@ -266,43 +216,10 @@ def _rows(event_id: UUID, rule: Fallback, who: str) -> Sequence[Row]:
     ]
 
 
-def _due_at(event: Event, route: Route) -> datetime:
-    """By the database's clock, as the relays go by it: its message never comes before."""
-    share = route.rule.share if route.rule else timedelta()
-    return event.recorded_at + route.step * share
-
-
 def _is_due(envelope: Envelope, rule: Fallback, step: int) -> bool:
-    """Whether it is past `_due_at`."""
+    """Whether it is past `fallback_steps.due_at`."""
     recorded = Event.objects.filter(pk=envelope.id).annotate(age=Now() - F("recorded_at"))
     age: timedelta | None = recorded.values_list("age", flat=True).first()
     if age is None:
         age = timezone.now() - envelope.time
     return age >= step * rule.share
-
-
-def _ahead(event_id: UUID, routes: Iterable[Route]) -> DispatchQuerySet:
-    return Dispatch.objects.filter(
-        event_id=event_id,
-        kind=Dispatch.Kind.QUEUE,
-        reason=Dispatch.Reason.FELL_BACK,
-        destination__in=[_queue_of(route) for route in routes],
-        state=Dispatch.State.WAITING,
-    )
-
-
-def _dispatch(envelope: Envelope, route: Route, *, until: datetime) -> Dispatch:
-    return Dispatch(
-        event_id=envelope.id,
-        subject=envelope.subject,
-        kind=Dispatch.Kind.QUEUE,
-        destination=_queue_of(route),
-        reason=Dispatch.Reason.FELL_BACK,
-        generation=envelope.generation,
-        available_at=until,
-    )
-
-
-def _queue_of(route: Route) -> str:
-    serving = (each.name for each in all_consumers() if each.channel == route.channel)
-    return next(serving, route.channel)

@@ -3,7 +3,7 @@
     ChannelConf(
         providers=(
             ProviderConf("ses", "….SesEmail", {…}, weight=9, rate_limit="50/s"),
-            ProviderConf("relay", "….DjangoEmail", {…}, weight=1, rate_limit="5/s"),
+            ProviderConf("relay", "….DjangoBackendEmail", {…}, weight=1, rate_limit="5/s"),
         )
     )
 

@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from notifications import consumers, envelope, topology
+from notifications import consumers, envelope, fallback_steps, topology
 from notifications.aws.batches import MAX_BYTES
 from notifications.consumers import Consumer
 from notifications.endings import endings
@@ -209,7 +209,7 @@ def _dispatch(read: Readable, letter: DeadLetter, at: datetime) -> Dispatch:
     event, queue = read.event, topology.current().bulk_queue(read.consumer.name).name
     if not read.raw:
         if event.foreign:
-            Event.objects.keep(event)
+            fallback_steps.keep(event)
         if Event.objects.filter(pk=event.id).exists():
             return Dispatch.objects.postpone(
                 event, queue=queue, until=at, reason=Dispatch.Reason.REDRIVEN

@@ -22,7 +22,7 @@ class Codes:
     paused: the account as a whole is refused. transient: worth trying again.
     permanent: this message never. unknown: it may have been sent all the same. The first set
     that holds the code wins. elsewhere: those of the permanent that are this provider's alone:
-    another may take the message.
+    another may take the message. Or, as AWS does it, the reason that goes with a code.
     """
 
     paused: frozenset[str] = field(default_factory=frozenset)
@@ -32,14 +32,14 @@ class Codes:
     elsewhere: frozenset[str] = field(default_factory=frozenset)
 
     def error(
-        self, code: str, status: int, message: str, retry_after: float | None
+        self, code: str, status: int, message: str, retry_after: float | None, reason: str = ""
     ) -> NotificationError:
         """The error to raise for a refusal with this code and status."""
         kind = self._kind(code, status)
         if issubclass(kind, TransientError):
             return kind(message, code, retry_after)
         error = kind(message, code)
-        error.elsewhere = code in self.elsewhere
+        error.elsewhere = not self.elsewhere.isdisjoint({code, reason})
         return error
 
     def _kind(self, code: str, status: int) -> type[NotificationError]:

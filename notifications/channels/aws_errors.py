@@ -144,9 +144,10 @@ def _refused(error: ClientError, codes: Codes, address: str, refine: Refine) -> 
     if code == str(status):  # nothing but the status: something before the service answered
         code = f"http_{status}"
     code = refine(code, answer)
-    shown = ": ".join(part for part in (str(answer.get("Reason") or ""), said(answer)) if part)
+    reason = str(answer.get("Reason") or "")
+    shown = ": ".join(part for part in (reason, said(answer)) if part)
     wait = retry_after((metadata.get("HTTPHeaders") or {}).get("retry-after"))
-    return codes.error(code, status, redact(shown, address=address), wait)
+    return codes.error(code, status, redact(shown, address=address), wait, reason)
 
 
 def _not_connected() -> NotificationError:

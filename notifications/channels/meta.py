@@ -36,6 +36,8 @@ PERMANENT = frozenset(
     | {"131049", "131050", "131051", "131052", "131053", "132000", "132001", "132005", "132007"}
     | {"132012", "132015", "132016", "132068", "135000"}
 )
+ELSEWHERE = frozenset({"130497", "131030", "131051", "132001", "132015", "132016"})
+"""Those of the permanent that another account, with senders and templates of its own, may take."""
 
 OUTSIDE_WINDOW = "outside_window"
 

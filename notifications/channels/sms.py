@@ -26,6 +26,22 @@ _CODES = Codes(
     transient=aws_errors.TRANSIENT | {"InternalServerException"},
     permanent=frozenset({"ConflictException", "ResourceNotFoundException", "ValidationException"}),
     unknown=aws_errors.UNKNOWN,
+    elsewhere=frozenset(
+        {
+            "COUNTRY_NOT_ENABLED",
+            "DESTINATION_PHONE_NUMBER_NOT_VERIFIED",
+            "INTERNATIONAL_SENDING_NOT_SUPPORTED",
+            "INVALID_IDENTITY_FOR_DESTINATION_COUNTRY",
+            "MESSAGE_TYPE_MISMATCH",
+            "NO_ORIGINATION_IDENTITIES_FOUND",
+            "NUMBER_CAPABILITIES_MISMATCH",
+            "RESOURCE_NOT_ACTIVE",
+            "ResourceNotFoundException",
+            "SENDER_ID_NOT_REGISTERED",
+            "SENDER_ID_NOT_SUPPORTED",
+            "SENDER_ID_REQUIRES_REGISTRATION",
+        }
+    ),  # what our own rules block (protection, a price) is blocked whoever sends it
 )
 
 
@@ -57,6 +73,9 @@ class EndUserMessagingSms(ChannelAdapter):
 
     def prepare(self) -> None:
         self._client()
+
+    def check_address(self, address: str) -> None:
+        e164(address)
 
     def send(self, message: Message) -> Accepted:
         call = self._call(message, e164(message.address))

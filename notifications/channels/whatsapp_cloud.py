@@ -29,6 +29,7 @@ _CODES = Codes(
     transient=meta.TRANSIENT,
     permanent=meta.PERMANENT,
     unknown=frozenset({"http_504"}),
+    elsewhere=meta.ELSEWHERE,
 )
 
 
@@ -66,6 +67,9 @@ class CloudApiWhatsApp(ChannelAdapter):
 
     def prepare(self) -> None:
         self._client()
+
+    def check_address(self, address: str) -> None:
+        e164(address)
 
     def suited(self, message: Message) -> Message:
         return meta.suited(message, self._outside_window)

@@ -23,7 +23,7 @@ from celery.exceptions import Ignore, Retry, TaskPredicate
 from django.db import Error, transaction
 from django.utils import timezone
 
-from notifications import consumers, fallbacks, tracing
+from notifications import consumers, fallback_steps, tracing
 from notifications import envelope as wire
 from notifications.envelope import Envelope
 from notifications.exceptions import AttemptsExhausted, Busy, NotificationError, TransientError
@@ -72,7 +72,7 @@ class EventTask(DjangoTask[Any, Any]):
                     account.admit(self)  # a channel's deliveries ask for themselves
             with self._on_record(received), tracing.continued(envelope.traceparent):
                 if envelope.foreign:
-                    fallbacks.keep(envelope)
+                    fallback_steps.keep(envelope)
                 result = super().__call__(envelope)
                 if received.headers:
                     _mark_done(received)
@@ -228,7 +228,7 @@ def _put_off(received: Any, seconds: float) -> None:
     until = now + timedelta(seconds=seconds)
     with transaction.atomic():
         if envelope.foreign:
-            fallbacks.keep(envelope)
+            fallback_steps.keep(envelope)
         if Handled.objects.attempts_of(consumer, envelope.id):
             until = max(until, min(envelope.time, now) + timedelta(seconds=LONGEST_SLEEP + 1))
         Dispatch.objects.postpone(envelope, queue=received.headers["queue"], until=until)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -45,6 +45,7 @@ class Row:
 
     says: what the provider means by it. behaviour, arguments: how the sandbox is made to say it;
     without arguments it refuses with the code itself.
+    elsewhere: where the channel has several providers, another is asked.
     """
 
     code: str
@@ -52,6 +53,7 @@ class Row:
     says: str
     behaviour: str = "refuse"
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    elsewhere: bool = False
 
     @property
     def script(self) -> dict[str, Any]:
@@ -89,6 +91,8 @@ class Table:
         return self.rows + tuple(row for group in self.shared for row in group.rows)
 
 
-def rows(meaning: Meaning, codes: Mapping[str, str]) -> Iterable[Row]:
+def rows(
+    meaning: Meaning, codes: Mapping[str, str], *, elsewhere: Container[str] = ()
+) -> Iterable[Row]:
     """A row for each code and what it says, all of one meaning."""
-    return [Row(code, meaning, says) for code, says in codes.items()]
+    return [Row(code, meaning, says, elsewhere=code in elsewhere) for code, says in codes.items()]

@@ -61,6 +61,7 @@ META = Group(
                 "132068": "the flow is blocked",
                 "135000": "an error of the request's parameters that Meta has no words for",
             },
+            elsewhere={"130497", "131030", "131051", "132001", "132015", "132016"},
         ),
         *rows(
             Meaning.PAUSE,
@@ -117,7 +118,6 @@ SOCIAL = Table(
             Meaning.PERMANENT,
             {
                 "InvalidParametersException": "a parameter is not valid",
-                "ResourceNotFoundException": "no such phone number id or media",
                 "ValidationException": "a parameter is not valid",
             },
         ),
@@ -126,6 +126,7 @@ SOCIAL = Table(
             {
                 "AccessDeniedException": "the credentials may not send",
                 "AccessDeniedByMetaException": "Meta gives the account no access",
+                "ResourceNotFoundException": "no such number to send from",
             },
         ),
     ),

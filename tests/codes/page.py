@@ -19,10 +19,11 @@ again, anything else is given up.
 
 - *try again later*: with the consumer's back-off, or after the provider's own Retry-After.
 - *give up: dead letter*: trying again cannot help. `manage.py redrive` sends it when it is mended.
+- *another provider*: where the channel has several (`docs/providers.md`).
 - *stop the account, probe it*: no message would fare better; nothing is sent until a probe gets
   through, and no message's attempts are spent (`docs/limits.md`).
-- *unknown*: it may have been sent. An email is sent again; anything else waits for the provider's
-  receipt, then for an operator."""
+- *unknown*: it may have been sent. An email is sent again, and a webhook, whose reader knows the id
+  of what it has taken; anything else waits for the provider's receipt, then for an operator."""
 
 
 def written() -> str:
@@ -51,7 +52,9 @@ def _table(rows: Iterable[Row], retries_unknown: bool | None) -> Iterator[str]:
     yield "| code | what it means | what we do |"
     yield "|---|---|---|"
     for row in rows:
-        yield f"| `{row.code}` | {row.says} | {row.meaning.what_we_do(retries_unknown)} |"
+        we_do = row.meaning.what_we_do(retries_unknown)
+        we_do = f"another provider, or {we_do}" if row.elsewhere else we_do
+        yield f"| `{row.code}` | {row.says} | {we_do} |"
 
 
 def _sources(of: Group | Table) -> str:

@@ -5,11 +5,27 @@ from __future__ import annotations
 from tests.codes.aws import AWS
 from tests.codes.base import Meaning, Row, Table, rows
 
+_ELSEWHERE = {
+    *("NO_ORIGINATION_IDENTITIES_FOUND", "NUMBER_CAPABILITIES_MISMATCH", "MESSAGE_TYPE_MISMATCH"),
+    *("RESOURCE_NOT_ACTIVE", "DESTINATION_PHONE_NUMBER_NOT_VERIFIED"),
+    *("phone-number", "pool", "sender-id"),
+    *("COUNTRY_NOT_ENABLED", "INTERNATIONAL_SENDING_NOT_SUPPORTED"),
+    *("INVALID_IDENTITY_FOR_DESTINATION_COUNTRY", "SENDER_ID_NOT_REGISTERED"),
+    *("SENDER_ID_NOT_SUPPORTED", "SENDER_ID_REQUIRES_REGISTRATION"),
+}
+
 
 def _because(code: str, meaning: Meaning, reasons: dict[str, str]) -> list[Row]:
     """Rows of one exception for the reasons it names; the attempt's text has the reason."""
     return [
-        Row(code, meaning, f"{reason}: {says}", "refuse", {"code": f"{code}:{reason}"})
+        Row(
+            code,
+            meaning,
+            f"{reason}: {says}",
+            "refuse",
+            {"code": f"{code}:{reason}"},
+            elsewhere=reason in _ELSEWHERE,
+        )
         for reason, says in reasons.items()
     ]
 

@@ -30,6 +30,8 @@ pytestmark = pytest.mark.django_db
         (["preferences", "customer/1"], "preferences"),
         (["jobs"], "jobs"),
         (["jobs", "list"], "jobs"),
+        (["templates"], "templates"),
+        (["templates", "list"], "templates"),
     ],
     ids=" ".join,
 )

@@ -45,6 +45,7 @@ def test_a_provider_s_code_means_what_the_table_says(
 
     assert type(caught.value) is row.meaning.error
     assert caught.value.code == row.code
+    assert caught.value.elsewhere is row.elsewhere
 
 
 def test_every_adapter_under_contract_has_its_table() -> None:

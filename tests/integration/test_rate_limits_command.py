@@ -12,6 +12,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from notifications.conf import ChannelConf, ProviderConf
 from notifications.models import RateLimit
 
 pytestmark = pytest.mark.django_db
@@ -106,3 +107,31 @@ def test_what_cannot_be_done_is_refused_with_the_mend(
         rate_limits(*arguments)
     assert said in str(refused.value)
     assert not RateLimit.objects.exists()
+
+
+def test_each_of_several_providers_is_listed_and_changed_by_itself(settings: Any) -> None:
+    memory = "notifications.channels.memory.MemoryChannel"
+    settings.NOTIFICATIONS = {
+        **settings.NOTIFICATIONS,
+        "CHANNELS": {
+            **settings.NOTIFICATIONS["CHANNELS"],
+            "email": ChannelConf(
+                providers=(
+                    ProviderConf("ses", memory, rate_limit="50/s"),
+                    ProviderConf("relay", memory),
+                    ProviderConf("own", memory, rate_limit="none"),
+                )
+            ),
+        },
+    }
+
+    rate_limits("set", "email.ses", "20/s", "--reason", "warming up")
+
+    limits = {line.split()[0]: line.split()[1] for line in rate_limits().splitlines()}
+    assert "email" not in limits
+    assert {name: words for name, words in limits.items() if name.startswith("email.")} == {
+        "email.ses": "20/s",
+        "email.relay": "5/s",
+        "email.own": "none",
+    }
+    assert listed("email.ses")["declared"] == 50.0
