@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo blackfriday local browser test check bench chaos format translations clean
+.PHONY: help setup demo blackfriday announcement local browser test check bench chaos format translations clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -25,6 +25,10 @@ demo: $(READY) ## Run the whole shop here: ORDERS=200 RATE=5 SEED=1, EXIT=1 ends
 
 blackfriday: $(READY) ## A rush of orders, a consumer that lags, twelve dead letters that come home: ORDERS=500 SEED=1, JSON=1
 	@exec $(BIN)/python -m orders_site.blackfriday $(if $(ORDERS),--orders $(ORDERS)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
+
+announcement: $(READY) ## News for many over four channels, one provider failing over: RECIPIENTS=1000 SEED=1, JSON=1
+	@exec $(BIN)/python -m orders_site.announcement $(if $(RECIPIENTS),--recipients $(RECIPIENTS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
 
 local: $(READY) ## Start only the embedded PostgreSQL, SNS/SQS and providers, for work by hand

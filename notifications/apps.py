@@ -12,12 +12,13 @@ class NotificationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Import every app's `events.py`, `consumers.py` and `chores.py`, then our own consumers
-        and checks."""
-        autodiscover_modules("events", "consumers", "chores")
-        from notifications import checks  # noqa: F401 - registers itself
+        """Import every app's `events.py`, `consumers.py`, `chores.py` and `audiences.py`, then our
+        own consumers and checks."""
+        autodiscover_modules("events", "consumers", "chores", "audiences")
+        from notifications import checks, digests  # noqa: F401 - checks register themselves
         from notifications.channels import consumers
         from notifications.channels.receipts import consumer as receipts
 
         consumers.register_configured()
         receipts.register_receipts()
+        digests.register_configured()

@@ -5,6 +5,7 @@
 | TransientError, OutcomeUnknown | it fails: one more in the row of failures |
 | ProviderPaused | it is refused as a whole: left alone at once |
 | taken | it is well: the row ends, an open breaker closes |
+| any that is the recipient's own | nothing: others are well served |
 | PermanentError, and any other | nothing: the message was wrong, or never left us |
 
 Busy and a database that is away are no answers: no provider was asked. The numbers and the
@@ -49,6 +50,8 @@ def report(account: str, error: NotificationError | None, *, took: float = 0.0) 
                 _succeeded(account, took)
             case Busy():
                 pass
+            case NotificationError(of_recipient=True):
+                _said_nothing(account)
             case TransientError() | OutcomeUnknown():
                 _failed(account, error, took)
             case _:

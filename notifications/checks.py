@@ -24,6 +24,9 @@
 | notifications.E020 | outcomes are deleted before what could be done once more |
 | notifications.E021 | a chore is due every 0 s, or cannot be called as the relay calls it |
 | notifications.E022 | ENCRYPTION_KEYS has no key, or an empty one |
+| notifications.W030 | an event has no WhatsApp template, and nothing else may be sent |
+| notifications.E033 | an entry of ALLOWED_RECIPIENTS shuts nobody out |
+| notifications.W034 | there are ALLOWED_RECIPIENTS (with --deploy): customers are not told |
 | notifications.E036 | a channel's providers have no names or weights, or an adapter beside them |
 | notifications.E037 | a provider's rate_limit cannot be read |
 | notifications.E038 | a fallback has one channel, one channel twice, or no time |
@@ -35,6 +38,14 @@
 | notifications.E044 | an event type is of a category that is not declared |
 | notifications.E045 | a category is transactional and opt_in at once, or has no usable name |
 | notifications.E046 | news goes out by email without a way to unsubscribe: PUBLIC_URL, urls |
+| notifications.E047 | quiet hours cannot be read, or leave nothing of the day |
+| notifications.E048 | an urgent event is told in a digest |
+| notifications.E049 | a digest cannot be read, or has another's name |
+| notifications.E050 | a digest comes when its events are worth sending no more |
+| notifications.E051 | an audience's queryset cannot be read page by page |
+| notifications.E052 | an audience's person or data is no function of a row |
+| notifications.I053 | an audience's keys grow in no order of time |
+| notifications.E054 | a file that edited templates may include is missing, or they may not |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
 None of them needs a database or a network. The templates of every language but the
@@ -55,13 +66,16 @@ from django.db import router
 from django.utils.module_loading import import_string
 
 from notifications import conf as settings_of
-from notifications import rendering, topology
+from notifications import digests, rendering, topology
+from notifications.allow_list_checks import check_allow_list, check_no_allow_list
+from notifications.audience_checks import check_audiences
 from notifications.channels import adapters
 from notifications.channels.base import longest_send
 from notifications.chore_checks import check_chores
 from notifications.conf import conf
 from notifications.consumers import Consumer, all_consumers
 from notifications.events import all_event_types
+from notifications.hours_checks import check_digests, check_quiet_hours
 from notifications.limit_checks import check_rate_limits, check_recipient_limits
 from notifications.models import Event
 from notifications.order_checks import check_order
@@ -74,6 +88,8 @@ from notifications.provider_checks import (
 )
 from notifications.receipt_checks import check_receipt_webhooks, check_reputation
 from notifications.retention_checks import check_retention
+from notifications.template_checks import check_partials
+from notifications.whatsapp_checks import check_whatsapp_templates
 from notifications.worker.task import EventTask
 
 TAG = "notifications"
@@ -91,6 +107,15 @@ def check_all(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> Itera
         return
     for check in _CHECKS_OF_THE_SETTING:
         yield from check()
+
+
+@register(TAG, deploy=True)
+def check_deployment(
+    app_configs: Sequence[AppConfig] | None = None, **_: Any
+) -> Iterable[CheckMessage]:
+    """What is right on some machines, and not where customers are."""
+    if not list(check_setting()):
+        yield from check_no_allow_list()
 
 
 def check_setting() -> Found:
@@ -134,7 +159,10 @@ def check_encryption_keys() -> Found:
 
 
 def check_hooks() -> Found:
-    for name in ("recipients", "context", "still_true", "attachments", "timeline", "forget"):
+    for name in (
+        *("recipients", "context", "still_true", "attachments"),
+        *("timeline", "address_gone", "forget"),
+    ):
         path: str = getattr(conf(), name)
         setting = f'NOTIFICATIONS["{name.upper()}"]'
         if path:
@@ -184,7 +212,7 @@ def check_routes() -> Found:
 
 
 def check_templates() -> Found:
-    for event_type, routes in sorted(conf().routes.items()):
+    for event_type, routes in sorted(digests.told_routes().items()):
         for channel in sorted({route.channel for route in routes}):
             yield from (
                 Error(
@@ -265,13 +293,16 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_adapters,
     check_routes,
     check_templates,
+    check_partials,
     check_tasks,
     check_timeouts,
     check_rate_limits,
     check_recipient_limits,
     check_retention,
+    check_allow_list,
     check_chores,
     check_order,
+    check_whatsapp_templates,
     check_providers,
     check_provider_limits,
     check_fallbacks,
@@ -280,6 +311,9 @@ _CHECKS_OF_THE_SETTING: tuple[Callable[[], Found], ...] = (
     check_reputation,
     check_categories,
     check_way_out,
+    check_quiet_hours,
+    check_digests,
+    check_audiences,
 )
 
 

@@ -17,7 +17,7 @@ from notifications import consumers
 from notifications.conf import conf
 from notifications.consumers import Consumer
 from notifications.durations import words
-from notifications.models import Event, Handled
+from notifications.models import Event, Handled, wait
 
 
 class Standing(StrEnum):
@@ -44,13 +44,20 @@ URGENCY = {standing: rank for rank, standing in enumerate(Standing)}
 class Tally:
     """The deliveries of one event over one channel: how many, how many are not over, and when the
     next of these is tried. started, done: the first claim, and the last that was sent or ended;
-    of the first generation only, as what was mended says nothing of how long it took."""
+    of the first generation only, as what was mended says nothing of how long it took. waits: for
+    what one of these waits by itself (`notifications.models.wait`)."""
 
     total: int
     open: int
     next_try_at: datetime | None = None
     started: datetime | None = None
     done: datetime | None = None
+    waits: str | None = None
+
+    @property
+    def waiting(self) -> str:
+        """ "waits until 2026-11-26 08:00: quiet hours", or nothing."""
+        return wait.words(self.waits, self.next_try_at) if self.waits else ""
 
 
 @dataclass(frozen=True)
@@ -168,7 +175,8 @@ def _report(name: str, facts: Facts) -> Report:
         return Report(name, Standing.GIVEN_UP, detail=f"dead letter {letter} is open")
     if tally and tally.open:  # put off, perhaps: its task has ended well, and is "done"
         left = f"{tally.open} of {tally.total} deliveries" if tally.total > 1 else ""
-        return Report(name, Standing.UNDER_WAY, tally.started, left)
+        detail = "; ".join(filter(None, [left, tally.waiting]))
+        return Report(name, Standing.UNDER_WAY, tally.started, detail)
     if handled and handled.outcome == Handled.Outcome.OPEN:
         tried = f"{handled.attempts} failed attempts" if handled.attempts else ""
         return Report(name, Standing.UNDER_WAY, handled.received_at, tried)

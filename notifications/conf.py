@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from functools import cache
@@ -31,16 +31,37 @@ LONGEST_WINDOW = 14 * 24
 
 
 @dataclass(frozen=True)
+class Digest:
+    """Events that are told together: one message of all that came within a while.
+
+    name: the digest's, in the form of an event type ("orders.daily"): its templates are
+        notifications/<name>/<channel>.*. Routes that name it tell their events together.
+    at: told at this time of the day ("08:00"), by the clock where the recipient lives.
+    window: instead of `at`: told so long after the first of them came.
+    most: with so many it is told at once, and what comes then goes into the next.
+    category: what kind of news the digest is (`Category`).
+    """
+
+    name: str
+    at: str = ""
+    window: timedelta = timedelta()
+    most: int = 50
+    category: str = "service"
+
+
+@dataclass(frozen=True)
 class Route:
     """One line of the routes table: this event is told over `channel`.
 
     `name` tells apart two routes of one event over one channel (the customer and
     the warehouse, say); the recipient resolver is given the route.
+    digest: where it is told together with others, and not by itself.
     rule: the fallback whose step this is; a line of its own has none.
     """
 
     channel: str
     name: str = "customer"
+    digest: Digest | None = None
     rule: Fallback | None = None
 
     @property
@@ -95,6 +116,20 @@ class ProviderConf:
 
 
 @dataclass(frozen=True)
+class QuietHours:
+    """When nobody is disturbed over a channel, by the clock where the recipient lives.
+
+    begin, end: times of the day ("21:00", "08:00"); past midnight where the end is the earlier.
+    spread: minutes over which those who waited are told, from `end` on, each person always at the
+        same one of them: so that the whole country is not told at the stroke of eight.
+    """
+
+    begin: str
+    end: str
+    spread: int = 15
+
+
+@dataclass(frozen=True)
 class ChannelConf:
     """One channel: the adapter's dotted path and the keyword arguments it is made with.
 
@@ -138,7 +173,8 @@ class Retention:
     dispatches: those published. events: for replays. dead_letters: redriven or discarded.
     outcomes: deliveries with their attempts and receipts, and the inbox: what knows that
         something was done already. So they outlive events and dead letters. Jobs too.
-    failed_tasks: Celery's results.
+    failed_tasks: Celery's results. bodies: the texts that people were sent, word for word; 0: no
+        text is kept.
     """
 
     dispatches: int = 14
@@ -146,12 +182,14 @@ class Retention:
     dead_letters: int = 90
     outcomes: int = 365
     failed_tasks: int = 90
+    bodies: int = 30
 
     def problems(self) -> Iterator[str]:
         """The names of what is no whole number of days."""
         for entry in fields(self):
             days = getattr(self, entry.name)
-            if type(days) is not int or not 1 <= days <= LONGEST_KEPT:
+            fewest = 0 if entry.name == "bodies" else 1
+            if type(days) is not int or not fewest <= days <= LONGEST_KEPT:
                 yield entry.name
 
 
@@ -213,9 +251,15 @@ class Conf:
     categories: category → Category, besides "service", which is always there and transactional.
     recipients: dotted path to `(envelope, route) -> Iterable[Recipient]`.
     context: dotted path to `(envelope, recipient) -> dict`, what templates may use.
+    template_partials: names of template files, or patterns of them, that templates which staff
+        edit may include and extend ("notifications/layout.html", "notifications/*/why.txt").
     still_true: dotted path to `(envelope) -> str | None`, the reason why it no longer is.
     attachments: dotted path to `(envelope, recipient) -> Iterable[Attachment]`, what goes with an
         email (`notifications.channels.base.Attachment`).
+    address_gone: dotted path to `(channel, reference, address) -> None`, called when a provider has
+        said for good that an address is nobody's any more (an app that was uninstalled).
+    allowed_recipients: None: everybody. Else who may be reached from here, and nobody besides
+        (`notifications.allow_list`): for a staging environment.
     timeline: dotted path to `(subject) -> Iterable[Entry]`, what the shop itself knows of a subject
         (`notifications.timeline_entries`).
     public_url: where customers reach `notifications.urls`, as "https://shop.example": unsubscribe
@@ -234,6 +278,7 @@ class Conf:
     retention: for how many days what is over is kept.
     receipt_webhooks: whose calls over HTTP are taken for receipts, and the secrets they sign with.
     reputation: from when on bounces and complaints stop a channel.
+    quiet_hours: channel → the hours in which it disturbs nobody, but for urgent events.
     """
 
     prefix: str = "dev"
@@ -243,8 +288,11 @@ class Conf:
     categories: Mapping[str, Category] = field(default_factory=dict)
     recipients: str = ""
     context: str = ""
+    template_partials: tuple[str, ...] = ()
     still_true: str = ""
     attachments: str = ""
+    address_gone: str = ""
+    allowed_recipients: Collection[str] | None = None
     timeline: str = ""
     public_url: str = ""
     public_name: str = ""
@@ -256,6 +304,7 @@ class Conf:
     retention: Retention = Retention()
     receipt_webhooks: ReceiptWebhooks = ReceiptWebhooks()
     reputation: Reputation = Reputation()
+    quiet_hours: Mapping[str, QuietHours] = field(default_factory=dict)
 
 
 SERVICE = "service"
@@ -276,6 +325,7 @@ def conf() -> Conf:
         for name, lines in values.get("routes", {}).items()
     }
     values["categories"] = {SERVICE: _SERVICE, **values.get("categories", {})}
+    values["template_partials"] = tuple(values.get("template_partials", ()))
     values["public_url"] = values.get("public_url", "").rstrip("/")
     values["fifo_topics"] = frozenset(values.get("fifo_topics", ()))
     return Conf(**values)
@@ -324,7 +374,10 @@ def _is_channel(value: Any) -> bool:
 
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(
-        ("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "ATTACHMENTS", "TIMELINE", "FORGET"),
+        (
+            *("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "ATTACHMENTS"),
+            *("TIMELINE", "ADDRESS_GONE", "FORGET"),
+        ),
         (_is_text, "a text"),
     ),
     **dict.fromkeys(("PUBLIC_URL", "PUBLIC_NAME"), (_is_text, "a text")),
@@ -351,6 +404,11 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
             "a dictionary of versions (whole numbers) and secrets",
         ),
     ),
+    "TEMPLATE_PARTIALS": (lambda value: _holds(value, str), "a list of template names"),
+    "ALLOWED_RECIPIENTS": (
+        lambda value: value is None or _holds(value, str),
+        "None, or a list of addresses and patterns",
+    ),
     "FIFO_TOPICS": (lambda value: _holds(value, str), "a list of topic names"),
     "VISIBILITY_SECONDS": (
         lambda value: type(value) is int and 2 <= value <= LONGEST_VISIBILITY,
@@ -358,13 +416,17 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "RETENTION": (
         lambda value: isinstance(value, Retention) and not any(value.problems()),
-        f"a Retention(…) of whole days from 1 to {LONGEST_KEPT}",
+        f"a Retention(…) of whole days from 1 to {LONGEST_KEPT} (bodies: from 0)",
     ),
     "RECEIPT_WEBHOOKS": (
         lambda value: isinstance(value, ReceiptWebhooks),
         "a ReceiptWebhooks(…)",
     ),
     "REPUTATION": (lambda value: isinstance(value, Reputation), "a Reputation(…)"),
+    "QUIET_HOURS": (
+        lambda value: _maps(value, str, lambda entry: isinstance(entry, QuietHours)),
+        "a dictionary of channel names and QuietHours(…)",
+    ),
 }
 
 

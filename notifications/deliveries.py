@@ -5,26 +5,29 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID
 
 from notifications import (
     decision,
+    digests,
     failover,
     fallbacks,
     outcomes,
     providers,
+    quiet_hours,
     recipient_limits,
     recipients,
+    rendered,
     rendering,
     unsubscribe,
 )
 from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
-from notifications.channels.base import Attachment, Message, longest_send
+from notifications.channels.base import Attachment, Content, Message, longest_send
 from notifications.conf import Route, conf
 from notifications.connection_pool import lend_connection
 from notifications.consumers import all_consumers
@@ -43,6 +46,7 @@ from notifications.outages import DATABASE_AWAY
 from notifications.outcomes import Sent, Skipped, Trouble
 from notifications.recipients import Recipient
 from notifications.retries import RetryPolicy
+from notifications.templating import published
 
 DEFAULT_LEASE = timedelta(seconds=30)
 """For a channel that no consumer serves (a delivery made by hand)."""
@@ -116,6 +120,8 @@ def deliver(
         except Exception as error:  # noqa: BLE001 - raised below, when the others have been told
             errors.append(error)
             tried = tried or not isinstance(error, Busy)
+    if digests.is_digest(envelope):
+        digests.settle(envelope)
     fallbacks.go_on(envelope, ((duty.route, duty.recipient) for duty in duties), queue=queue)
     if errors:
         _raise_most_urgent(errors)
@@ -129,6 +135,8 @@ def _seconds_to_start_in(channel: str) -> float:
 
 
 def _addressees(envelope: Envelope, channel: str) -> Iterator[tuple[Route, Recipient]]:
+    if digests.is_digest(envelope):
+        yield from digests.addressees(envelope, channel)
     for route in conf().routes.get(envelope.type, ()):
         if route.channel == channel:
             for recipient in recipients.resolve(envelope, route):
@@ -169,6 +177,7 @@ def _try_one(duty: Duty) -> bool:
     if claim is None:
         return False
     result: Sent | Skipped | Trouble
+    content: Content | None = None
     started = time.monotonic()
     try:
         reason = _decide(duty, claim)
@@ -177,16 +186,20 @@ def _try_one(duty: Duty) -> bool:
         else:
             message = _render(duty, claim)
             duty, message = _wait_turn(duty, claim, message)
+            content = message.content
             _insist_on_lease(lease_ends)
             result = _send(duty, message)
     except Exception as error:  # noqa: BLE001 - every one is put on record, and raised again there
         result = Trouble(error)
-    outcomes.record(duty, claim, result, seconds=time.monotonic() - started)
+    outcomes.record(duty, claim, result, seconds=time.monotonic() - started, content=content)
     return True
 
 
 def _claim(duty: Duty) -> Claim | None:
     """The claim, or None when there is nothing left to do for this message."""
+    if digests.collect(duty) or quiet_hours.hold_back(duty):
+        logger.info("event %s waits: its recipient is told later", duty.envelope.id)
+        return None
     with recipient_limits.room(duty) as may_be_told:
         if not may_be_told:
             logger.info(
@@ -242,6 +255,8 @@ def lease_of(channel: str) -> timedelta:
 
 def _decide(duty: Duty, claim: Claim) -> str:
     """Why it should not be sent, or nothing."""
+    if digests.is_digest(duty.envelope):
+        return digests.decide(duty, claim)
     if duty.route.rule and fallbacks.told_already(duty.envelope, duty.route, duty.recipient):
         return fallbacks.TOLD_ALREADY
     no = decision.objection(duty.envelope, duty.recipient, channel=duty.channel)
@@ -257,12 +272,7 @@ def _render(duty: Duty, claim: Claim) -> Message:
         channel=duty.channel,
         delivery=claim.delivery_id,
     )
-    content = rendering.render(
-        duty.envelope,
-        channel=duty.channel,
-        recipient=duty.recipient,
-        context={**way_out.words, **recipients.context(duty.envelope, duty.recipient)},
-    )
+    content = rendered.original(claim) or _content(duty, way_out.words)
     message = Message(
         address=duty.recipient.address,
         content=content,
@@ -272,14 +282,34 @@ def _render(duty: Duty, claim: Claim) -> Message:
         subject=duty.envelope.subject,
         headers=way_out.headers,
         attachments=_attachments(duty),
+        reference=duty.recipient.reference,
     )
     return message if duty.providers else duty.adapter.suited(message)
 
 
+def _content(duty: Duty, words: Mapping[str, Any]) -> Content:
+    """As its templates say it today; where a channel has none, the event itself."""
+    if not rendering.parts_of(duty.channel):
+        return rendering.verbatim(duty.envelope)
+    return rendering.render(
+        duty.envelope,
+        channel=duty.channel,
+        recipient=duty.recipient,
+        context={**words, **_context(duty)},
+        edited=published.look(),
+    )
+
+
 def _attachments(duty: Duty) -> tuple[Attachment, ...]:
-    if duty.channel != EMAIL:
+    if duty.channel != EMAIL or digests.is_digest(duty.envelope):
         return ()
     return recipients.attachments(duty.envelope, duty.recipient)
+
+
+def _context(duty: Duty) -> dict[str, Any]:
+    if digests.is_digest(duty.envelope):
+        return digests.context(duty)
+    return recipients.context(duty.envelope, duty.recipient)
 
 
 def _wait_turn(duty: Duty, claim: Claim, message: Message) -> tuple[Duty, Message]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from notifications.accounts import Account
 from notifications.channels.base import ChannelAdapter
 from notifications.conf import Route
 from notifications.envelope import Envelope
+from notifications.models.claim import ClaimRequest
 from notifications.providers import Provider
 from notifications.recipients import Recipient
 from notifications.retries import RetryPolicy
@@ -41,3 +43,15 @@ class Duty:
     def sender(self) -> str:
         """The provider's name as it stands on record; empty while none of several is chosen."""
         return self.provider if self.providers else self.adapter.provider
+
+    def request(self) -> ClaimRequest:
+        """Names the delivery to those who ask for its row without claiming it."""
+        return ClaimRequest.of(
+            self.envelope,
+            channel=self.channel,
+            route=self.route,
+            recipient=self.recipient,
+            lease=timedelta(),
+            task_id=self.task_id,
+            worker=self.worker,
+        )

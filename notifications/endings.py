@@ -13,8 +13,7 @@ from django.db.models import QuerySet
 
 from notifications import topology
 from notifications.jobs import Outcome
-from notifications.models import DeadLetter, Delivery, Dispatch, Handled, JobItem
-from notifications.models.throttle import REASON as RECIPIENT_LIMIT
+from notifications.models import DeadLetter, Delivery, Dispatch, Handled, JobItem, wait
 
 AT_ONCE = 500
 """Items looked at in one go."""
@@ -31,10 +30,10 @@ class Told:
 
     @property
     def is_under_way(self) -> bool:
-        """What waits for its recipient's limit does so by itself, for hours maybe."""
+        """What waits for its recipient (a limit, the night) does so by itself, for hours maybe."""
         if self.state == Delivery.State.UNKNOWN:
             return self.next_try_at is not None
-        return self.state in Delivery.OPEN and self.reason != RECIPIENT_LIMIT
+        return self.state in Delivery.OPEN and self.reason not in wait.WORDS
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class Envelope:
     """One event as a consumer sees it. `data` is plain JSON; `payload()` is the validated model.
 
     foreign: somebody else published it, so the first consumer that meets it keeps it.
+    announcement: the number of that which it is part of.
     """
 
     id: UUID
@@ -45,6 +46,7 @@ class Envelope:
     generation: int = 0
     traceparent: str = ""
     foreign: bool = False
+    announcement: int | None = None
 
     @property
     def event_type(self) -> events.EventType:
@@ -56,6 +58,7 @@ class Envelope:
 
 def write(envelope: Envelope) -> str:
     """The CloudEvents JSON that travels through SNS and SQS."""
+    announced = {"announcement": envelope.announcement} if envelope.announcement else {}
     return json.dumps(
         {
             "specversion": SPEC_VERSION,
@@ -68,6 +71,7 @@ def write(envelope: Envelope) -> str:
             "dataversion": envelope.version,
             "generation": envelope.generation,
             "traceparent": envelope.traceparent,
+            **announced,
             "data": envelope.data,
         },
         separators=(",", ":"),
@@ -126,6 +130,7 @@ def _read_cloudevent(body: dict[str, Any]) -> Envelope:
         generation=_whole(body, "generation", 0),
         traceparent=_traceparent(body),
         foreign=source != conf().source,
+        announcement=(_whole(body, "announcement", 0) or None) if source == conf().source else None,
     )
 
 

@@ -4,6 +4,7 @@
 |---|---|---|
 | deliveries | address, its hash, errors | when they were told what; a proof (`proofs`) |
 | those still open | the duty: discarded as `forgotten` | |
+| texts that they were sent | the rows | |
 | attempts, receipts | what the provider said | code, time, the provider's own id |
 | dead letters, dispatches, inbox of their events | the error's text | the rest: ids and facts |
 | dead letters that hold an address | the body; discarded if open | that there was one |
@@ -40,6 +41,7 @@ from notifications.models import (
     Handled,
     Preference,
     Receipt,
+    RenderedContent,
     Suppression,
 )
 from notifications.recipients import address_hash, address_hashes
@@ -89,6 +91,7 @@ def would_forget(person: str) -> Erased:
     found.add("deliveries", rows.exclude(address="", address_hash="").count())
     found.add("attempts", Attempt.objects.filter(delivery__in=rows).exclude(detail="").count())
     found.add("receipts", Receipt.objects.filter(delivery__in=rows).exclude(detail="").count())
+    found.add("texts", RenderedContent.objects.filter(delivery__in=rows).count())
     wishes = Preference.objects.filter(person=person).count()
     found.add("preferences", wishes + Consent.objects.filter(person=person).count())
     found.under_way = rows.filter(state=Delivery.State.SENDING).count()
@@ -158,6 +161,7 @@ def _forget_deliveries(ids: list[UUID], erased: Erased) -> None:
     erased.add("attempts", attempts.exclude(detail="").update(detail=""))
     receipts = Receipt.objects.filter(delivery__in=gone)
     erased.add("receipts", receipts.exclude(detail="").update(detail=""))
+    erased.add("texts", RenderedContent.objects.filter(delivery__in=gone).delete()[0])
     events = {row.event_id for row in rows}
     letters = DeadLetter.objects.filter(event_id__in=events)
     erased.add("dead letters", letters.exclude(error="").update(error=""))

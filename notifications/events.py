@@ -39,7 +39,8 @@ class EventType:
     """One registered type and version.
 
     `subject` is a format string over the data's fields ("order/{order_id}").
-    `topic` is the event domain's SNS topic, without the environment's prefix.
+    `topic` is the event domain's SNS topic, without the environment's prefix; empty: it is put
+    on queues only, by us.
     `worth_sending_for`: after this long a notification about it is skipped as expired.
     `category`: the key of NOTIFICATIONS["CATEGORIES"] by which people say what they want to hear.
     `urgent`: worth waking somebody for; quiet hours do not hold it back.
@@ -140,6 +141,18 @@ def newest(name: str) -> EventType:
     if not versions:
         raise UnknownEvent(f"{name} is not registered here")
     return _registry[name, max(versions)]
+
+
+def is_name(name: str) -> bool:
+    """Whether an event type may be called that."""
+    return bool(_NAME.match(name))
+
+
+def unregister(name: str) -> None:
+    """Forget every version of a type (a digest that is configured no more)."""
+    for key, kind in [*_registry.items()]:
+        if kind.name == name:
+            del _registry[key]
 
 
 def all_event_types() -> tuple[EventType, ...]:

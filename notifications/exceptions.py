@@ -14,11 +14,14 @@ class NotificationError(Exception):
     `message` may be shown to operators: it must hold no address and no credential.
     Positional arguments only reach `Exception`, so that every error survives
     the pickling between a prefork child and its parent.
-    `elsewhere`: it is this provider's alone (a sender that is not registered for the country, say):
-    where a channel has several, another is asked.
+    `of_recipient`: the failure is the recipient's own (a partner's endpoint that is down): it says
+    nothing of the provider's account, and holds nobody else up. `elsewhere`: it is this provider's
+    alone (a sender that is not registered for the country, say): where a channel has several,
+    another is asked.
     """
 
     default_code = "error"
+    of_recipient = False
     elsewhere = False
 
     def __init__(self, message: str = "", code: str = "") -> None:
@@ -107,6 +110,12 @@ class EventRefused(NotificationError, ValueError):
     """Data that does not validate, refused where it is raised, with the field named."""
 
     default_code = "event_refused"
+
+
+class EndpointRefused(NotificationError, ValueError):
+    """A webhook endpoint that cannot be had so: its name, its URL, or what it wants is wrong."""
+
+    default_code = "endpoint_refused"
 
 
 class OutsideTransaction(NotificationError, RuntimeError):

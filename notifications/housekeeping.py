@@ -14,7 +14,7 @@ from threading import Event, Thread
 
 from django.db import connections
 
-from notifications import keeper, progress, reputation, retention
+from notifications import digests, expansion, keeper, progress, reputation, retention
 from notifications.aws.errors import AWS_ERRORS
 from notifications.chores import Chore, all_chores
 from notifications.exceptions import NotificationError
@@ -29,6 +29,9 @@ each queue and relay, which is a cent."""
 SWEEP_EVERY = 60.0
 """Seconds between two looks for what has been kept for long enough."""
 
+SETTLE_EVERY = 30.0
+"""Seconds between two looks for digests that ended without their sender's word."""
+
 STEP, SLOW_STEP, GIVE_WAY = 0.01, 0.5, 1.0
 """Seconds: the rest between two steps of a chore; while the relay publishes; and for how long after
 it found something to publish. One thread at work takes a third of the relay's speed otherwise."""
@@ -42,7 +45,11 @@ OWN = (
     Chore("deleting what is over", SWEEP_EVERY, retention.sweep),
     Chore("looking how far consumers are", progress.LOOK_EVERY, progress.remember),
     Chore("watching what comes back", reputation.LOOK_EVERY, reputation.watch),
+    Chore("settling digests", SETTLE_EVERY, digests.settle_all),
 )
+
+EXPANSION = Chore("expanding announcements", 1.0, expansion.advance)
+"""In a thread of its own, for it cannot wait."""
 
 
 class Housekeeping:

@@ -29,7 +29,7 @@ def record(data: events.EventData, *, time: datetime | None = None) -> Event:
     using = router.db_for_write(Event)
     _refuse_outside_transaction(using)
     kind = events.type_of(data)
-    event = _event(kind, _validated(kind, data), time)
+    event = event_of(kind, _validated(kind, data), time)
     Dispatch.objects.using(using).record(event, topic=kind.topic)
     fallback_steps.order_steps(event, using=using)
     # Robust: an order that is committed stands, whether or not the relay could be woken.
@@ -51,7 +51,8 @@ def _validated(kind: events.EventType, data: events.EventData) -> events.EventDa
     return kind.parse(data.model_dump(by_alias=True, round_trip=True, warnings=False))
 
 
-def _event(kind: events.EventType, data: events.EventData, time: datetime | None) -> Event:
+def event_of(kind: events.EventType, data: events.EventData, time: datetime | None = None) -> Event:
+    """The event that tells these facts, not kept yet. Raises EventRefused."""
     facts = data.model_dump(mode="json", by_alias=True, round_trip=True)
     event = Event(
         type=kind.name,

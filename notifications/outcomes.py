@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 from django.db import InterfaceError, InternalError, OperationalError, router, transaction
 from django.utils import timezone
 
-from notifications.channels.base import Accepted
+from notifications import consequences
+from notifications.channels.base import Accepted, Content
 from notifications.duties import Duty
 from notifications.exceptions import (
     AttemptsExhausted,
@@ -34,12 +35,14 @@ from notifications.models.claim import Claim
 from notifications.models.conclusion import Conclusion
 from notifications.outages import DATABASE_AWAY
 from notifications.redaction import redact
+from notifications.rendered import packed
 from notifications.retries import delay
 
-RETRIED_WHEN_UNKNOWN = frozenset({"email"})
+RETRIED_WHEN_UNKNOWN = frozenset({"email", "webhook"})
 """The channels whose policy is to send again when nobody can say whether it was sent. A second
-receipt by mail is a nuisance; a second text message costs money and trust: the others wait for
-the provider's receipt, then for an operator."""
+receipt by mail is a nuisance, and a webhook's reader knows the id that it has taken already; a
+second text message costs money and trust: the others wait for the provider's receipt, then for an
+operator."""
 
 logger = logging.getLogger(__name__)
 
@@ -69,9 +72,20 @@ class Unforeseen(OutcomeUnknown):
         self.error = error
 
 
-def record(duty: Duty, claim: Claim, result: Sent | Skipped | Trouble, *, seconds: float) -> None:
-    """Record `result`, which took `seconds`. Raises what the message needs; see `deliver`."""
-    note = _Note(duty, claim, round(seconds * 1000))
+def record(
+    duty: Duty,
+    claim: Claim,
+    result: Sent | Skipped | Trouble,
+    *,
+    seconds: float,
+    content: Content | None = None,
+) -> None:
+    """Record `result`, which took `seconds`. Raises what the message needs; see `deliver`.
+
+    content: what was, or may have been, told: it is kept for a while.
+    """
+    error = getattr(result, "error", None)
+    note = _Note(duty, claim, round(seconds * 1000), content, error)
     match result:
         case Sent():
             note.sent(result)
@@ -132,6 +146,8 @@ class _Note:
     duty: Duty
     claim: Claim
     duration_ms: int | None
+    content: Content | None = None
+    error: Exception | None = None
 
     def sent(self, result: Sent) -> None:
         self._conclude(
@@ -140,6 +156,7 @@ class _Note:
             detail=self._redacted(result.accepted.detail),
             provider_message_id=result.accepted.provider_message_id[:255],
             template_version=result.template_version,
+            content=self._packed(),
         )
 
     def skipped(self, reason: str) -> None:
@@ -197,6 +214,7 @@ class _Note:
             Attempt.Outcome.UNKNOWN,
             retry_in=seconds,
             lapsed=lapsed,
+            content=self._packed(),
             **self._blame(error),
         )
         logger.warning("attempt %s: outcome unknown (%s)", self.claim.tag, code_of(error))
@@ -243,6 +261,8 @@ class _Note:
         )
         if not insist(lambda: Delivery.objects.conclude(conclusion), using=_database()):
             self._come_late(conclusion)
+        if self.error is not None or outcome == Attempt.Outcome.SENT:
+            consequences.draw(self.duty, self.error)
         logger.info("attempt %s: %s %s", self.claim.tag, outcome.value, conclusion.code)
 
     def _come_late(self, conclusion: Conclusion) -> None:
@@ -287,6 +307,9 @@ class _Note:
 
     def _spent(self) -> int:
         return insist(lambda: Attempt.objects.spent_on(self.claim), using=_database())
+
+    def _packed(self) -> str:
+        return packed(self.content) if self.content else ""
 
     def _blame(self, error: Exception) -> dict[str, str]:
         return {"code": code_of(error)[:100], "detail": self._redacted(str(error))}

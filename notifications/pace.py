@@ -14,7 +14,11 @@ from notifications.consumers import Consumer
 SAMPLE = 1000
 """Outcomes at most from which a lag is told, the latest."""
 
-# First generation only: what was mended days later says nothing of how quickly anybody works.
+AMONG = 20 * SAMPLE
+"""Deliveries at most among which these are looked for, while an announcement goes out beside."""
+
+# First generation only: what was mended days later says nothing of how quickly anybody works. Nor
+# does an announcement, which is published nowhere and waits for its turn behind everything else.
 _LAG = """
 WITH done AS (
     (
@@ -23,10 +27,15 @@ WITH done AS (
             AND received_at >= statement_timestamp() - %(span)s
         ORDER BY received_at DESC LIMIT %(sample)s
     ) UNION ALL (
-        SELECT event_id, COALESCE(sent_at, finished_at) FROM notifications_delivery
-        WHERE channel = %(channel)s AND generation = 0
-            AND COALESCE(sent_at, finished_at) IS NOT NULL
-            AND created_at >= statement_timestamp() - %(span)s
+        SELECT event_id, told_at FROM (
+            SELECT event_id, COALESCE(sent_at, finished_at) AS told_at, created_at
+            FROM notifications_delivery
+            WHERE channel = %(channel)s AND generation = 0
+                AND COALESCE(sent_at, finished_at) IS NOT NULL
+                AND created_at >= statement_timestamp() - %(span)s
+            ORDER BY created_at DESC LIMIT %(among)s
+        ) AS latest
+        WHERE (SELECT announcement_id FROM notifications_event WHERE id = event_id) IS NULL
         ORDER BY created_at DESC LIMIT %(sample)s
     )
 )
@@ -73,6 +82,7 @@ def lag(consumer: Consumer, span: timedelta) -> Lag:
         "channel": consumer.channel,
         "span": span,
         "sample": SAMPLE,
+        "among": AMONG,
     }
     with connection.cursor() as cursor:
         cursor.execute(_LAG, values)

@@ -2,7 +2,8 @@
 
 A paused queue or channel is left alone, its messages stay in SQS. Messages of a paused event
 type share their queues with others, so they are put off: back to the outbox, until it is
-resumed. Workers obey within seconds (`notifications.switches`).
+resumed. So are those of a paused announcement (`notifications.announcements`). Workers obey
+within seconds (`notifications.switches`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from django.utils import timezone
 
 from notifications import consumers, events, fallback_steps, switches, topology
 from notifications.envelope import Envelope
-from notifications.models import Dispatch, Pause
+from notifications.models import Announcement, Dispatch, Pause
 from notifications.nudges import nudge
 
 PUT_OFF = timedelta(hours=1)
@@ -49,16 +50,16 @@ def resume(kind: Pause.Kind, name: str, *, by: str) -> tuple[bool, int]:
 def put_off(envelope: Envelope, queue: str) -> bool:
     """Commit an order to put the event on `queue` (no prefix) once its type is resumed.
 
-    False, and nothing done, when the type is not paused any more. The caller deletes the
-    message after this; when it dies before, the message comes again, and one of the two
-    finds a duplicate.
+    False, and nothing done, when neither its type nor its announcement is paused any more.
+    The caller deletes the message after this; when it dies before, the message comes again,
+    and one of the two finds a duplicate.
 
     Race: `resume` may run now. The lock on the pause makes one of the two wait: either
     our row is committed before the others are pulled forward, or we see that it is over.
     """
     using = router.db_for_write(Pause)
     with transaction.atomic(using=using):
-        if not Pause.objects.using(using).hold(Pause.Kind.EVENT_TYPE, envelope.type):
+        if not _is_held(envelope, using):
             return False
         if envelope.foreign:
             fallback_steps.keep(envelope)
@@ -66,6 +67,13 @@ def put_off(envelope: Envelope, queue: str) -> bool:
             envelope, queue=queue, until=timezone.now() + PUT_OFF, reason=Dispatch.Reason.PAUSED
         )
     return True
+
+
+def _is_held(envelope: Envelope, using: str) -> bool:
+    paused, number = Announcement.State.PAUSED, envelope.announcement
+    return Pause.objects.using(using).hold(Pause.Kind.EVENT_TYPE, envelope.type) or bool(
+        number and Announcement.objects.using(using).hold(number, paused)
+    )
 
 
 def waiting(event_type: str) -> int:

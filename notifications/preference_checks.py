@@ -50,7 +50,7 @@ def check_way_out() -> Iterator[CheckMessage]:
     if not conf().public_url:
         if mailed:
             yield Error(
-                f"{', '.join(mailed)} is news that goes out by email, but "
+                f"{', '.join(mailed)}: news that go out by email, but "
                 'NOTIFICATIONS["PUBLIC_URL"] is not set: no mail could say how to unsubscribe.',
                 hint="Give the address at which customers reach this site: "
                 '"https://shop.example"; the shop reads the environment\'s PUBLIC_URL.',

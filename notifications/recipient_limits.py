@@ -21,8 +21,8 @@ from django.db import router, transaction
 from notifications.conf import conf
 from notifications.duties import Duty
 from notifications.models import Delivery, Dispatch
-from notifications.models.claim import ClaimRequest
-from notifications.models.throttle import REASON, throttle
+from notifications.models.throttle import throttle
+from notifications.models.wait import RECIPIENT_LIMIT as REASON
 
 _WORDS = re.compile(r"([1-9]\d{0,8})/([mhd])\Z")
 _WINDOWS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -66,7 +66,7 @@ def room(duty: Duty) -> Iterator[bool]:
         return
     using = router.db_for_write(Delivery)
     with transaction.atomic(using=using):
-        throttled = throttle(_request(duty), most=limit.most, window=limit.window, using=using)
+        throttled = throttle(duty.request(), most=limit.most, window=limit.window, using=using)
         if throttled and throttled.is_new:
             Dispatch.objects.using(using).postpone(
                 duty.envelope,
@@ -77,21 +77,10 @@ def room(duty: Duty) -> Iterator[bool]:
         yield throttled is None
 
 
-def _request(duty: Duty) -> ClaimRequest:
-    return ClaimRequest.of(
-        duty.envelope,
-        channel=duty.channel,
-        route=duty.route,
-        recipient=duty.recipient,
-        lease=timedelta(),
-        task_id=duty.task_id,
-        worker=duty.worker,
-    )
-
-
 def _limit(duty: Duty) -> RecipientLimit | None:
     """None also for whom nothing will be sent to: that is to be on record at once."""
-    if duty.recipient.opted_out or not duty.recipient.address:
+    recipient = duty.recipient
+    if recipient.opted_out or recipient.unreachable or not recipient.address:
         return None
     described = conf().channels.get(duty.channel)
     return parse(described.recipient_limit) if described else None

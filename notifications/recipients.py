@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -15,6 +16,9 @@ from notifications.channels.base import Attachment
 from notifications.conf import Route, conf
 from notifications.envelope import Envelope
 
+PHONE = re.compile(r"\+[\d\s()./-]{6,}\Z")
+"""A phone number as people write one."""
+
 
 @dataclass(frozen=True)
 class Recipient:
@@ -25,6 +29,7 @@ class Recipient:
     address: where to send; empty when the shop has none (skipped as `no_address`).
     opted_out: the person said no to this channel (skipped as `opted_out`).
     locale: language tag for templates, such as "de"; time_zone: IANA name.
+    unreachable: a code, why nothing is to be sent there, where the shop knows (skipped with it).
     person: whose preferences and rights count, where `reference` is one of several places at which
         they are reached; it is how `reference` begins ("customer/42" of "customer/42/device/7").
     """
@@ -35,6 +40,7 @@ class Recipient:
     locale: str = ""
     time_zone: str = ""
     person: str = ""
+    unreachable: str = ""
 
     @property
     def who(self) -> str:
@@ -46,6 +52,16 @@ def resolve(envelope: Envelope, route: Route) -> list[Recipient]:
     """Ask the shop who is to be told about this event on this route."""
     resolver = cast(Callable[[Envelope, Route], Iterable[Recipient]], _hook("recipients"))
     return list(resolver(envelope, route))
+
+
+def named(envelope: Envelope, *, channel: str, route: str, reference: str) -> Recipient | None:
+    """The recipient of that reference on that route, as the shop knows them today, or None."""
+    for declared in conf().routes.get(envelope.type, ()):
+        if (declared.channel, declared.name) == (channel, route):
+            for recipient in resolve(envelope, declared):
+                if recipient.reference == reference:
+                    return recipient
+    return None
 
 
 def context(envelope: Envelope, recipient: Recipient) -> dict[str, Any]:
@@ -73,9 +89,14 @@ def no_longer_true(envelope: Envelope) -> str | None:
 
 
 def mask(address: str) -> str:
-    """An address as lists and logs may show it: `a…@example.org`, `…4567`, `…9f3c`."""
+    """An address as lists and logs may show it: `a…@example.org`, `…4567`, `…9f3c`, of a URL its
+    host, `https://hooks.example.org/…`."""
     if not address:
         return ""
+    if "://" in address:
+        scheme, _, rest = address.partition("://")
+        host = re.split(r"[/?#\\]", rest, maxsplit=1)[0].rpartition("@")[2]
+        return f"{scheme}://{host}/…"
     name, at, domain = address.partition("@")
     if at:
         return f"{name[:1]}…@{domain}"
@@ -91,6 +112,14 @@ def address_hash(address: str) -> str:
 def address_hashes(address: str) -> list[str]:
     """The hash under every key there is: what a search for `address` has to look for."""
     return [_hash(address, version) for version in conf().address_hash_keys] if address else []
+
+
+def searched_hashes(typed: str) -> set[str]:
+    """The same for an address as people type it: a phone number in any of its spellings."""
+    spelled = {typed}
+    if PHONE.match(typed):
+        spelled.add("+" + re.sub(r"\D", "", typed))
+    return {found for address in spelled for found in address_hashes(address)}
 
 
 def _hash(address: str, version: int) -> str:

@@ -24,7 +24,7 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 from django.utils import timezone
 
 from notifications.aws.batches import Outcome
-from notifications.housekeeping import Housekeeping
+from notifications.housekeeping import EXPANSION, Housekeeping
 from notifications.models import Dispatch
 from notifications.models.dispatch import LEASE
 from notifications.nudges import Listener
@@ -116,6 +116,8 @@ class Relay:
         self._report_every = report_every
         self._using = router.db_for_write(Dispatch)
         self._housekeeping = Housekeeping(self._using)
+        # Beside the others: a sweep through old rows must not let a queue of thousands run dry.
+        self._expansion = Housekeeping(self._using, [EXPANSION])
         self._stopping = False
         self._in_flight: set[Future[None]] = set()
         self._alert_until = self._sweep_at = self._report_at = 0.0
@@ -136,11 +138,13 @@ class Relay:
         listener = Listener(self._using)
         if not self._once:
             self._housekeeping.start()
+            self._expansion.start()
         try:
             with ThreadPoolExecutor(self._publishers, "publisher") as pool:
                 self._publish_until_stopped(pool, listener)
         finally:
             self._housekeeping.close()
+            self._expansion.close()
             listener.close()
             self._wake.close()
             self._bell.close()

@@ -1,37 +1,39 @@
 """Templates become Content: `notifications/<event type>/[<locale>/]<channel>[.<part>].<ext>`.
 
-They are ordinary Django templates, found as the project's own TEMPLATES setting finds any
-other, with three differences: only HTML is escaped, a variable that does not exist is an
-error instead of an empty place in somebody's receipt, and what was used is hashed.
+They are ordinary Django templates (`notifications.templating.files`), or what staff have published
+in their place (`notifications.templating.published`): for each language, the closest first, the
+published version, else the file.
 
 A part in JSON (the data of a provider's own template) is read as JSON first, and then each text in
-it is a template of its own: whatever a variable holds, it stays in the text where it was put.
+it is a template of its own: whatever a variable holds, it stays in the text where it was put. Staff
+do not edit it: the provider has approved it as it is.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, NoReturn
+from functools import cached_property
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
-from django.core.signals import setting_changed
-from django.template import Context, Engine, TemplateDoesNotExist, TemplateSyntaxError
+from django.template import Context, TemplateDoesNotExist, TemplateSyntaxError
+from django.template.base import Template
 from django.utils import timezone, translation
 
 from notifications import provider_templates
 from notifications.channels.base import Content
-from notifications.envelope import Envelope
+from notifications.envelope import Envelope, write
 from notifications.exceptions import PermanentError
 from notifications.provider_templates import TemplateBroken
 from notifications.recipients import Recipient
+from notifications.templating import files, plain, sandbox
+from notifications.templating.expressions import Fault
+from notifications.templating.library import BadValue
 
 ROOT = "notifications"
 TEMPLATE_BROKEN = "template_broken"
@@ -55,6 +57,18 @@ class Part:
         return self.file.endswith(".json")
 
 
+class Edited(Protocol):
+    """A version that staff have written. It settles all parts: one it leaves out is left out."""
+
+    @property
+    def label(self) -> str: ...
+
+    def part(self, field: str) -> Template | None: ...
+
+
+InForce = Mapping[tuple[str, str, str], Edited]
+"""Versions by event type, channel and language."""
+
 _PARTS: Mapping[str, tuple[Part, ...]] = {
     "email": (
         Part("subject", "email.subject.txt"),
@@ -62,6 +76,7 @@ _PARTS: Mapping[str, tuple[Part, ...]] = {
         Part("html", "email.html", optional=True),
     ),
     "push": (Part("subject", "push.title.txt"), Part("text", "push.txt")),
+    "webhook": (),
     "whatsapp": (
         Part("text", "whatsapp.txt"),
         Part("template", "whatsapp.template.json", optional=True),
@@ -70,46 +85,68 @@ _PARTS: Mapping[str, tuple[Part, ...]] = {
 
 
 def parts_of(channel: str) -> tuple[Part, ...]:
-    """The templates that a channel renders; a channel we do not know has one, `<channel>.txt`."""
-    return _PARTS.get(channel) or (Part("text", f"{channel}.txt"),)
+    """The templates that a channel renders; a channel we do not know has one, `<channel>.txt`.
+
+    Empty for a channel that is told the event itself.
+    """
+    return _PARTS.get(channel, (Part("text", f"{channel}.txt"),))
+
+
+def verbatim(envelope: Envelope) -> Content:
+    """The event itself, as CloudEvents JSON: what a channel without templates is told."""
+    return Content(text=write(envelope))
 
 
 def render(
-    envelope: Envelope, *, channel: str, recipient: Recipient, context: Mapping[str, Any]
+    envelope: Envelope,
+    *,
+    channel: str,
+    recipient: Recipient,
+    context: Mapping[str, Any],
+    edited: InForce | None = None,
 ) -> Content:
     """What `recipient` is told about `envelope` over `channel`, in their language and time zone.
 
     Templates see `context`, and besides it `event` (the envelope), `data` (its facts) and
-    `recipient`. Raises PermanentError: `template_missing`, `template_variable` or
-    `template_broken` (a part in JSON), each naming the template; errors in a template's syntax
-    come as Django raises them.
+    `recipient`. edited: what is used in place of files. Raises PermanentError: `template_missing`,
+    `template_variable`, `template_value` or `template_broken` (a part in JSON), each naming the
+    template; errors in the syntax of a file come as Django raises them.
     """
-    values = Context({"event": envelope, "data": envelope.data, "recipient": recipient, **context})
-    fields: dict[str, Any] = {}
-    with _speaking_to(recipient), _noting_sources() as sources:
-        for part in parts_of(channel):
-            fields[part.field] = _render_part(part, envelope.type, recipient.locale, values)
-    return Content(**fields, template_version=_version(sources))
+    rendering = _Rendering(envelope, channel, recipient, context, edited or {})
+    with speaking_to(recipient), files.noting_sources() as sources:
+        fields = {part.field: rendering.part(part) for part in parts_of(channel)}
+    return Content(**fields, template_version=rendering.version(sources))
+
+
+def edited_parts_of(channel: str) -> tuple[Part, ...]:
+    """Those that staff may edit."""
+    return tuple(part for part in parts_of(channel) if not part.is_json)
 
 
 def missing_templates(event_type: str, channel: str) -> list[str]:
     """The templates without which this route cannot be told, for the system check."""
     return [
-        _path(event_type, part.file)
+        path_of(event_type, part.file)
         for part in parts_of(channel)
-        if not part.optional and not _exists(_path(event_type, part.file))
+        if not part.optional and not _exists(path_of(event_type, part.file))
     ]
+
+
+def has_provider_template(event_type: str, channel: str) -> bool:
+    """Whether the event names a template that the provider itself has, in the default language."""
+    files = [part.file for part in parts_of(channel) if part.is_json]
+    return any(_exists(f"{ROOT}/{event_type}/{file}") for file in files)
 
 
 def broken_templates(event_type: str, channel: str) -> list[str]:
     """What Django says about templates of this route that do not compile, for the system check."""
     problems = []
     for part in parts_of(channel):
-        path = _path(event_type, part.file)
+        path = path_of(event_type, part.file)
         try:
-            template = _engine().get_template(path)
+            template = files.engine().get_template(path)
             if part.is_json:
-                provider_templates.check(str(template.source), _engine())
+                provider_templates.check(str(template.source), files.engine())
         except TemplateDoesNotExist:
             continue
         except (TemplateSyntaxError, TemplateBroken) as error:
@@ -117,30 +154,81 @@ def broken_templates(event_type: str, channel: str) -> list[str]:
     return problems
 
 
-def _render_part(part: Part, event_type: str, locale: str, values: Context) -> Any:
-    directories = [*languages(locale), ""]
-    candidates = [_path(event_type, part.file, language) for language in directories]
-    try:
-        template = _engine().select_template(candidates)
-    except TemplateDoesNotExist:
+class _Rendering:
+    """One message: the languages that are tried for it, and what its parts were made of."""
+
+    def __init__(
+        self,
+        envelope: Envelope,
+        channel: str,
+        recipient: Recipient,
+        context: Mapping[str, Any],
+        edited: InForce,
+    ) -> None:
+        self._envelope, self._channel, self._recipient = envelope, channel, recipient
+        self._context, self._edited = context, edited
+        self._languages = [*languages(recipient.locale), ""]
+        self._label = ""
+
+    def part(self, part: Part) -> Any:
+        for language in self._languages:
+            version = self._edited.get((self._envelope.type, self._channel, language))
+            if version is not None and not part.is_json:
+                self._label = version.label
+                return self._from_version(part, version)
+            try:
+                template = files.engine().get_template(
+                    path_of(self._envelope.type, part.file, language)
+                )
+            except TemplateDoesNotExist:
+                continue
+            return self._from_file(part, template)
         if part.optional:
             return {} if part.is_json else ""
         raise PermanentError(
-            f"no template {candidates[-1]}: put it into a templates directory of your project",
+            f"no template {path_of(self._envelope.type, part.file)}: put it into a templates "
+            "directory of your project",
             "template_missing",
-        ) from None
-    values.autoescape = part.is_html
-    try:
-        if part.is_json:
-            return provider_templates.filled(str(template.source), _engine(), values)
-        text = template.render(values)
-    except _Undefined as error:
-        raise PermanentError(
-            f"{template.name} uses {error.variable!r}, which its context does not have",
-            "template_variable",
-        ) from None
-    except TemplateBroken as error:
-        raise PermanentError(f"{template.name}: {error}", TEMPLATE_BROKEN) from None
+        )
+
+    def version(self, sources: Mapping[str, str]) -> str:
+        """The label of the version and the hash of the files, whichever were used."""
+        hashed = files.version(sources) if sources or not self._label else ""
+        return "+".join(filter(None, (self._label, hashed)))
+
+    @cached_property
+    def _plain(self) -> dict[str, Any]:
+        return plain.context_of(self._envelope, self._recipient, self._context)
+
+    def _from_version(self, part: Part, version: Edited) -> str:
+        made = version.part(part.field)
+        if made is None:
+            return ""
+        try:
+            return _as_field(part, sandbox.rendered(made, self._plain, escaping=part.is_html))
+        except Fault as fault:
+            code = "template_variable" if fault.variable else "template_value"
+            raise PermanentError(str(fault), code) from None
+
+    def _from_file(self, part: Part, template: Template) -> Any:
+        seen = {"event": self._envelope, "data": self._envelope.data, "recipient": self._recipient}
+        values = Context({**seen, **self._context}, autoescape=part.is_html)
+        try:
+            if part.is_json:
+                return provider_templates.filled(str(template.source), files.engine(), values)
+            return _as_field(part, template.render(values))
+        except files.Undefined as error:
+            raise PermanentError(
+                f"{template.name} uses {error.variable!r}, which its context does not have",
+                "template_variable",
+            ) from None
+        except BadValue as error:
+            raise PermanentError(f"{template.name}: {error}", "template_value") from None
+        except TemplateBroken as error:
+            raise PermanentError(f"{template.name}: {error}", TEMPLATE_BROKEN) from None
+
+
+def _as_field(part: Part, text: str) -> str:
     return one_line(text) if part.field == "subject" else text.strip()
 
 
@@ -159,13 +247,13 @@ def languages(locale: str) -> list[str]:
     return ["-".join(subtags[:length]) for length in range(len(subtags), 0, -1)]
 
 
-def _path(event_type: str, file: str, language: str = "") -> str:
+def path_of(event_type: str, file: str, language: str = "") -> str:
     return "/".join(filter(None, (ROOT, event_type, language, file)))
 
 
 def _exists(path: str) -> bool:
     try:
-        _engine().get_template(path)
+        files.engine().get_template(path)
     except TemplateDoesNotExist:
         return False
     except TemplateSyntaxError:
@@ -174,7 +262,7 @@ def _exists(path: str) -> bool:
 
 
 @contextmanager
-def _speaking_to(recipient: Recipient) -> Iterator[None]:
+def speaking_to(recipient: Recipient) -> Iterator[None]:
     """The recipient's language and clock. An unknown one costs the nicety, not the message."""
     found = languages(recipient.locale)
     with ExitStack() as stack:
@@ -183,77 +271,3 @@ def _speaking_to(recipient: Recipient) -> Iterator[None]:
             with suppress(ZoneInfoNotFoundError, ValueError):
                 stack.enter_context(timezone.override(ZoneInfo(recipient.time_zone)))
         yield
-
-
-# What was used, included and extended templates too: all of them pass `find_template`.
-_sources: ContextVar[dict[str, str]] = ContextVar("notifications.rendering.sources")
-
-
-@contextmanager
-def _noting_sources() -> Iterator[dict[str, str]]:
-    token = _sources.set({})
-    try:
-        yield _sources.get()
-    finally:
-        _sources.reset(token)
-
-
-def _version(sources: Mapping[str, str]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(sources):
-        digest.update(f"{name}\0{sources[name]}\0".encode())
-    return digest.hexdigest()[:16]
-
-
-class _Engine(Engine):
-    def find_template(self, name: str, dirs: Any = None, skip: Any = None) -> Any:
-        template, origin = super().find_template(name, dirs, skip)
-        noted = _sources.get(None)
-        if noted is not None:
-            noted[str(origin)] = str(template.source)
-        return template, origin
-
-
-class _Undefined(Exception):
-    def __init__(self, variable: str) -> None:
-        super().__init__(variable)
-        self.variable = variable
-
-
-class _RaiseIfInvalid(str):
-    """A `string_if_invalid` that raises.
-
-    Django asks it whether it holds a "%s" and then formats the variable's name into it. A
-    call that a template may not make becomes this object itself, which is then printed.
-    """
-
-    def __contains__(self, item: object) -> bool:
-        return True
-
-    def __mod__(self, variable: object) -> NoReturn:
-        raise _Undefined(str(variable))
-
-    def __str__(self) -> NoReturn:
-        raise _Undefined("a call that templates may not make")
-
-
-@cache
-def _engine() -> Engine:
-    """The project's own template engine again, with our three differences."""
-    project = Engine.get_default()
-    return _Engine(
-        dirs=project.dirs,
-        loaders=project.loaders,
-        string_if_invalid=_RaiseIfInvalid("undefined"),
-        file_charset=project.file_charset,
-        libraries=project.libraries,
-        builtins=project.builtins,
-    )
-
-
-def _forget(*, setting: str, **_: object) -> None:
-    if setting in {"TEMPLATES", "INSTALLED_APPS"}:
-        _engine.cache_clear()
-
-
-setting_changed.connect(_forget, dispatch_uid="notifications.rendering")

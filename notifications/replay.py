@@ -35,7 +35,8 @@ def types_for(consumer: Consumer, asked: list[str]) -> list[str]:
 
     Raises ImproperlyConfigured naming those that it does not take.
     """
-    taken = sorted({kind.name for kind in events.all_event_types() if consumer.takes(kind.name)})
+    travelling = (kind for kind in events.all_event_types() if kind.topic)
+    taken = sorted({kind.name for kind in travelling if consumer.takes(kind.name)})
     if not taken:
         raise ImproperlyConfigured(f"{consumer.name} takes no events.")
     if strange := sorted(set(asked) - set(taken)):

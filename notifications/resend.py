@@ -13,8 +13,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from notifications import consumers, decision, recipients, topology
-from notifications.conf import conf
+from notifications import consumers, decision, digests, jobs, recipients, topology
 from notifications.envelope import Envelope
 from notifications.filters import between
 from notifications.horizon import too_old
@@ -22,9 +21,13 @@ from notifications.jobs import Filter, Outcome, Verdict, left_alone, refused
 from notifications.models import Delivery, Dispatch, Event, Job, JobItem
 from notifications.recipients import Recipient
 from notifications.redaction import redact
+from notifications.rendered import kept
 
 NAMED_BY = ("delivery", "subject", "event")
 """Filters that name single things. Any other means many people, and must say which states."""
+
+ORIGINAL, CURRENT = "original", "current"
+"""Which words a resend sends: those that were sent, or those that its templates make now."""
 
 _COLUMNS = {
     "delivery": "pk",
@@ -54,7 +57,10 @@ def under_way(state: str, next_try_at: datetime | None) -> str:
 
 class Resend:
     """Filters: delivery (ids), subject (texts), event (ids), event_type, channel, state (lists),
-    since and until (of the delivery's making)."""
+    since and until (of the delivery's making).
+
+    `text` beside them says which words are sent: ORIGINAL, those that were sent the last time, to
+    the letter, as long as they are kept; without it, what the templates make of it today."""
 
     kind = Job.Kind.RESEND
     column = "delivery_id"
@@ -79,6 +85,8 @@ class Resend:
             return refused(why)
         if why := why_not(event.envelope(), delivery, override=job.override):
             return refused(why)
+        if _repeats(job) and kept(delivery.pk) is None:
+            return refused("its original text is kept no longer: resend it as it is rendered now")
         return Verdict(Outcome.DISPATCHED)
 
     def order(self, delivery: Delivery, job: Job, *, at: datetime) -> Verdict:
@@ -89,7 +97,11 @@ class Resend:
         as_it_was = Delivery.objects.filter(
             pk=delivery.pk, state=delivery.state, generation=delivery.generation
         )
-        if not as_it_was.reopen(generation=generation, override=override):
+        told = kept(delivery.pk) if _repeats(job) else None
+        original = told[0] if told else None
+        if _repeats(job) and original is None:
+            return refused("its original text has just grown too old to be kept")
+        if not as_it_was.reopen(generation=generation, override=override, original=original):
             return left_alone("it has moved just now")
         consumer = _consumer_of(delivery.channel)
         dispatch = Dispatch.objects.postpone(
@@ -116,12 +128,30 @@ class Resend:
         return True
 
 
+def resend_one(delivery: Delivery, *, by: str, reason: str, text: str = CURRENT) -> str:
+    """Resend one delivery, by a job of one item. Why it was not; empty when it is on its way."""
+    wanted: dict[str, Any] = {"delivery": [str(delivery.pk)]}
+    if text == ORIGINAL:
+        wanted["text"] = ORIGINAL
+    work = Resend()
+    job = jobs.begin(work, wanted, by=by, reason=reason, rate=1.0)
+    job = jobs.run(work, job.pk)
+    item = job.items.get()
+    return "" if item.outcome == Outcome.DISPATCHED else item.why
+
+
+def _repeats(job: Job) -> bool:
+    return bool(job.filter.get("text") == ORIGINAL)
+
+
 def why_not(envelope: Envelope, delivery: Delivery, *, override: bool) -> str:
     """Why the shop would not have it sent now; empty when it would. Asks the shop's hooks."""
     if not _consumer_of(delivery.channel):
         return f"no consumer serves the channel {delivery.channel}"
     if delivery.state == Delivery.State.COMPLAINED:
         return "complained: who was told has said that it is spam"
+    if digests.is_digest(envelope):
+        return digests.why_not(delivery, override=override)
     recipient = _named(envelope, delivery)
     if recipient is None:
         return f"no_longer_named: the shop does not name {delivery.recipient} any more"
@@ -133,12 +163,12 @@ def why_not(envelope: Envelope, delivery: Delivery, *, override: bool) -> str:
 
 def _named(envelope: Envelope, delivery: Delivery) -> Recipient | None:
     """The recipient, as the shop knows it today."""
-    for route in conf().routes.get(envelope.type, ()):
-        if (route.channel, route.name) == (delivery.channel, delivery.route):
-            for recipient in recipients.resolve(envelope, route):
-                if recipient.reference == delivery.recipient:
-                    return recipient
-    return None
+    return recipients.named(
+        envelope,
+        channel=delivery.channel,
+        route=delivery.route,
+        reference=delivery.recipient,
+    )
 
 
 def _consumer_of(channel: str) -> str:

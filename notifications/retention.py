@@ -23,17 +23,23 @@ from django.utils import timezone
 from notifications.advisory import lock_for_transaction
 from notifications.conf import conf
 from notifications.models import (
+    Announcement,
+    AnnouncementEntry,
     Attempt,
     Conversation,
     DeadLetter,
     Delivery,
+    DigestItem,
+    DigestWindow,
     Dispatch,
     Event,
     Handled,
     Job,
     JobEntry,
     JobItem,
+    Lane,
     Receipt,
+    RenderedContent,
     Seen,
 )
 
@@ -74,13 +80,18 @@ def kinds() -> Iterator[Kind]:
     yield Kind("dispatches", kept.dispatches, _dispatches)
     yield Kind("events", kept.events, _events)
     yield Kind("dead letters", kept.dead_letters, _dead_letters)
-    parts = ((Attempt, "delivery_id"), (Receipt, "delivery_id"))
+    yield Kind("texts that were sent", kept.bodies, _texts)
+    told = (Attempt, Receipt, DigestItem, RenderedContent)
+    parts = tuple((model, "delivery_id") for model in told)
     yield Kind("deliveries", kept.outcomes, _deliveries, parts)
+    yield Kind("digests", kept.outcomes, _digests)
     yield Kind("inbox rows", kept.outcomes, _handled)
     of_job = ((JobItem, "job_id"), (JobEntry, "job_id"))
     yield Kind("jobs", kept.outcomes, _jobs, of_job)
     yield Kind("conversations", CONVERSATIONS, _conversations)
     yield Kind("signatures of calls", 1, _seen)
+    of_announcement = ((AnnouncementEntry, "announcement_id"), (Lane, "announcement_id"))
+    yield Kind("announcements", kept.outcomes, _announcements, of_announcement)
     if apps.is_installed("django_celery_results"):
         yield Kind("failed tasks", kept.failed_tasks, _failed_tasks)
 
@@ -174,6 +185,10 @@ def _events(before: Any) -> QuerySet[Event]:
     ).order_by("recorded_at")
 
 
+def _texts(before: Any) -> QuerySet[RenderedContent]:
+    return RenderedContent.objects.filter(created_at__lt=before).order_by("created_at")
+
+
 def _dead_letters(before: Any) -> QuerySet[DeadLetter]:
     """By when it was dealt with; `created_at`, which is never later, is what has an index."""
     over = Coalesce("changed_at", "last_seen_at", "created_at")
@@ -186,6 +201,14 @@ def _deliveries(before: Any) -> QuerySet[Delivery]:
     over = Delivery.objects.filter(state__in=Delivery.TERMINAL)
     old = over.filter(created_at__lt=before, updated_at__lt=before)
     return _without(old, *_can_come_again()).order_by("created_at")
+
+
+def _digests(before: Any) -> QuerySet[DigestWindow]:
+    """After the deliveries that were told in them."""
+    over = DigestWindow.objects.filter(settled_at__lt=before)
+    return _without(over, DigestItem.objects.filter(digest_id=OuterRef("pk"))).order_by(
+        "settled_at"
+    )
 
 
 def _handled(before: Any) -> QuerySet[Handled]:
@@ -206,6 +229,10 @@ def _conversations(before: Any) -> QuerySet[Conversation]:
 
 def _seen(before: Any) -> QuerySet[Seen]:
     return Seen.objects.filter(kept_until__lt=before).order_by("kept_until")
+
+
+def _announcements(before: Any) -> QuerySet[Announcement]:
+    return Announcement.objects.filter(settled_at__lt=before).order_by("id")
 
 
 def _can_come_again() -> tuple[QuerySet[Any], ...]:

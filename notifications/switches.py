@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,15 +11,11 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from notifications.consumers import Consumer
+from notifications.glance import Glance
 from notifications.models import Breaker, Pause
-
-OLDEST = 1.0
-"""Seconds. Looked at as often as anybody likes, read from the database at most once in these."""
 
 PROBE_UNDER_WAY = 1.0
 """Seconds to stay away from an account whose probe is due or out: its end is seen then."""
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -100,50 +93,6 @@ def look_again() -> None:
     _view.age()
 
 
-class _View:
-    """The last switches read, and when. `_thrown` counts what must be seen, `_seen` what was."""
-
-    def __init__(self) -> None:
-        self._reading = threading.Lock()
-        self._last = Switches()
-        self._read_at = 0.0
-        self._thrown, self._seen = 1, 0
-        self._failed = False
-
-    def look(self) -> Switches:
-        if self._is_old() and self._reading.acquire(timeout=self._patience):
-            try:
-                if self._is_old():
-                    self._read()
-            finally:
-                self._reading.release()
-        return self._last
-
-    @property
-    def _patience(self) -> float:
-        """Seconds to wait for whoever reads. Not for ever: the reader may need a connection that
-        those who wait are holding."""
-        return OLDEST if self._seen < self._thrown else 0.0
-
-    def age(self) -> None:
-        self._thrown += 1
-
-    def _is_old(self) -> bool:
-        return self._seen < self._thrown or time.monotonic() >= self._read_at + OLDEST
-
-    def _read(self) -> None:
-        thrown = self._thrown  # before reading: what is thrown meanwhile is not in it
-        try:
-            self._last = read()
-        except Error as error:
-            if not self._failed:
-                logger.warning("The switches could not be read: %s", type(error).__name__)
-            self._failed = True
-        else:
-            self._failed = False
-        self._read_at, self._seen = time.monotonic(), thrown
-
-
 def read() -> Switches:
     """The switches from the database, now. Leaves the thread's connection as it found it.
 
@@ -193,13 +142,4 @@ def _trouble(breaker: Breaker) -> Trouble:
     )
 
 
-_view = _View()
-
-
-def _start_anew_in_child() -> None:
-    """A forked child must not wait for a lock that only its parent's thread would free."""
-    global _view
-    _view = _View()
-
-
-os.register_at_fork(after_in_child=_start_anew_in_child)
+_view = Glance(read, nothing=Switches(), name="switches")

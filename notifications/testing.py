@@ -48,14 +48,15 @@ from django.db.models import Max, QuerySet
 from django.db.models.functions import Now
 from django.test import override_settings
 
-from notifications import consumers
+from notifications import consumers, expansion
 from notifications import envelope as wire
+from notifications.channels.base import Attachment
 from notifications.channels.memory import MemoryChannel
 from notifications.conf import conf
 from notifications.consumers import Consumer
 from notifications.envelope import Envelope
 from notifications.exceptions import NotificationError
-from notifications.models import Delivery, Dispatch, Event
+from notifications.models import Delivery, Dispatch, Event, wait
 
 MOST_ROUNDS = 50
 """Consumers may record events of their own, which are delivered in the next round."""
@@ -76,6 +77,7 @@ class Told:
     html: str
     event_type: str
     about: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,11 @@ class InProcess:
         MemoryChannel.script(channel, behaviour, **arguments)
 
     def run(self) -> None:
-        """Deliver what was recorded since, and what that makes the consumers record, to the end.
+        """Deliver what was recorded or announced since, and what that makes the consumers record,
+        to the end.
 
-        What is deferred to a later time stays in the outbox. A consumer's exception is raised
-        as it is, or kept in `failures`, if it is one of ours and `raise_failures` is off.
+        What is deferred to a later time stays in the outbox (`come_due`). A consumer's exception
+        is raised as it is, or kept in `failures`, if it is one of ours and `raise_failures` is off.
         """
         try:
             for _ in range(MOST_ROUNDS):
@@ -130,7 +133,26 @@ class InProcess:
             f"{self.events[-1].type}: does one of them record what it consumes?"
         )
 
+    def come_due(self) -> None:
+        """What waits for its recipient is due: `run` then tells a digest of what was collected.
+
+        By the clock it is what it was: quiet hours that are not over hold it back once more.
+        """
+        Delivery.objects.filter(state=Delivery.State.PENDING, reason__in=wait.WORDS).update(
+            next_try_at=Now()
+        )
+        Dispatch.objects.filter(
+            pk__gt=self._seen,
+            state=Dispatch.State.WAITING,
+            reason__in=[
+                Dispatch.Reason.DIGEST,
+                Dispatch.Reason.QUIET_HOURS,
+                Dispatch.Reason.THROTTLED,
+            ],
+        ).update(available_at=Now())
+
     def _take(self) -> list[Dispatch]:
+        expansion.advance(using=Dispatch.objects.db, go_on=lambda: True)
         due = Dispatch.objects.filter(
             pk__gt=self._seen, state=Dispatch.State.WAITING, available_at__lte=Now()
         )
@@ -199,6 +221,7 @@ def _messages() -> Iterator[Told]:
                 html=message.content.html,
                 event_type=message.event_type,
                 about=message.subject,
+                attachments=message.attachments,
             )
 
 

@@ -35,6 +35,7 @@ from notifications.models import (
     JobItem,
     Pause,
     Receipt,
+    wait,
 )
 from notifications.timeline_entries import RANK, Entry
 
@@ -164,6 +165,7 @@ def _tallies(subject: str) -> dict[tuple[UUID, str], Tally]:
             next=Min("next_try_at", filter=is_open),
             began=Min("started_at", filter=first),
             ended=Max(Coalesce("sent_at", "finished_at"), filter=first),
+            waits=Max("reason", filter=is_open & Q(reason__in=wait.WORDS)),
         )
     )
     return {(event, channel): Tally(*figures) for event, channel, *figures in counted}

@@ -27,6 +27,7 @@ from notifications.models import (
     JobItem,
     Pause,
     Receipt,
+    wait,
 )
 from notifications.models.dispatch import LEASE
 from notifications.models.settlement import SETTLED_BY_OPERATOR
@@ -114,7 +115,8 @@ def of_delivery(delivery: Delivery) -> Iterator[Entry]:
     error = redact(delivery.last_error, address=delivery.address)
     insisted = f"insisted on by {redact(delivery.override)}" if delivery.override else ""
     again = f"generation {delivery.generation}" if delivery.generation else ""
-    reason = delivery.reason.replace("_", " ")
+    reason = wait.words(delivery.reason, delivery.next_try_at)
+    reason = reason or delivery.reason.replace("_", " ")
     detail = _joined(who, reason, again, insisted, error)
     what = f"{delivery.channel}: {delivery.get_state_display()}"
     at = delivery.finished_at or delivery.updated_at

@@ -165,7 +165,7 @@ def compute(
 def _topics(
     prefix: str, fifo_topics: frozenset[str], event_types: Iterable[EventType]
 ) -> tuple[Topic, ...]:
-    names = sorted({kind.topic for kind in event_types})
+    names = sorted({kind.topic for kind in event_types if kind.topic})
     if unknown := sorted(fifo_topics - set(names)):
         raise ImproperlyConfigured(
             f'NOTIFICATIONS["FIFO_TOPICS"] names {unknown}, which no event type uses; '

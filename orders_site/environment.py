@@ -20,6 +20,12 @@ def load(path: Path) -> None:
             os.environ.setdefault(name.strip(), value.strip())
 
 
+def words(name: str) -> tuple[str, ...] | None:
+    """What the variable holds, split at white space; None when it is not set."""
+    value = os.environ.get(name)
+    return None if value is None else tuple(value.split())
+
+
 def database(url: str, *, pool_size: int) -> dict[str, Any]:
     """Django's DATABASES entry for a PostgreSQL URL; a nonsense URL is left to the system check."""
     try:

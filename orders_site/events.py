@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Annotated
 
 from pydantic import Field
@@ -96,3 +97,19 @@ class StockLow(EventData):
     sku: Sku
     on_hand: Annotated[int, Field(ge=0)]
     threshold: Annotated[int, Field(ge=0)]
+
+
+@event(
+    "shop.news",
+    subject="customer/{customer_id}",
+    topic=TOPIC,  # of a second, standard one, the channels' queues could not be FIFO any more
+    worth_sending_for=timedelta(days=14),
+    category="news",
+)
+class ShopNews(EventData):
+    """Everything is so much off until that day, for whoever gives the code."""
+
+    customer_id: Id
+    percent_off: Annotated[int, Field(ge=1, le=90)]
+    until: date
+    code: Annotated[str, Field(pattern=r"^[A-Z0-9]{3,20}$")]

@@ -1,19 +1,21 @@
 """Who is told about an order, what the templates may say, and whether it still holds.
 
-The three hooks of the NOTIFICATIONS setting. They run once per event and channel, or
-once per recipient, so each costs one query or two, whatever the order's size.
+The hooks of the NOTIFICATIONS setting. They run once per event and channel, or once per
+recipient, so each costs one query or two, whatever the order's size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.formats import date_format
 
+from notifications import webhooks
 from notifications.conf import Route
 from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError
@@ -24,6 +26,8 @@ from orders_site.orders.models import Order, OrderLine, Refund
 from orders_site.orders.money import Money
 from orders_site.payments.models import Payment
 
+NEWS = "shop.news"
+
 _UNTRUE_ONCE_CANCELLED = frozenset({"order.created", "order.shipped", "payment.failed"})
 _UNTRUE_OF_PAYMENTS: dict[str, tuple[list[Payment.State], str]] = {
     "payment.failed": ([Payment.State.COMPLETED], "the order was paid"),
@@ -32,11 +36,15 @@ _UNTRUE_OF_PAYMENTS: dict[str, tuple[list[Payment.State], str]] = {
 
 
 def resolve(envelope: Envelope, route: Route) -> Iterator[Recipient]:
-    """The customer of the order; for push, each of the customer's devices.
+    """The customer of the order, or whom the news is for; for push, each of their devices; for
+    webhooks, partners.
 
     Somebody without an address is named all the same, so that the skip is on record.
     """
-    customer = _order(envelope).customer
+    if route.channel == webhooks.CHANNEL:
+        yield from webhooks.recipients(envelope)
+        return
+    customer = _reader(envelope) if envelope.type == NEWS else _order(envelope).customer
     devices = list(customer.devices.order_by("pk")) if route.channel == "push" else []
     if devices:
         yield from (_recipient(customer, route.channel, device) for device in devices)
@@ -46,6 +54,8 @@ def resolve(envelope: Envelope, route: Route) -> Iterator[Recipient]:
 
 def context(envelope: Envelope, recipient: Recipient) -> dict[str, Any]:
     """What every template may use, already in the words and figures of the recipient's locale."""
+    if envelope.type == NEWS:
+        return _news(envelope, recipient)
     order = _order(envelope)
     locale = _spoken(recipient.locale)
     lines = list(order.lines.order_by("pk"))
@@ -70,6 +80,8 @@ def context(envelope: Envelope, recipient: Recipient) -> dict[str, Any]:
 def no_longer_true(envelope: Envelope) -> str | None:
     """Why it should not be told any more: nobody wants to hear that a cancelled order is coming, or
     that money goes back which was never taken."""
+    if envelope.type == NEWS:
+        return "the offer is over" if _last_day(envelope) < timezone.localdate() else None
     order_id = _order_id(envelope)
     if envelope.type in _UNTRUE_ONCE_CANCELLED:
         cancelled = Order.objects.filter(pk=order_id, state=Order.State.CANCELLED)
@@ -80,6 +92,41 @@ def no_longer_true(envelope: Envelope) -> str | None:
         return None
     states, why = untrue
     return why if Payment.objects.filter(order_id=order_id, state__in=states).exists() else None
+
+
+def _news(envelope: Envelope, recipient: Recipient) -> dict[str, Any]:
+    """What the templates of the shop's news may use."""
+    with translation.override(_spoken(recipient.locale)):
+        until = date_format(_last_day(envelope), "DATE_FORMAT")
+    return {
+        "shop": settings.SHOP,
+        "first_name": _reader(envelope).first_name,
+        "percent_off": envelope.data["percent_off"],
+        "until": until,
+        "code": envelope.data["code"],
+    }
+
+
+def _reader(envelope: Envelope) -> Customer:
+    """Raises PermanentError: somebody who was announced to may be gone when their turn comes."""
+    try:
+        return Customer.objects.get(pk=envelope.data["customer_id"])
+    except Customer.DoesNotExist:
+        raise PermanentError(f"there is no {envelope.subject} here", "no_such_customer") from None
+
+
+def _last_day(envelope: Envelope) -> date:
+    return date.fromisoformat(envelope.data["until"])
+
+
+def forget_device(channel: str, reference: str, address: str) -> None:
+    """FCM knows this token no more: the app was taken off the device, or given another token.
+
+    Race: the device may have registered anew since; then its row has another token, and stays.
+    """
+    device = reference.rpartition("/device/")[2]
+    if channel == "push" and device.isdecimal():
+        Device.objects.filter(pk=int(device), token=address).delete()
 
 
 def forget(person: str) -> None:

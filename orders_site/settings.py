@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import cast
 
 from django.utils.translation import gettext_lazy as _
 
 from notifications.conf import Category, ChannelConf, ReceiptWebhooks, Route
-from orders_site import environment
+from orders_site import channels, environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 environment.load(BASE_DIR / ".local" / "env")
@@ -117,32 +118,20 @@ NOTIFICATIONS = {
     # The topics whose events keep their order per subject: "order-events".
     "FIFO_TOPICS": os.environ.get("NOTIFICATIONS_FIFO_TOPICS", "").split(),
     "CHANNELS": {
-        "email": ChannelConf(
-            "notifications.channels.email.SesEmail",
-            {
-                "from_address": os.environ.get(
-                    "EMAIL_FROM", "Harbour & Pine <orders@shop.example>"
-                ),
-                "configuration_set": os.environ.get("SES_CONFIGURATION_SET", ""),
-            },
-        ),
-        "sms": ChannelConf(
-            "notifications.channels.sms.EndUserMessagingSms",
-            {
-                "origination_identity": os.environ.get("SMS_ORIGINATION_IDENTITY", ""),
-                "configuration_set": os.environ.get("SMS_CONFIGURATION_SET", ""),
-            },
-        ),
-        "whatsapp": ChannelConf(
-            "notifications.channels.whatsapp.EndUserMessagingWhatsApp",
-            {"phone_number_id": os.environ.get("WHATSAPP_PHONE_NUMBER_ID", "")},
-        ),
+        "email": channels.email(os.environ),
+        "sms": channels.sms(os.environ),
+        "whatsapp": channels.whatsapp(os.environ),
         "push": ChannelConf(
             "notifications.channels.push.FcmPush",
             {
                 "project_id": os.environ.get("FCM_PROJECT_ID", ""),
                 "endpoint": os.environ.get("FCM_ENDPOINT", "https://fcm.googleapis.com"),
             },
+        ),
+        "webhook": ChannelConf(
+            "notifications.channels.webhook.SignedWebhook",
+            # What may be reached though it is not public; the provider sandbox is on this machine.
+            {"private_networks": os.environ.get("WEBHOOK_PRIVATE_NETWORKS", "").split()},
         ),
     },
     # Which event is told over which channels: this table and nothing else.
@@ -153,10 +142,11 @@ NOTIFICATIONS = {
         "order.refunded": [Route("email")],
         "payment.completed": [Route("email"), Route("push")],
         "payment.failed": [Route("email"), Route("sms")],
+        "shop.news": [Route("email"), Route("sms"), Route("whatsapp"), Route("push")],
     },
     # What people may say yes or no to; what no event type names another for is "service".
     "CATEGORIES": {"news": Category(_("News and offers"))},
-    "PUBLIC_URL": os.environ.get("PUBLIC_URL", ""),
+    "PUBLIC_URL": os.environ.get("PUBLIC_URL", SHOP["url"]),  # news says there how to unsubscribe
     "PUBLIC_NAME": SHOP["name"],
     # Secrets by which Meta's and Twilio's calls are known; without any, nobody's are taken.
     "RECEIPT_WEBHOOKS": ReceiptWebhooks(
@@ -166,10 +156,24 @@ NOTIFICATIONS = {
     ),
     "RECIPIENTS": "orders_site.recipients.resolve",
     "CONTEXT": "orders_site.recipients.context",
+    # What templates that staff edit may include and extend.
+    "TEMPLATE_PARTIALS": [
+        "notifications/layout.html",
+        "notifications/layout.de.html",
+        "notifications/lines.html",
+        "notifications/*/why.txt",
+    ],
     "STILL_TRUE": "orders_site.recipients.no_longer_true",
+    "ADDRESS_GONE": "orders_site.recipients.forget_device",
+    # On staging, who may be reached: "*@shop.example +4915112345678". Nobody else is, whatever is
+    # in the database. Not set: everybody; empty: nobody.
+    "ALLOWED_RECIPIENTS": environment.words("ALLOWED_RECIPIENTS"),
     "TIMELINE": "orders_site.timeline.entries",
     "FORGET": "orders_site.recipients.forget",
     # version: secret. Raise the version to rotate; the highest one writes.
     "ADDRESS_HASH_KEYS": {1: os.environ.get("ADDRESS_HASH_KEY", "")},
     "ENCRYPTION_KEYS": {1: os.environ.get("ENCRYPTION_KEY", "")},
 }
+_routes = cast(dict[str, list[Route]], NOTIFICATIONS["ROUTES"])
+for _event_type in os.environ.get("WEBHOOK_EVENTS", "").split():  # those that partners may have
+    _routes.setdefault(_event_type, []).append(Route("webhook"))

@@ -45,8 +45,9 @@ class Caller:
         return given if key is None else {**given, "Idempotency-Key": key}
 
 
-def a_caller(*, rate: int = PLENTY) -> Caller:
-    client, token = make_client(name=f"shop-{next(_numbers)}", rate_per_minute=rate)
+def a_caller(*, rate: int = PLENTY, may_announce: bool = False) -> Caller:
+    name = f"shop-{next(_numbers)}"
+    client, token = make_client(name=name, rate_per_minute=rate, may_announce=may_announce)
     return Caller(client.name, token)
 
 

@@ -13,9 +13,11 @@ from notifications.channels.email import SesEmail
 from notifications.channels.memory import MemoryChannel
 from notifications.channels.push import FcmPush
 from notifications.channels.sms import EndUserMessagingSms
+from notifications.channels.webhook import SignedWebhook
 from notifications.channels.whatsapp import EndUserMessagingWhatsApp
 from notifications.channels.whatsapp_cloud import CloudApiWhatsApp
 from notifications.local.providers.client import SandboxClient
+from notifications.local.providers.webhook import DEFAULT_SECRET
 
 DELIVERY = "0199c1d2-7b1e-7f3a-9c55-2f6f0e1b4a10"
 TAG = f"{DELIVERY}.2.1"
@@ -61,13 +63,14 @@ class Channel:
     name: the adapter's, by which its table of codes (`tests/codes`) knows it. sandbox: the
         channel of the sandbox that it reaches, where that has another name.
     names_wait: whether the provider says how long to wait when we are too fast.
+    paused: none, where there is no account that could be refused as a whole.
     """
 
     name: str
     make: Callable[[float], ChannelAdapter]
     address: str
     refused: str
-    paused: str
+    paused: str = ""
     sandbox: str = ""
     names_wait: bool = True
 
@@ -166,6 +169,14 @@ ADAPTERS = [
         "device-token-1",
         refused="UNREGISTERED",
         paused="THIRD_PARTY_AUTH_ERROR",
+    ),
+    Channel(
+        "webhook",
+        lambda patience: SignedWebhook(
+            private_networks=["127.0.0.1/32"], secret=DEFAULT_SECRET, read_timeout=patience
+        ),
+        f"{os.environ.get('PROVIDER_SANDBOX_URL', '')}/webhooks/partner",
+        refused="http_422",
     ),
     Channel(
         "memory",

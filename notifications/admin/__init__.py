@@ -10,6 +10,7 @@ from __future__ import annotations
 from django.apps import apps
 
 from notifications.admin import (
+    announcements,
     breakers,
     dead_letters,
     deliveries,
@@ -22,6 +23,8 @@ from notifications.admin import (
     rate_limits,
     receipts,
     suppressions,
+    templates,
+    webhooks,
     workers,
 )
 
@@ -29,6 +32,7 @@ if apps.is_installed("django_celery_results"):
     from notifications.admin import failed_tasks  # noqa: F401 - registers itself
 
 __all__ = [
+    "announcements",
     "breakers",
     "dead_letters",
     "deliveries",
@@ -41,5 +45,7 @@ __all__ = [
     "rate_limits",
     "receipts",
     "suppressions",
+    "templates",
+    "webhooks",
     "workers",
 ]

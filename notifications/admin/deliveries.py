@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,19 @@ from notifications.admin.display import (
     short,
     span,
     two_lines,
+    version_url,
 )
-from notifications.admin.facts import FactsAdmin
 from notifications.admin.filters import ChannelFilter, EventTypeFilter, StateFilter, WithinFilter
-from notifications.models import Attempt, Delivery, Receipt
+from notifications.admin.moves import Move, MovingAdmin
+from notifications.models import (
+    Attempt,
+    Delivery,
+    DigestItem,
+    Receipt,
+    RenderedContent,
+    TemplateVersion,
+)
+from notifications.resend import CURRENT, ORIGINAL, resend_one, under_way
 
 if TYPE_CHECKING:
     _AttemptInline = admin.TabularInline[Attempt, Delivery]
@@ -88,8 +98,30 @@ class AttemptInline(_AttemptInline):
         return span(None if length is None else timedelta(milliseconds=length))
 
 
+def _again(text: str) -> Callable[[Delivery, str, str], str]:
+    return lambda delivery, by, reason: resend_one(delivery, by=by, reason=reason, text=text)
+
+
+def _at_rest(delivery: Delivery) -> bool:
+    return not under_way(delivery.state, delivery.next_try_at)
+
+
+def _at_rest_and_kept(delivery: Delivery) -> bool:
+    return _at_rest(delivery) and RenderedContent.objects.filter(delivery=delivery).exists()
+
+
 @admin.register(Delivery)
-class DeliveryAdmin(FactsAdmin[Delivery]):
+class DeliveryAdmin(MovingAdmin[Delivery]):
+    moves = (
+        Move("resend", _("Send again"), "resend_delivery", _again(CURRENT), _at_rest),
+        Move(
+            "resend_original",
+            _("Send the original text again"),
+            "resend_delivery",
+            _again(ORIGINAL),
+            _at_rest_and_kept,
+        ),
+    )
     list_display = ("state_and_due", "what", "who", "channel_and_tries", "why", "age")
     list_display_links = None  # the event leads to the delivery, the order to all about it
     list_filter = (DeliveryStateFilter, ChannelFilter, EventTypeFilter, WithinFilter)
@@ -119,7 +151,7 @@ class DeliveryAdmin(FactsAdmin[Delivery]):
             },
         ),
         (_("When"), {"fields": (("happened", "created", "started"), ("sent", "finished", "lag"))}),
-        (_("Provider"), {"fields": (("provider", "provider_message_id", "template_version"),)}),
+        (_("Provider"), {"fields": (("provider", "provider_message_id", "template", "original"),)}),
     )
 
     state_badge = columns.state()
@@ -153,6 +185,7 @@ class DeliveryAdmin(FactsAdmin[Delivery]):
                 more=list_url(Receipt, q=str(row.pk)),
             ),
             *_failed_tasks(request, row),
+            *_digest(request, row),
             *related.deliveries(
                 request,
                 others,
@@ -198,6 +231,13 @@ class DeliveryAdmin(FactsAdmin[Delivery]):
     def masked(self, delivery: Delivery) -> str:
         return delivery.masked_address or EMPTY
 
+    @admin.display(description=_("template version"))
+    def template(self, delivery: Delivery) -> SafeString | str:
+        """The version that staff published leads to its page; files are named by their hash."""
+        label = delivery.template_version or ""
+        version = TemplateVersion.objects.labelled(label)
+        return link(version_url(version), label) if version else label or EMPTY
+
     @admin.display(description=_("last error"))
     def whole_error(self, delivery: Delivery) -> SafeString | str:
         return block(delivery.last_error, address=delivery.address)
@@ -205,6 +245,26 @@ class DeliveryAdmin(FactsAdmin[Delivery]):
     @admin.display(description=_("from event to provider"))
     def lag(self, delivery: Delivery) -> str:
         return span(delivery.sent_at - delivery.event_time if delivery.sent_at else None)
+
+
+def _digest(request: HttpRequest, row: Delivery) -> list[related.Section]:
+    """The digest in which it was told, or what was told in it. Most are neither."""
+    told_in = DigestItem.objects.filter(delivery=row).values("digest_id")
+    items = DigestItem.objects.filter(digest_id=row.event_id).values("delivery_id")
+    return [
+        *related.deliveries(
+            request,
+            Delivery.objects.filter(event_id__in=told_in),
+            title=_("The digest that tells it"),
+            more=list_url(Delivery, q=row.recipient),
+        ),
+        *related.deliveries(
+            request,
+            Delivery.objects.filter(pk__in=items),
+            title=_("What is told in this digest"),
+            more=list_url(Delivery, q=row.recipient),
+        ),
+    ]
 
 
 def _failed_tasks(request: HttpRequest, row: Delivery) -> list[related.Section]:

@@ -36,7 +36,7 @@ class DestinationFilter(ChoiceFilter):
     parameter_name = column = "destination"
 
     def options(self) -> Iterable[str]:
-        topics = {kind.topic for kind in events.all_event_types()}
+        topics = {kind.topic for kind in events.all_event_types() if kind.topic}
         return [*sorted(topics), *queues()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

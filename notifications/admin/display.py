@@ -20,8 +20,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from notifications.bodies import printable
-from notifications.models import Delivery
+from notifications.models import Delivery, TemplateVersion
 from notifications.redaction import redact
+from notifications.templating.places import DEFAULT
 
 EMPTY = "—"
 SHORT = 80
@@ -58,6 +59,9 @@ STATES: dict[str, tuple[str, Promise]] = {
     "opened": (GOOD, _("opened")),
     "clicked": (GOOD, _("clicked")),
     "read": (GOOD, _("read")),
+    # partners' endpoints
+    "enabled": (GOOD, _("enabled")),
+    "disabled": (BAD, _("disabled")),
     # dispatches
     "waiting": (WAITING, _("waiting")),
     "claimed": (WAITING, _("claimed")),
@@ -66,6 +70,9 @@ STATES: dict[str, tuple[str, Promise]] = {
     "open": (TROUBLE, _("open")),
     "redriven": (QUIET, _("redriven")),
     "done": (GOOD, _("done")),
+    # templates, beside "published"
+    "draft": (WAITING, _("draft")),
+    "retired": (QUIET, _("retired")),
     # breakers and pauses
     "closed": (GOOD, _("closed")),
     "in_force": (TROUBLE, _("in force")),
@@ -78,6 +85,8 @@ STATES: dict[str, tuple[str, Promise]] = {
     "dispatched": (WAITING, _("dispatched")),
     "refused": (TROUBLE, _("refused")),
     "left_alone": (QUIET, _("left alone")),
+    # announcements
+    "expanding": (WAITING, _("expanding")),
     # workers
     "running": (GOOD, _("running")),
     "stopping": (WAITING, _("stopping")),
@@ -162,6 +171,13 @@ def span(length: timedelta | None) -> str:
 def short(text: str, *, address: str = "") -> str:
     """One line of an error for a list, without the addresses it may hold."""
     return Truncator(redact(" ".join(text.split()), address=address)).chars(SHORT) or EMPTY
+
+
+def version_url(version: TemplateVersion) -> str:
+    """The page of one version of a template."""
+    of = version.template
+    place = (of.event_type, of.channel, of.locale or DEFAULT)
+    return reverse("admin:notifications_template_version", args=[*place, version.number])
 
 
 def block(text: str, *, address: str = "") -> SafeString | str:

@@ -12,10 +12,10 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications import consumers
 from notifications.admin import columns, related, search
-from notifications.admin.display import EMPTY, as_json, badge, span
+from notifications.admin.display import EMPTY, as_json, badge, link, page_url, span
 from notifications.admin.facts import FactsAdmin
 from notifications.admin.filters import EventTypeFilter, WithinFilter
-from notifications.models import Delivery, Event, Handled
+from notifications.models import Announcement, Delivery, Event, Handled
 
 
 class TypeFilter(EventTypeFilter):
@@ -35,7 +35,7 @@ class EventAdmin(FactsAdmin[Event]):
     ordering = ("-recorded_at", "-id")
     search_help_text = _("Exactly one of: an order (123, #123 or order/123), an event's id.")
     fieldsets = (
-        (_("What"), {"fields": (("type", "version", "order"), "payload")}),
+        (_("What"), {"fields": (("type", "version", "order"), "part_of", "payload")}),
         (_("When"), {"fields": (("happened", "recorded", "delay"),)}),
         (_("From"), {"fields": (("source", "recorded_by"), "id", "traceparent")}),
     )
@@ -53,6 +53,13 @@ class EventAdmin(FactsAdmin[Event]):
 
     def related(self, request: HttpRequest, row: Event) -> list[related.Section]:
         return [_reached(request, row), *related.of_event(request, row.pk)]
+
+    @admin.display(description=_("part of"))
+    def part_of(self, event: Event) -> SafeString | str:
+        if event.announcement_id is None:
+            return EMPTY
+        url = page_url(Announcement(pk=event.announcement_id))
+        return link(url, gettext("announcement %(number)d") % {"number": event.announcement_id})
 
     @admin.display(description=_("meant for"))
     def meant_for(self, event: Event) -> str:

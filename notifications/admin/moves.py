@@ -73,12 +73,18 @@ class MovingAdmin(FactsAdmin[Row]):
             row = self.get_object(request, object_id)
             if row is None:
                 raise Http404
-            self._move(request, move, row)
-            return HttpResponseRedirect(page_url(row))
+            if not self._move(request, move, row):
+                return HttpResponseRedirect(page_url(row))
+            return self.moved(request, move, row)
 
         return view
 
-    def _move(self, request: HttpRequest, move: Move, row: Any) -> None:
+    def moved(self, request: HttpRequest, move: Move, row: Any) -> HttpResponse:
+        """What is shown when it was done: the row's own page, unless there is more to say."""
+        return HttpResponseRedirect(page_url(row))
+
+    def _move(self, request: HttpRequest, move: Move, row: Any) -> bool:
+        """Whether it was done."""
         reason = request.POST.get("reason", "").strip().replace("\0", "")
         if not 0 < len(reason) <= MOST_REASON:
             why_not = _("give a reason of 1 to %(most)d characters") % {"most": MOST_REASON}
@@ -88,6 +94,7 @@ class MovingAdmin(FactsAdmin[Row]):
             messages.error(request, _("Nothing was done: %(why)s.") % {"why": why_not})
         else:
             messages.success(request, _("Done: %(what)s.") % {"what": move.label})
+        return not why_not
 
     def _may(self, request: HttpRequest, move: Move) -> bool:
         allowed = request.user.has_perm(f"{self.opts.app_label}.{move.permission}")

@@ -26,6 +26,8 @@ from notifications.admin.display import (
     short,
 )
 from notifications.models import (
+    Announcement,
+    AnnouncementEntry,
     Attempt,
     DeadLetter,
     Delivery,
@@ -34,6 +36,7 @@ from notifications.models import (
     Job,
     JobEntry,
     JobItem,
+    Lane,
     Receipt,
 )
 
@@ -41,7 +44,12 @@ LIMIT = 50
 Row = TypeVar("Row", bound=Model)
 Label = str | Promise
 
-_LISTED: dict[type[Model], type[Model]] = {JobItem: Job, JobEntry: Job}
+_LISTED: dict[type[Model], type[Model]] = {
+    JobItem: Job,
+    JobEntry: Job,
+    AnnouncementEntry: Announcement,
+    Lane: Announcement,
+}
 """What has no page of its own stands on another's: whoever may view that may view these."""
 
 

@@ -8,14 +8,12 @@ from uuid import UUID
 from django.db.models import Q
 
 from notifications import events
-from notifications.models import Delivery
-from notifications.recipients import address_hashes
+from notifications.recipients import searched_hashes
 
 MAX_FOLLOWED = 500
 """Rows that one search follows from one table, or one kind of row, to another."""
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
-_PHONE = re.compile(r"\+[\d\s()./-]{6,}\Z")
 
 
 def identifier(term: str) -> UUID | None:
@@ -45,23 +43,11 @@ def subjects(term: str) -> set[str]:
 
 
 def told(reference: str) -> Q:
-    """The deliveries to this person, with those to the person's devices ("customer/42/device/7").
-
-    The devices are looked for among the person's latest events, by the event's index: a
-    prefix on `recipient` alone has an index only where the database's collation is C.
-    """
+    """The deliveries to this person, with those to their devices ("customer/42/device/7")."""
     found = Q(recipient=reference)
-    if "/" in reference:
-        latest = Delivery.objects.filter(recipient=reference).order_by("-created_at")
-        ids = list(latest.values_list("event_id", flat=True)[:MAX_FOLLOWED])
-        if ids:
-            found |= Q(event_id__in=ids, recipient__startswith=f"{reference}/")
-    return found
+    return found | Q(recipient__startswith=f"{reference}/") if "/" in reference else found
 
 
 def addresses(term: str) -> set[str]:
     """The keyed hashes that deliveries to this address carry; the address goes no further."""
-    spelled = {term}
-    if _PHONE.match(term):
-        spelled.add("+" + re.sub(r"\D", "", term))
-    return {found for address in spelled for found in address_hashes(address)}
+    return searched_hashes(term)

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from notifications.exceptions import NotificationError
+
 CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 10.0
 """Seconds; adapters take both as options. Their sum must stay below the consumer's max_seconds."""
@@ -51,6 +53,7 @@ class Message:
     event_type, subject: attached where the provider has room for them.
     headers: of an email, besides those that the adapter writes itself (List-Unsubscribe, say).
     attachments: of an email.
+    reference: the recipient's, for an adapter that keeps something about them.
     """
 
     address: str = field(repr=False)
@@ -61,6 +64,7 @@ class Message:
     subject: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     attachments: tuple[Attachment, ...] = ()
+    reference: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,9 +80,27 @@ class ChannelAdapter(ABC):
 
     provider: str
 
+    gone: frozenset[str] = frozenset()
+    """The codes of a PermanentError by which the provider says that the address is nobody's any
+    more: the shop is told (NOTIFICATIONS["ADDRESS_GONE"])."""
+
     @abstractmethod
     def send(self, message: Message) -> Accepted:
-        """Hand over once: TransientError, PermanentError, ProviderPaused or OutcomeUnknown."""
+        """Hand over once: TransientError, PermanentError, ProviderPaused or OutcomeUnknown; Busy
+        when this recipient is to be left alone for now, and was not asked.
+
+        An error that says nothing of the account, and of this recipient only, is `of_recipient`.
+        """
+
+    def check_address(self, address: str) -> None:  # noqa: B027 - for who takes any
+        """Raises PermanentError when nothing can be sent there: its code is why it is skipped.
+
+        Asked before anything is rendered; `send` may be given such an address all the same.
+        """
+
+    def note(self, reference: str, error: NotificationError | None) -> None:  # noqa: B027
+        """How a send to the recipient of this reference ended, once that is on record: None when
+        it was accepted, else an error `of_recipient`. For an adapter that keeps account of them."""
 
     def prepare(self) -> None:  # noqa: B027 - most have nothing to prepare
         """Make what a send needs and the first one would wait for: a client, an access token.

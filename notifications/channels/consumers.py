@@ -29,7 +29,7 @@ from notifications.retries import RetryPolicy
 from notifications.worker.account import account_of
 from notifications.worker.task import EventTask
 
-OWN_TASKS = ("email", "sms", "whatsapp", "push")
+OWN_TASKS = ("email", "sms", "whatsapp", "push", "webhook")
 
 TRIED: dict[str, Any] = {
     "bind": True,
@@ -42,6 +42,14 @@ TRIED: dict[str, Any] = {
     "retry_jitter": True,
 }
 """The words of `shared_task` with which each of our channels, and a receipt, is tried."""
+
+TRIED_FOR_A_DAY: dict[str, Any] = TRIED | {
+    "max_retries": 12,
+    "retry_backoff": 30,
+    "retry_backoff_max": 8 * 3600,
+}
+"""Of a partner's endpoint, whose operators sleep at night: the waits are at most 30 seconds, a
+minute, two, … four hours, and twice eight: a day in all, half of it on average."""
 
 
 def tell(task: EventTask, envelope: Envelope, *, channel: str) -> None:
@@ -80,6 +88,12 @@ def whatsapp(self: EventTask, envelope: Envelope) -> None:
 def push(self: EventTask, envelope: Envelope) -> None:
     """10,000 a second: FCM's 600,000 a minute and project."""
     tell(self, envelope, channel="push")
+
+
+@shared_task(name="notifications.webhook", **TRIED_FOR_A_DAY)
+def webhook(self: EventTask, envelope: Envelope) -> None:
+    """No limit for all partners together: each has its own (ChannelConf.recipient_limit)."""
+    tell(self, envelope, channel="webhook")
 
 
 def register_channel(channel: str, *, task: str, max_retries: int = 8) -> Consumer:
@@ -126,7 +140,11 @@ def register_configured() -> None:
     for channel in sorted(set(configured) - served):
         if channel not in OWN_TASKS:
             declare_task(channel)
-        register_channel(channel, task=f"notifications.{channel}")
+        register_channel(
+            channel,
+            task=f"notifications.{channel}",
+            max_retries=(TRIED_FOR_A_DAY if channel == "webhook" else TRIED)["max_retries"],
+        )
 
 
 @cache

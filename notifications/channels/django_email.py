@@ -62,6 +62,9 @@ class DjangoBackendEmail(ChannelAdapter):
     def prepare(self) -> None:
         self._connections.open()
 
+    def check_address(self, address: str) -> None:
+        ascii_address(address)
+
     def send(self, message: Message) -> Accepted:
         email = self._email(message, ascii_address(message.address))
         with (

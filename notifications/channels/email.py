@@ -87,6 +87,9 @@ class SesEmail(ChannelAdapter):
     def prepare(self) -> None:
         self._client()
 
+    def check_address(self, address: str) -> None:
+        ascii_address(address)
+
     def send(self, message: Message) -> Accepted:
         call = self._call(message, ascii_address(message.address))
         with aws_errors.translated(_CODES, address=message.address, refine=self._refine):

@@ -65,9 +65,12 @@ class MemoryChannel(ChannelAdapter):
         with cls._lock:
             cls._outboxes.clear()
 
-    def send(self, message: Message) -> Accepted:
-        if not message.address.strip():
+    def check_address(self, address: str) -> None:
+        if not address.strip():
             raise invalid_address("The address is empty.")
+
+    def send(self, message: Message) -> Accepted:
+        self.check_address(message.address)
         step = self._script.next(self.channel, message.address)
         _refuse(step)
         with self._lock:

@@ -34,12 +34,17 @@ _CODES = Codes(
     # "May be returned even if the operation has completed successfully" (google.rpc.Code).
     unknown=frozenset({"DEADLINE_EXCEEDED", "http_504"}),
 )
+_INVALID_TOKEN = "INVALID_TOKEN"  # noqa: S105 - a code of ours: INVALID_ARGUMENT, of the token
+# What says that a token is dead (FCM, Manage registration tokens). NOT_FOUND by itself does not:
+# it may be the project that is not found, and every token would seem dead then.
+_DEAD = frozenset({"UNREGISTERED", "SENDER_ID_MISMATCH", _INVALID_TOKEN})
 
 
 class FcmPush(ChannelAdapter):
     """`project_id`: empty takes the one of the credentials; timeouts in seconds."""
 
     provider = "fcm"
+    gone = _DEAD
 
     def __init__(
         self,
@@ -57,6 +62,9 @@ class FcmPush(ChannelAdapter):
     def prepare(self) -> None:
         _, tokens = self._connection()
         tokens.current()
+
+    def check_address(self, address: str) -> None:
+        _device(address)
 
     def send(self, message: Message) -> Accepted:
         body = {"message": _payload(message, _device(message.address))}
@@ -119,7 +127,7 @@ def _refused(answer: httpx.Response, address: str) -> NotificationError:
     code = _fcm_code(error) or str(error.get("status") or f"http_{answer.status_code}")
     message = redact(str(error.get("message") or ""), address=address)
     wait = retry_after(answer.headers.get("Retry-After"))
-    return _CODES.error(code, answer.status_code, message, wait)
+    return _CODES.error(_refined(code, error), answer.status_code, message, wait)
 
 
 def _error(answer: httpx.Response) -> dict[str, Any]:
@@ -137,6 +145,24 @@ def _fcm_code(error: dict[str, Any]) -> str:
         if isinstance(detail, dict) and detail.get("@type") == _FCM_ERROR:
             return str(detail.get("errorCode") or "")
     return ""
+
+
+def _refined(code: str, error: dict[str, Any]) -> str:
+    """FCM says one code for a token that is none and for a message that it does not like. Of the
+    second kind it names the field; of the first, the text tells (FCM, Error codes, Example 2)."""
+    if code != "INVALID_ARGUMENT":
+        return code
+    fields = [
+        str(violation.get("field"))
+        for detail in error.get("details") or ()
+        if isinstance(detail, dict)
+        for violation in detail.get("fieldViolations") or ()
+        if isinstance(violation, dict)
+    ]
+    if fields:
+        return _INVALID_TOKEN if set(fields) == {"message.token"} else code
+    about_token = "registration token" in str(error.get("message") or "").lower()
+    return _INVALID_TOKEN if about_token else code
 
 
 def _message_id(answer: httpx.Response) -> str:

@@ -74,6 +74,9 @@ class EndUserMessagingSms(ChannelAdapter):
     def prepare(self) -> None:
         self._client()
 
+    def check_address(self, address: str) -> None:
+        e164(address)
+
     def send(self, message: Message) -> Accepted:
         call = self._call(message, e164(message.address))
         with aws_errors.translated(_CODES, address=message.address, refine=_refine):

@@ -24,12 +24,13 @@ from notifications.channels.phone_numbers import e164
 _META_CODE = re.compile(r'\(#(\d{1,6})\)|"code"\s*:\s*"?(\d{1,6})\b')
 
 _CODES = Codes(
-    paused=aws_errors.PAUSED | meta.PAUSED | {"AccessDeniedByMetaException"},
+    paused=aws_errors.PAUSED
+    | meta.PAUSED
+    | {"AccessDeniedByMetaException", "ResourceNotFoundException"},  # the number we send from
     transient=aws_errors.TRANSIENT
     | meta.TRANSIENT
     | {"DependencyException", "InternalServiceException", "ThrottledRequestException"},
-    permanent=meta.PERMANENT
-    | {"InvalidParametersException", "ResourceNotFoundException", "ValidationException"},
+    permanent=meta.PERMANENT | {"InvalidParametersException", "ValidationException"},
     unknown=aws_errors.UNKNOWN,
     elsewhere=meta.ELSEWHERE,
 )
@@ -64,6 +65,9 @@ class EndUserMessagingWhatsApp(ChannelAdapter):
 
     def prepare(self) -> None:
         self._client()
+
+    def check_address(self, address: str) -> None:
+        e164(address)
 
     def suited(self, message: Message) -> Message:
         return meta.suited(message, self._outside_window)

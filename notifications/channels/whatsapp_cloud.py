@@ -68,6 +68,9 @@ class CloudApiWhatsApp(ChannelAdapter):
     def prepare(self) -> None:
         self._client()
 
+    def check_address(self, address: str) -> None:
+        e164(address)
+
     def suited(self, message: Message) -> Message:
         return meta.suited(message, self._outside_window)
 

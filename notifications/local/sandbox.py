@@ -92,6 +92,7 @@ def sandbox_environment(url: str) -> dict[str, str]:
         "FCM_PROJECT_ID": FCM_PROJECT,
         "SMS_ORIGINATION_IDENTITY": "+15005550006",
         "PAYMENT_ENDPOINT": url,
+        "WEBHOOK_PRIVATE_NETWORKS": f"{HOST}/32",
         "PAYMENT_API_KEY": PAYMENT_API_KEY,
         "WHATSAPP_PHONE_NUMBER_ID": "phone-number-id-00000000000000000000000000000001",
         SANDBOX_URL: url,

@@ -24,7 +24,7 @@ def lines(found: Timeline, width: int) -> Iterator[str]:
     width = max(NARROWEST, width)
     yield found.subject
     if found.events:
-        yield from _wrapped(f"{found.completeness.words(found.at)}", "  ", width)
+        yield from wrapped(f"{found.completeness.words(found.at)}", "  ", width)
     for table in found.cut:
         yield f"  of its {table} only the latest are shown"
     told = {each.event_id: each for each in found.events}
@@ -33,7 +33,7 @@ def lines(found: Timeline, width: int) -> Iterator[str]:
         yield from _heading(event_id, told, found, width)
         yield from _moments(entries, width)
         for each in told[event_id].lags if event_id in told else ():
-            yield from _wrapped(each.words, "    lag  ", width)
+            yield from wrapped(each.words, "    lag  ", width)
 
 
 def _grouped(found: Timeline, told: dict[UUID, Told]) -> dict[UUID | None, list[Entry]]:
@@ -51,7 +51,7 @@ def _heading(
         yield "  as a whole"
     elif event := told.get(event_id):
         yield f"  {event.type}  {event_id}"
-        yield from _wrapped(event.completeness.words(found.at), "  ", width)
+        yield from wrapped(event.completeness.words(found.at), "  ", width)
     else:
         yield f"  an event that is no longer kept  {event_id}"
 
@@ -66,10 +66,10 @@ def _moments(entries: list[Entry], width: int) -> Iterator[str]:
         clock = f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}"
         kind = entry.kind.replace("_", " ")
         said = f"{entry.what}; {entry.detail}" if entry.detail else entry.what
-        yield from _wrapped(said, f"    {clock}  {kind:<{_KIND}}  ", width)
+        yield from wrapped(said, f"    {clock}  {kind:<{_KIND}}  ", width)
 
 
-def _wrapped(text: str, before: str, width: int) -> list[str]:
+def wrapped(text: str, before: str, width: int) -> list[str]:
     """The text after `before`, its further lines below its first."""
     plain = printable(" ".join(text.split()))
     return textwrap.wrap(

@@ -19,7 +19,8 @@ class Conclusion:
 
     state, outcome: the delivery's new state and the attempt's outcome. retry_in: seconds until
     the next try; None: there is none ahead. detail: redacted; the delivery's last error too,
-    when it is one. lapsed: said by somebody else, who found the lease at its end.
+    when it is one. lapsed: said by somebody else, who found the lease at its end. content: what
+    was told, packed and sealed (`notifications.rendered`); kept beside the delivery unless empty.
     """
 
     claim: Claim
@@ -34,6 +35,7 @@ class Conclusion:
     template_version: str | None = None
     duration_ms: int | None = None
     lapsed: bool = False
+    content: str = ""
 
     @property
     def key(self) -> Hashable:
@@ -44,7 +46,12 @@ class Conclusion:
         """Column by column, as the statement reads it."""
         columns = dict(vars(self))
         claim = columns.pop("claim")
-        return {"delivery": claim.delivery_id, "token": claim.token, **columns}
+        return {
+            "delivery": claim.delivery_id,
+            "token": claim.token,
+            "generation": claim.generation,
+            **columns,
+        }
 
 
 # A result settles what was taken for unknown too; everything else is accepted while sending.
@@ -54,9 +61,9 @@ class Conclusion:
 _CONCLUDE = """
 WITH concluded AS (
     SELECT * FROM json_to_recordset(%s) AS concluded (
-        delivery uuid, token uuid, state text, outcome text, provider text, retry_in float8,
-        reason text, code text, detail text, provider_message_id text, template_version text,
-        duration_ms int, lapsed bool
+        delivery uuid, token uuid, generation int, state text, outcome text, provider text,
+        retry_in float8, reason text, code text, detail text, provider_message_id text,
+        template_version text, duration_ms int, lapsed bool, content text
     )
     LIMIT %s
 ), held AS (
@@ -111,6 +118,11 @@ WITH concluded AS (
     WHERE attempt.delivery_id = moved.delivery
       AND attempt.token = moved.token
       AND attempt.outcome IN ('started', 'unknown')
+), kept AS (
+    INSERT INTO notifications_renderedcontent (delivery_id, generation, content)
+    SELECT moved.delivery, moved.generation, moved.content FROM moved WHERE moved.content <> ''
+    ON CONFLICT (delivery_id, generation) DO UPDATE SET
+        content = EXCLUDED.content, created_at = statement_timestamp()
 )
 SELECT delivery FROM moved
 """

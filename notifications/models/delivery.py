@@ -128,12 +128,13 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             **values,
         )
 
-    def reopen(self, *, generation: int, override: str = "") -> int:
+    def reopen(self, *, generation: int, override: str = "", original: int | None = None) -> int:
         """Those at rest are owed once more, as of `generation`, from their first attempt on.
 
         The caller owes them a message. override: who insists, and why, though the shop would not
-        tell it any more; it holds for this generation alone. `sent_at` stays until the next is
-        sent: what a recipient has been told counts towards a limit. How many were at rest.
+        tell it any more; it holds for this generation alone. original: the generation whose kept
+        content is sent again, to the letter; None: it is rendered anew. `sent_at` stays until the
+        next is sent: what a recipient has been told counts towards a limit. How many were at rest.
         """
         at_rest = models.Q(state__in=Delivery.TERMINAL)
         at_rest |= models.Q(state=Delivery.State.UNKNOWN, next_try_at=None)
@@ -142,6 +143,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             generation=generation,
             attempts=0,
             override=override,
+            original=original,
             reason="",
             last_error="",
             token=None,
@@ -197,6 +199,21 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         """Whether an operator insisted that this one is sent."""
         held = self.filter(pk=claim.delivery_id, token=claim.token)
         return held.exclude(override="").exists()
+
+    def insisted_on(self, request: ClaimRequest) -> bool:
+        """The same of a row that nobody has claimed yet."""
+        asked = self.filter(
+            event_id=request.event,
+            channel=request.channel,
+            recipient=request.recipient,
+            route=request.route,
+        )
+        return asked.exclude(override="").exists()
+
+    def original_of(self, claim: Claim) -> int | None:
+        """The generation whose kept content this one is to send again; None: a text of its own."""
+        held = self.filter(pk=claim.delivery_id, token=claim.token)
+        return held.values_list("original", flat=True).first()
 
     def _try_later(self, claim: Claim, legal: Delivery.State, **values: Any) -> bool:
         held = self.filter(pk=claim.delivery_id, token=claim.token, state=legal)
@@ -264,6 +281,11 @@ class Delivery(models.Model):
         blank=True,
         help_text="Who had it resent although it is no longer true, or expired, and why.",
     )
+    original = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="The generation whose text it sends again; none: rendered anew.",
+    )
     attempts = models.PositiveIntegerField(default=0, help_text="Attempts of this generation.")
     token = models.UUIDField(null=True, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
@@ -283,6 +305,7 @@ class Delivery(models.Model):
 
     class Meta:
         verbose_name_plural = "deliveries"
+        permissions = [("resend_delivery", "Can send deliveries once more")]
         constraints = [
             models.UniqueConstraint(
                 fields=["event", "channel", "recipient", "route"], name="delivery_once"
@@ -296,7 +319,11 @@ class Delivery(models.Model):
                 condition=~models.Q(provider_message_id=""),
                 name="delivery_by_provider_id",
             ),
-            models.Index(fields=["recipient", "created_at"], name="delivery_by_recipient"),
+            models.Index(  # a person's, with the places below: "customer/42" and "customer/42/…"
+                fields=["recipient", "created_at"],
+                opclasses=["varchar_pattern_ops", "timestamptz_ops"],
+                name="delivery_by_recipient",
+            ),
             models.Index(fields=["channel", "created_at"], name="delivery_by_channel"),
             # The operators' list: newest first, what is filtered is checked in the index itself.
             models.Index(

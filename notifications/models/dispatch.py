@@ -155,6 +155,30 @@ class DispatchQuerySet(models.QuerySet["Dispatch"]):
             available_at=until,
         )
 
+    def postpone_once(
+        self, envelope: Envelope, *, queue: str, until: datetime, reason: str
+    ) -> None:
+        """The same, unless one waits for that moment already: it brings the event to all of its
+        recipients, and they are asked one by one."""
+        waiting = self.filter(
+            event_id=envelope.id,
+            destination=queue,
+            kind=Dispatch.Kind.QUEUE,
+            reason=reason,
+            generation=envelope.generation,
+            available_at=until,
+            state=Dispatch.State.WAITING,
+        )
+        if not waiting.exists():
+            self.postpone(envelope, queue=queue, until=until, reason=reason)
+
+    def pull_forward_digest(self, event_id: UUID) -> None:
+        """The digest of that event is full: it is due now."""
+        waiting = self.filter(
+            event_id=event_id, reason=Dispatch.Reason.DIGEST, state=Dispatch.State.WAITING
+        )
+        waiting.update(available_at=Now())
+
     def claim(
         self, limit: int, *, lease: timedelta = LEASE, in_order: Collection[str] = ()
     ) -> list[Dispatch]:
@@ -216,6 +240,14 @@ class DispatchQuerySet(models.QuerySet["Dispatch"]):
         """What was put off is due now; how many rows."""
         return self.put_off(event_type).update(available_at=Now())
 
+    def of_announcement(self, announcement: int) -> models.QuerySet[Dispatch]:
+        """Those of an announcement that have not been published."""
+        return self.filter(
+            state=Dispatch.State.WAITING,
+            reason__in=[Dispatch.Reason.PAUSED, Dispatch.Reason.ANNOUNCED],
+            event__announcement=announcement,
+        )
+
     def oldest_due(self) -> datetime | None:
         """Since when the longest-waiting row is due: the outbox's lag counts from here."""
         due = self.filter(state=Dispatch.State.WAITING, available_at__lte=Now())
@@ -246,12 +278,15 @@ class Dispatch(models.Model):
         DEFERRED = "deferred", "deferred"
         PAUSED = "paused", "held while its event type is paused"
         THROTTLED = "throttled", "recipient's limit reached"
+        QUIET_HOURS = "quiet_hours", "recipient's quiet hours"
+        DIGEST = "digest", "digest due"
         REOPENED = "reopened", "lease expired"
         RESENT = "resent", "resend"
         REDRIVEN = "redriven", "redrive"
         REPLAYED = "replayed", "replay"
         FELL_BACK = "fell_back", "cross-channel fallback"
         RECEIVED = "received", "a provider's call"
+        ANNOUNCED = "announced", "announcement"
 
     id = models.BigAutoField(primary_key=True)
     event = models.ForeignKey(

@@ -51,6 +51,17 @@ class Event(models.Model):
         default=list,
         help_text="The consumers it was meant to reach when it was recorded.",
     )
+    announcement = models.ForeignKey(
+        "notifications.Announcement",
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,  # the index below starts with it
+        related_name="events",
+        null=True,
+        blank=True,
+        help_text="That it is part of, one event for each person.",
+    )
+    batch = models.PositiveIntegerField(null=True, blank=True, help_text="Of the announcement.")
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = EventQuerySet.as_manager()
@@ -60,6 +71,11 @@ class Event(models.Model):
             models.Index(fields=["subject", "time"], name="event_by_subject"),
             models.Index(fields=["type", "recorded_at"], name="event_by_type"),
             models.Index(fields=["recorded_at"], name="event_by_recorded_at"),
+            models.Index(
+                fields=["announcement", "batch"],
+                condition=models.Q(announcement__isnull=False),
+                name="event_of_announcement",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -78,4 +94,5 @@ class Event(models.Model):
             generation=generation,
             traceparent=self.traceparent,
             foreign=self.foreign,
+            announcement=self.announcement_id,
         )

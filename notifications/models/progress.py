@@ -9,13 +9,16 @@ from uuid import UUID
 from django.db import connections, models
 from django.db.models.functions import Now
 
+from notifications.models import wait
 from notifications.models.delivery import Delivery
 
 # Subselects that stand in the condition are looked up row by row: as NOT EXISTS they would be
-# planned as one join with all outcomes of the last year.
+# planned as one join with all outcomes of the last year. What waits for its recipient (the night, a
+# digest) has been reported on: the consumer is not late.
 _LOOK = """
 WITH looked AS MATERIALIZED (
-    SELECT id, recorded_at, %(consumer)s = ANY(expected) AS expects
+    -- Announcements take as long as they may: nobody is behind with them.
+    SELECT id, recorded_at, announcement_id IS NULL AND %(consumer)s = ANY(expected) AS expects
     FROM notifications_event
     WHERE recorded_at >= %(since)s AND recorded_at < statement_timestamp()
     ORDER BY recorded_at
@@ -28,7 +31,11 @@ WITH looked AS MATERIALIZED (
             WHERE consumer = %(consumer)s AND event_id = looked.id
         ) IS NOT TRUE
         AND (
-            SELECT bool_and(state = ANY(%(terminal)s)) FROM notifications_delivery
+            SELECT bool_and(
+                state = ANY(%(terminal)s)
+                OR reason = %(digest)s
+                OR reason = ANY(%(waits)s) AND next_try_at > statement_timestamp()
+            ) FROM notifications_delivery
             WHERE event_id = looked.id AND channel = %(channel)s
         ) IS NOT TRUE
     ORDER BY recorded_at
@@ -81,6 +88,8 @@ class ProgressQuerySet(models.QuerySet["Progress"]):
             "since": since,
             "limit": limit,
             "terminal": sorted(Delivery.TERMINAL),
+            "digest": wait.DIGEST,
+            "waits": sorted(wait.WORDS),
         }
         with connections[self.db].cursor() as cursor:
             cursor.execute(_LOOK, values)

@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from django.db import connections
 
 from notifications.models.claim import ClaimRequest
-
-REASON = "recipient_limit"
-"""On the row while it waits; a claim takes it away."""
+from notifications.models.wait import RECIPIENT_LIMIT as REASON
+from notifications.models.wait import put_off
 
 
 @dataclass(frozen=True)
@@ -59,28 +58,6 @@ SELECT
      WHERE moment IS NOT NULL ORDER BY moment DESC LIMIT 1 OFFSET %(most)s - 1)
 """
 
-# Only what a claim could have: nobody's else lease, and no last state.
-_PUT_OFF = """
-INSERT INTO notifications_delivery AS delivery (
-    id, event_id, event_type, event_time, subject, channel, route, recipient,
-    address, address_hash, locale, state, reason, generation, attempts,
-    next_try_at, last_error, provider_message_id, updated_at
-) VALUES (
-    %(id)s, %(event)s, %(event_type)s, %(event_time)s, %(subject)s, %(channel)s, %(route)s,
-    %(recipient)s, %(address)s, %(address_hash)s, %(locale)s, 'pending', %(reason)s,
-    %(generation)s, 0, %(until)s, '', '', statement_timestamp()
-)
-ON CONFLICT (event_id, channel, recipient, route) DO UPDATE SET
-    reason = EXCLUDED.reason, next_try_at = EXCLUDED.next_try_at, updated_at = EXCLUDED.updated_at
-WHERE delivery.generation <= EXCLUDED.generation
-  AND (
-    delivery.state IN ('pending', 'retrying')
-        AND COALESCE(delivery.next_try_at <= statement_timestamp(), TRUE)
-    OR delivery.state = 'unknown' AND delivery.next_try_at <= statement_timestamp()
-  )
-RETURNING id
-"""
-
 
 def throttle(request: ClaimRequest, *, most: int, window: timedelta, using: str) -> Throttle | None:
     """Let the delivery wait if its recipient has had `most` in the last `window` on its channel.
@@ -103,5 +80,5 @@ def throttle(request: ClaimRequest, *, most: int, window: timedelta, using: str)
             return Throttle(waits_until, is_new=False)
         if told < most:
             return None
-        cursor.execute(_PUT_OFF, {**parameters, "until": free_at})
-        return Throttle(free_at, is_new=True) if cursor.fetchone() else None
+    waits = put_off(request, until=free_at, reason=REASON, using=using)
+    return Throttle(free_at, is_new=True) if waits else None

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connection
 
-from notifications import dead_letters, pauses, switches
+from notifications import announcement_states, dead_letters, pauses, switches
 from notifications.dead_letters import Failure, Letter, Refused
 from notifications.identity import Identity, identify
 from notifications.worker import broker
@@ -46,7 +46,7 @@ class Departures:
         self._threads.submit(lambda: self._bury(received, failure, first))
 
     def to_outbox(self, received: Received) -> None:
-        """Its type is paused: it comes again as a dispatch."""
+        """Its type, or its announcement, is paused: it comes again as a dispatch."""
         self._threads.submit(lambda: self._put_off(received))
 
     def close(self, seconds: float) -> None:
@@ -82,6 +82,7 @@ class Departures:
                 self._acknowledger.delete(received)
             else:
                 switches.look_again()  # resumed a moment ago
+                announcement_states.look_again()
                 self._acknowledger.hide(received, 0)
         finally:
             self._gone(received)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -13,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.admin import display
 from notifications.admin.moves import Move, MovingAdmin
-from orders_site.api.clients import make_client, revoke_client
+from orders_site.api.clients import allow_announcing, make_client, revoke_client
 from orders_site.api.exceptions import ClientRefused
 from orders_site.api.models import ApiClient
 from orders_site.orders.models import Order
@@ -22,6 +23,14 @@ from orders_site.orders.models import Order
 def _revoke(client: ApiClient, by: str, reason: str) -> str:
     try:
         revoke_client(name=client.name, by=by, reason=reason)
+    except ClientRefused as refusal:
+        return str(refusal).rstrip(".")
+    return ""
+
+
+def _allow(client: ApiClient, by: str, reason: str, *, allowed: bool) -> str:
+    try:
+        allow_announcing(name=client.name, allowed=allowed, by=by, reason=reason)
     except ClientRefused as refusal:
         return str(refusal).rstrip(".")
     return ""
@@ -37,10 +46,25 @@ class ApiClientAdmin(MovingAdmin[ApiClient]):
     fieldsets = (
         (None, {"fields": ("name", "state", "rate_per_minute", "orders")}),
         ("Made", {"fields": (("created_at", "created_by"),)}),
+        ("Announcements", {"fields": (("may_announce", "announcing_by"), "announcing_reason")}),
         ("Revoked", {"fields": (("revoked_at", "revoked_by"), "revoke_reason")}),
     )
     add_fieldsets = ((None, {"fields": ("name", "rate_per_minute")}),)
     moves = (
+        Move(
+            "allow",
+            _("Let it announce"),
+            "allow_announcing",
+            partial(_allow, allowed=True),
+            lambda client: client.active and not client.may_announce,
+        ),
+        Move(
+            "forbid",
+            _("Let it announce no more"),
+            "allow_announcing",
+            partial(_allow, allowed=False),
+            lambda client: client.active and client.may_announce,
+        ),
         Move("revoke", _("Revoke"), "revoke_apiclient", _revoke, lambda client: client.active),
     )
     shown_once = "admin/api/apiclient/token.html"

@@ -12,12 +12,21 @@ from orders_site.api.tokens import hash_of, new_token
 
 
 def make_client(
-    *, name: str, rate_per_minute: int = DEFAULT_RATE, by: str = ""
+    *,
+    name: str,
+    rate_per_minute: int = DEFAULT_RATE,
+    may_announce: bool = False,
+    by: str = "",
 ) -> tuple[ApiClient, str]:
     """The client and its token, which nobody can read again. Raises ClientRefused."""
     token = new_token()
     client = ApiClient(
-        name=name, rate_per_minute=rate_per_minute, token_hash=hash_of(token), created_by=by
+        name=name,
+        rate_per_minute=rate_per_minute,
+        may_announce=may_announce,
+        announcing_by=by if may_announce else "",
+        token_hash=hash_of(token),
+        created_by=by,
     )
     check(client)
     try:
@@ -41,6 +50,14 @@ def revoke_client(*, name: str, by: str, reason: str) -> None:
     """Its token ends within `authentication.TRUSTED_FOR` seconds, for good. Its orders stay."""
     if not ApiClient.objects.revoke(name, by=by, reason=reason):
         raise _unknown(name)
+    authentication.known.forget()
+
+
+def allow_announcing(*, name: str, allowed: bool, by: str, reason: str) -> None:
+    """Whether it may announce from now on; holds within `authentication.TRUSTED_FOR` seconds."""
+    if not ApiClient.objects.allow_announcing(name, allowed, by=by, reason=reason):
+        active(name)
+        raise ClientRefused(f"name: {name} may {'' if allowed else 'not '}announce already.")
     authentication.known.forget()
 
 

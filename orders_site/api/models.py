@@ -92,6 +92,14 @@ class ApiClientQuerySet(models.QuerySet["ApiClient"]):
             )
         )
 
+    def allow_announcing(self, name: str, allowed: bool, *, by: str, reason: str) -> bool:
+        """False when there is no such client, or it is so already."""
+        return bool(
+            self.filter(name=name, revoked_at=None, may_announce=not allowed).update(
+                may_announce=allowed, announcing_by=by, announcing_reason=reason
+            )
+        )
+
     def replace_token(self, name: str, token_hash: str) -> bool:
         return bool(self.filter(name=name, revoked_at=None).update(token_hash=token_hash))
 
@@ -108,6 +116,15 @@ class ApiClient(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(MAX_RATE)],
         help_text="Requests a minute, over all web processes; up to ten seconds' worth at once.",
     )
+    may_announce = models.BooleanField(
+        db_default=False,
+        default=False,
+        help_text="Whether it may send an event to a whole audience.",
+    )
+    announcing_by = models.CharField(
+        db_default="", max_length=150, blank=True, editable=False, help_text="Who said so last."
+    )
+    announcing_reason = models.CharField(db_default="", max_length=255, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     created_by = models.CharField(max_length=150, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -124,7 +141,10 @@ class ApiClient(models.Model):
                 name="api_client_rate_bounded",
             )
         ]
-        permissions = [("revoke_apiclient", "Can revoke API clients")]
+        permissions = [
+            ("revoke_apiclient", "Can revoke API clients"),
+            ("allow_announcing", "Can let API clients announce"),
+        ]
 
     def __str__(self) -> str:
         return self.name

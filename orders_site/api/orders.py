@@ -50,16 +50,17 @@ Key = Annotated[
 ]
 
 
-def _errors(*statuses: int) -> dict[int, type[ErrorOut]]:
+def errors_of(*statuses: int) -> dict[int, type[ErrorOut]]:
+    """As operations declare them for the OpenAPI page."""
     return dict.fromkeys(statuses, ErrorOut)
 
 
-_READING = _errors(401, 404, 422, 429, 500)
-_CREATING = _errors(400, 401, 409, 413, 422, 429, 500)
-_CHANGING = _errors(400, 401, 404, 409, 413, 422, 429, 500)
+READING = errors_of(401, 404, 422, 429, 500)
+CREATING = errors_of(400, 401, 409, 413, 422, 429, 500)
+CHANGING = errors_of(400, 401, 404, 409, 413, 422, 429, 500)
 
 
-@router.post("/orders", response={201: OrderOut, **_CREATING}, summary="Place an order")
+@router.post("/orders", response={201: OrderOut, **CREATING}, summary="Place an order")
 def create_order(request: HttpRequest, wish: NewOrder, key: Key = None) -> HttpResponse:
     """Order products for a customer, at today's prices. `Location` says where the order is."""
     client: ApiClient = request.auth
@@ -70,10 +71,10 @@ def create_order(request: HttpRequest, wish: NewOrder, key: Key = None) -> HttpR
         )
         return _answer(order, status=201, location=f"{PATH}/{order.pk}")
 
-    return answer_once(_slot(client, key, f"POST {PATH}", wish), work)
+    return answer_once(slot_of(client, key, f"POST {PATH}", wish), work)
 
 
-@router.get("/orders", response={200: Page, **_errors(401, 422, 429, 500)}, summary="List orders")
+@router.get("/orders", response={200: Page, **errors_of(401, 422, 429, 500)}, summary="List orders")
 def list_orders(
     request: HttpRequest,
     after: Annotated[
@@ -97,13 +98,13 @@ def list_orders(
     return HttpResponse(page.model_dump_json(), content_type="application/json")
 
 
-@router.get("/orders/{int:order_id}", response={200: OrderOut, **_READING}, summary="Read an order")
+@router.get("/orders/{int:order_id}", response={200: OrderOut, **READING}, summary="Read an order")
 def read_order(request: HttpRequest, order_id: int) -> HttpResponse:
     return _answer(_find(request, order_id)).response()
 
 
 @router.post(
-    "/orders/{int:order_id}/ship", response={200: OrderOut, **_CHANGING}, summary="Ship an order"
+    "/orders/{int:order_id}/ship", response={200: OrderOut, **CHANGING}, summary="Ship an order"
 )
 def ship(request: HttpRequest, order_id: int, shipment: Shipment, key: Key = None) -> HttpResponse:
     """Say that a placed order has left. The customer is told where it can be followed."""
@@ -121,7 +122,7 @@ def ship(request: HttpRequest, order_id: int, shipment: Shipment, key: Key = Non
 
 @router.post(
     "/orders/{int:order_id}/cancel",
-    response={200: OrderOut, **_CHANGING},
+    response={200: OrderOut, **CHANGING},
     summary="Cancel an order",
 )
 def cancel(
@@ -143,7 +144,7 @@ def cancel(
 
 @router.post(
     "/orders/{int:order_id}/refund",
-    response={200: OrderOut, **_CHANGING},
+    response={200: OrderOut, **CHANGING},
     summary="Refund an order, or a part of it",
 )
 def refund(request: HttpRequest, order_id: int, refund: NewRefund, key: Key = None) -> HttpResponse:
@@ -175,11 +176,11 @@ def _change(
         apply(order)
         return _answer(order)
 
-    slot = _slot(request.auth, key, f"POST {PATH}/{order_id}/{verb}", wish)
+    slot = slot_of(request.auth, key, f"POST {PATH}/{order_id}/{verb}", wish)
     return answer_once(slot, work)
 
 
-def _slot(client: ApiClient, key: str | None, operation: str, wish: Any) -> Slot | None:
+def slot_of(client: ApiClient, key: str | None, operation: str, wish: Any) -> Slot | None:
     """By the parsed body: how it was spaced says nothing about what is asked."""
     if key is None:
         return None

@@ -18,11 +18,13 @@ BIGINT = 2**63 - 1
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
 
 
-class _In(BaseModel):
+class In(BaseModel):
+    """What a request sends."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class NewLine(_In):
+class NewLine(In):
     """So many of one product."""
 
     sku: Annotated[
@@ -32,7 +34,7 @@ class NewLine(_In):
     quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY, examples=[2])] = 1
 
 
-class NewOrder(_In):
+class NewOrder(In):
     """What a customer wants. All products are sold in one currency, at today's prices."""
 
     model_config = ConfigDict(
@@ -45,7 +47,7 @@ class NewOrder(_In):
     lines: Annotated[list[NewLine], Field(min_length=1, max_length=MAX_LINES)]
 
 
-class Shipment(_In):
+class Shipment(In):
     """With whom the parcel left, and how it is found there."""
 
     carrier: Annotated[str, Field(min_length=1, max_length=40, examples=["DHL"])]
@@ -54,7 +56,7 @@ class Shipment(_In):
     ]
 
 
-class Cancellation(_In):
+class Cancellation(In):
     """Why; it decides what the customer is told."""
 
     reason: Annotated[
@@ -67,7 +69,7 @@ class Cancellation(_In):
     ]
 
 
-class Amount(_In):
+class Amount(In):
     """Money in whole minor units: 1999 EUR is 19.99 €, 1999 JPY is ¥1,999."""
 
     amount_minor: Annotated[int, Field(ge=1, le=MAX_AMOUNT, examples=[1999])]
@@ -77,7 +79,7 @@ class Amount(_In):
     ]
 
 
-class NewRefund(_In):
+class NewRefund(In):
     """Why, and how much; all that is left where no amount is given."""
 
     reason: Annotated[

@@ -12,13 +12,14 @@ from django.shortcuts import resolve_url
 from ninja import NinjaAPI
 from ninja.openapi.docs import Swagger
 
-from orders_site.api import errors
+from orders_site.api import announcements, errors
 from orders_site.api.authentication import Bearer
 from orders_site.api.exceptions import Problem
 from orders_site.api.orders import router
 
 _DESCRIPTION = """\
-Place an order for a customer, read it, ship it, cancel it, refund it.
+Place an order for a customer, read it, ship it, cancel it, refund it. Announce something to a whole
+audience, for clients that may.
 
 An answer means that the order is kept, and that everything else will follow: the payment, the stock
 and what the customer is told are worked off behind it, so no request waits for a provider.
@@ -61,3 +62,4 @@ api = NinjaAPI(
 )
 errors.install(api)
 api.add_router("", router)
+api.add_router("", announcements.router)

@@ -13,7 +13,7 @@ from notifications.local.stack import Stack
 
 WORKERS = {
     "worker-mail": "email,push",
-    "worker-text": "sms,whatsapp,receipts",
+    "worker-text": "sms,whatsapp,webhook,receipts",
     "worker-shop": "payments,inventory",
 }
 LATECOMER = {"worker-analytics": "analytics"}

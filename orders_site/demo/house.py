@@ -24,7 +24,7 @@ from notifications.local.stack import Stack
 OPERATOR = "operator"
 WORKERS = {
     "worker-mail": "email,push",
-    "worker-text": "sms,whatsapp,receipts",
+    "worker-text": "sms,whatsapp,webhook,receipts",
     "worker-shop": "payments,inventory,analytics",
 }
 """So that a hanging SMS provider does not slow the mail, and no message the shop's own work. The

@@ -19,6 +19,7 @@ PROMISE: dict[str, tuple[str, ...]] = {
     "order.refunded": ("email",),
     "payment.completed": ("email", "push"),
     "payment.failed": ("email", "sms"),
+    "shop.news": ("email", "sms", "whatsapp", "push"),
 }
 
 

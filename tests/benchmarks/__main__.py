@@ -12,6 +12,7 @@ from rich.console import Console
 from notifications.local.parts import PartFailed
 from notifications.local.processes import stopped_by_signals
 from tests.benchmarks import (
+    announcement,
     backlog,
     consumer_empty_task,
     consumer_with_records,
@@ -26,6 +27,7 @@ BENCHMARKS: Mapping[str, Callable[[Callable[[str], None]], Result]] = {
     "rate_limits": rate_limits.run,
     "backlog": backlog.run,
     "order_request": order_request.run,
+    "announcement": announcement.run,
 }
 
 

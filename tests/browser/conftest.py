@@ -22,8 +22,9 @@ QUIET = [
 """Chromium as root, in a container, and asking nobody else for anything."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """For one module: while Playwright runs, no other test of this process may run a loop."""
     executable = os.environ.get("CHROMIUM") or shutil.which("chromium")
     assert executable, "Chromium is missing: `make browser` installs it, CHROMIUM names another."
     with sync_playwright() as playwright:

@@ -46,6 +46,8 @@ def link_of_a_mail(sandbox: SandboxClient, number: int = 1) -> str:
     deliver(news.issue(number), channel="email", policy=ONCE)
     (mail,) = [each for each in sandbox.accepted("email") if each.subject == f"issue/{number}"]
     (url,) = re.findall(r"Unsubscribe: (\S+)", mail.text)
+    assert mail.headers["List-Unsubscribe"] == f"<{url}>"
+    assert mail.headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     return url
 
 

@@ -28,7 +28,7 @@ FCM = Table(
         *rows(
             Meaning.PERMANENT,
             {
-                "INVALID_ARGUMENT": "a parameter is not valid: the token, the size, a key of data",
+                "INVALID_ARGUMENT": "a parameter is not valid: the size, a key of data",
                 "NOT_FOUND": "no such project or device",
                 "SENDER_ID_MISMATCH": "the token belongs to another project",
                 "UNREGISTERED": "the app was removed or the token is no longer valid",
@@ -43,9 +43,20 @@ FCM = Table(
                 "UNAUTHENTICATED": "the access token is not valid",
             },
         ),
+        Row(
+            "INVALID_TOKEN",
+            Meaning.PERMANENT,
+            "INVALID_ARGUMENT too, by its text: this is no token",
+            arguments={
+                "code": "INVALID_ARGUMENT",
+                "message": "The registration token is not a valid FCM registration token",
+            },
+        ),
         Row("DEADLINE_EXCEEDED", Meaning.UNKNOWN, "late: it may have been done all the same"),
         Row("http_504", Meaning.UNKNOWN, "a server in between stopped waiting for FCM"),
     ),
     note="While an access token is fetched: `token_unavailable` is tried again, `token_refused`, "
-    "`no_credentials` and `no_project_id` stop the account.",
+    "`no_credentials` and `no_project_id` stop the account. `UNREGISTERED`, "
+    "`SENDER_ID_MISMATCH` and `INVALID_TOKEN` say that the token is dead: the shop is told, "
+    "and forgets it.",
 )

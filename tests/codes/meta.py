@@ -118,7 +118,6 @@ SOCIAL = Table(
             Meaning.PERMANENT,
             {
                 "InvalidParametersException": "a parameter is not valid",
-                "ResourceNotFoundException": "no such phone number id or media",
                 "ValidationException": "a parameter is not valid",
             },
         ),
@@ -127,6 +126,7 @@ SOCIAL = Table(
             {
                 "AccessDeniedException": "the credentials may not send",
                 "AccessDeniedByMetaException": "Meta gives the account no access",
+                "ResourceNotFoundException": "no such number to send from",
             },
         ),
     ),

@@ -22,8 +22,8 @@ again, anything else is given up.
 - *another provider*: where the channel has several (`docs/providers.md`).
 - *stop the account, probe it*: no message would fare better; nothing is sent until a probe gets
   through, and no message's attempts are spent (`docs/limits.md`).
-- *unknown*: it may have been sent. An email is sent again; anything else waits for the provider's
-  receipt, then for an operator."""
+- *unknown*: it may have been sent. An email is sent again, and a webhook, whose reader knows the id
+  of what it has taken; anything else waits for the provider's receipt, then for an operator."""
 
 
 def written() -> str:

@@ -8,5 +8,6 @@ from tests.codes.meta import CLOUD_API, SOCIAL
 from tests.codes.ses import SES
 from tests.codes.sms import SMS
 from tests.codes.smtp import ANYMAIL, SMTP
+from tests.codes.webhook import WEBHOOK
 
-TABLES: tuple[Table, ...] = (SES, SMTP, ANYMAIL, SMS, SOCIAL, CLOUD_API, FCM)
+TABLES: tuple[Table, ...] = (SES, SMTP, ANYMAIL, SMS, SOCIAL, CLOUD_API, FCM, WEBHOOK)

@@ -35,10 +35,12 @@ CHANNELS = ("email", "sms")
 
 @dataclass
 class Town:
-    """What the hooks answer."""
+    """What the hooks answer. untrue_of, nobody_of: of the event about that subject."""
 
     people: list[Recipient] = field(default_factory=lambda: [ANN])
     untrue: str | None = None
+    untrue_of: dict[str, str] = field(default_factory=dict)
+    nobody_of: set[str] = field(default_factory=set)
     words: Callable[[], dict[str, Any]] = dict
     on_send: Callable[[Message], Accepted] | None = None
 
@@ -54,7 +56,7 @@ def start_anew() -> Town:
 
 
 def resolve(envelope: Envelope, route: Route) -> Iterable[Recipient]:
-    return town.people
+    return [] if envelope.subject in town.nobody_of else town.people
 
 
 def context(envelope: Envelope, recipient: Recipient) -> dict[str, Any]:
@@ -62,16 +64,20 @@ def context(envelope: Envelope, recipient: Recipient) -> dict[str, Any]:
 
 
 def no_longer_true(envelope: Envelope) -> str | None:
-    return town.untrue
+    return town.untrue or town.untrue_of.get(envelope.subject)
 
 
 class Postman(ChannelAdapter):
     """The memory channel, except where the test says what happens on a send."""
 
     provider = "postman"
+    gone = frozenset({"moved_away"})
 
     def __init__(self, channel: str) -> None:
         self._memory = MemoryChannel(channel)
+
+    def check_address(self, address: str) -> None:
+        self._memory.check_address(address)
 
     def send(self, message: Message) -> Accepted:
         return town.on_send(message) if town.on_send else self._memory.send(message)

@@ -32,6 +32,7 @@ from notifications.models import (
     RateLimit,
     Receipt,
     Suppression,
+    WebhookEndpoint,
     WorkerProcess,
 )
 from notifications.recipients import address_hash
@@ -56,13 +57,14 @@ MODELS: list[type[Model]] = [
     Preference,
     Consent,
     Suppression,
+    WebhookEndpoint,
     WorkerProcess,
     TaskResult,
     GroupResult,
 ]
 
 
-ADDED_BY_FORM: list[type[Model]] = [Preference, Suppression]
+ADDED_BY_FORM: list[type[Model]] = [Preference, Suppression, WebhookEndpoint]
 """Which staff may add, though they edit none."""
 
 
@@ -278,6 +280,17 @@ def make_everything() -> list[Model]:
                 state=state,
                 queues=[{"name": "email", "last_poll": 2.5, "under_way": 1, "held_by": ""}],
                 trouble=f"refused: {EMAIL}",
+            )
+        )
+    for state in WebhookEndpoint.State.values:
+        rows.append(
+            WebhookEndpoint.objects.create(
+                name=f"partner-{state}",
+                url=f"https://hooks.partner.example/{TOKEN}",
+                secret=TOKEN,
+                state=state,
+                last_error=f"http_503: no {EMAIL}",
+                created_by="mira",
             )
         )
     rows.append(make_failed_task(event, uuid4(), status="RETRY"))

@@ -20,6 +20,15 @@ OPERATIONS = {
     ("post", "/api/orders/{order_id}/ship"): {200, 400, 401, 404, 409, 413, 422, 429, 500},
     ("post", "/api/orders/{order_id}/cancel"): {200, 400, 401, 404, 409, 413, 422, 429, 500},
     ("post", "/api/orders/{order_id}/refund"): {200, 400, 401, 404, 409, 413, 422, 429, 500},
+    ("post", "/api/announcements"): {201, 400, 401, 403, 409, 413, 422, 429, 500},
+    ("get", "/api/announcements"): {200, 401, 403, 422, 429, 500},
+    ("get", "/api/announcements/{number}"): {200, 401, 403, 404, 422, 429, 500},
+    **{
+        ("post", f"/api/announcements/{{number}}/{verb}"): {
+            *(200, 400, 401, 403, 404, 409, 413, 422, 429, 500)
+        }
+        for verb in ("pause", "resume", "cancel")
+    },
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.benchmarks import order_request
+from tests.benchmarks import announcement, order_request
 from tests.benchmarks.bare_sends import send_alone
 from tests.benchmarks.ground import Ground, ground
 from tests.benchmarks.ours import MAILER, Ours, Settings
@@ -89,3 +89,11 @@ def test_the_order_request_is_timed_for_each_contender() -> None:
     assert all(figure > 0 for row in result.rows for figure in row.figures.values())
     assert len(result.targets) == 8
     assert set(result.extra["of_limit"]) == {"p50_1", "p99_1", "p50_8", "p99_8"}
+
+
+def test_an_announcement_is_expanded_timed_and_weighed(here: Ground) -> None:
+    result = announcement.measure(here, lambda step: None, (300, 600))
+
+    assert result.ours > 0
+    assert [row.settings for row in result.rows] == ["300 people", "600 people"]
+    assert set(result.rows[0].figures) == {"people/s", "CPU ms each", "peak MB"}

@@ -104,6 +104,9 @@ def test_a_refusal_is_permanent_and_carries_the_provider_s_code(
     assert caught.value.code == channel.refused
 
 
+@pytest.mark.parametrize(
+    "channel", [one for one in ADAPTERS if one.paused], ids=lambda one: one.name, indirect=True
+)
 def test_a_refused_account_pauses_the_channel(
     adapter: ChannelAdapter, provider: Provider, message: Message, channel: Channel
 ) -> None:

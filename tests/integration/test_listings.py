@@ -25,8 +25,13 @@ pytestmark = pytest.mark.django_db
         (["dead_letters", "group"], "groups"),
         (["purge", "--dry-run"], "due"),
         (["workers"], "workers"),
+        (["suppressions"], "suppressions"),
+        (["suppressions", "list"], "suppressions"),
+        (["preferences", "customer/1"], "preferences"),
         (["jobs"], "jobs"),
         (["jobs", "list"], "jobs"),
+        (["templates"], "templates"),
+        (["templates", "list"], "templates"),
     ],
     ids=" ".join,
 )

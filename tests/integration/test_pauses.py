@@ -75,7 +75,7 @@ def test_resuming_what_is_not_paused_says_so() -> None:
     [
         (QUEUE, "e-mail", "email, email-bulk"),
         (QUEUE, "email-dlq", "email, email-bulk"),
-        (CHANNEL, "payments", "email, push, sms, whatsapp"),
+        (CHANNEL, "payments", "email, push, sms, webhook, whatsapp"),
         (EVENT_TYPE, "order.eaten", "order.cancelled, order.created"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from notifications import decision, refusals
+from notifications import decision, erasure, refusals
 from notifications.channels.memory import MemoryChannel
 from notifications.models import Consent, Delivery, Preference, Suppression
 from notifications.preferences import (
@@ -24,7 +24,7 @@ from notifications.preferences import (
     wanted,
 )
 from notifications.recipients import Recipient
-from notifications.suppressions import suppress
+from notifications.suppressions import is_suppressed, suppress
 from tests import news
 from tests.integration.letters import ANN, Town, letter, tell
 
@@ -182,6 +182,23 @@ def test_everything_a_person_may_choose_is_listed_with_what_holds() -> None:
     }
     hers = {(each.category, each.channel): each.wanted for each in choices(ANN.reference)}
     assert hers[("news", "email")] is False
+
+
+@pytest.mark.usefixtures("club")
+def test_who_is_forgotten_leaves_no_wish_and_is_still_not_written_to() -> None:
+    tell(news.issue())
+    say(False)
+    suppress(channel="email", address=ANN.address, reason="complaint", note="for ann@example.org")
+    suppress(channel="email", address="ben@example.org", reason="complaint", note="kept")
+
+    erased = erasure.forget(person=ANN.reference, by="mira", reason="she asked for it")
+
+    assert (erased.counts["preferences"], erased.counts["suppressions"]) == (2, 1)
+    assert not Preference.objects.exists()
+    assert not Consent.objects.exists()
+    notes = Suppression.objects.order_by("pk").values_list("hint", "note")
+    assert list(notes) == [("", ""), ("b…@example.org", "kept")]
+    assert is_suppressed("email", ANN.address)
 
 
 @pytest.mark.usefixtures("club")

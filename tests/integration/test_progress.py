@@ -165,6 +165,8 @@ def test_each_look_is_by_indexes_whatever_the_number_of_outcomes() -> None:
             "since": timezone.now() - timedelta(hours=1),
             "limit": 1000,
             "terminal": ["done"],
+            "digest": "digest",
+            "waits": ["quiet_hours"],
         }
         cursor.execute(f"EXPLAIN {_LOOK}", values)
         plan = "\n".join(row[0] for row in cursor.fetchall())

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from notifications.conf import Fallback
+from notifications.conf import Digest, Fallback, Route
 from notifications.exceptions import TransientError
 from notifications.local.providers.client import SandboxClient
 from notifications.models import Delivery
 from notifications.testing import deliver_in_process
+from orders_site import settings as shop
 from orders_site.orders.services import cancel_order, ship_order
 from tests.shop import a_customer, an_order
 
 pytestmark = pytest.mark.django_db
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+SHOPS_TEMPLATES = shop.TEMPLATES[0]["DIRS"]
 
 
 def test_an_order_and_its_receipt_are_told_by_email_and_push(sandbox: SandboxClient) -> None:
@@ -89,3 +94,25 @@ def test_a_fallback_goes_on_to_the_channel_that_succeeds(
 
     shipped = [each.channel for each in told.messages if each.event_type == "order.shipped"]
     assert shipped == ["sms"]
+
+
+def test_a_digest_is_told_when_the_test_says_that_it_is_due(
+    sandbox: SandboxClient, settings: Any
+) -> None:
+    digest = Digest("tests.digest", at="08:00")
+    routes = settings.NOTIFICATIONS["ROUTES"] | {"order.created": [Route("email", digest=digest)]}
+    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"ROUTES": routes}
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [TEMPLATES, *SHOPS_TEMPLATES]}]
+    customer = a_customer()
+
+    with deliver_in_process() as told:
+        orders = [an_order(customer=customer) for _ in range(2)]
+        told.run()
+        assert not [mail for mail in told.by("email") if mail.event_type == digest.name]
+
+        told.come_due()
+
+    (mail,) = [mail for mail in told.by("email") if mail.event_type == digest.name]
+    assert mail.subject == "2 orders of yours"
+    assert all(f"Order {order.pk}:" in mail.text for order in orders)
+    assert mail.about.startswith("digest/")

@@ -70,7 +70,7 @@ def test_outside_the_window_the_template_is_sent(make: Make, sandbox: SandboxCli
     send(make(), message(TEMPLATE))
 
     (sent,) = sandbox.accepted("whatsapp")
-    assert (sent.title, sent.text, sent.tag) == ("order_shipped", "Ada", TAG)
+    assert (sent.title, sent.text, sent.tag) == ("order_shipped (en)", "Ada", TAG)
 
 
 @pytest.mark.usefixtures("in_conversation")
@@ -135,7 +135,7 @@ def test_a_shipped_order_is_told_by_the_shop_s_template(
     (sent,) = sandbox.accepted("whatsapp")
     number = str(envelope.data["order_id"])
     *places, link = sent.text.splitlines()
-    assert sent.title == "order_shipped"
+    assert sent.title == f"order_shipped ({locale})"
     assert places == ['Ada "L"', number, "DHL"]
     assert link.endswith(f"/orders/{number}/tracking")
     assert Delivery.objects.get(channel="whatsapp").state == Delivery.State.SENT

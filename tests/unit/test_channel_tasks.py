@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from celery import Task
 
-from notifications.channels.consumers import email, push, sms, whatsapp
+from notifications.channels.consumers import email, push, sms, webhook, whatsapp
 from notifications.consumers import all_consumers
 from notifications.exceptions import PermanentError, TransientError
 from notifications.retries import RetryPolicy, schedule
@@ -31,6 +31,15 @@ def test_a_channel_declares_what_its_provider_allows(task: Task, rate: str) -> N
     assert task.rate_limit == rate
 
 
+def test_a_partner_is_tried_for_a_day() -> None:
+    waits = schedule(RetryPolicy.of(webhook))
+    assert waits[:3] == [30, 60, 120]
+    assert max(waits) == 8 * 3600
+    assert 24 <= sum(waits) / 3600 < 25
+
+
 def test_each_channel_of_the_shop_is_served_by_its_task() -> None:
     served = {consumer.channel: consumer.task for consumer in all_consumers() if consumer.channel}
-    assert served == {task.name.removeprefix("notifications."): task.name for task in TASKS}
+    assert served == {
+        task.name.removeprefix("notifications."): task.name for task in (*TASKS, webhook)
+    }

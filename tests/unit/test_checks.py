@@ -15,12 +15,15 @@ import pytest
 from celery import shared_task
 from django.core.checks import CheckMessage
 
-from notifications import checks, consumers
+from notifications import checks, consumers, events
 from notifications.channels.base import ChannelAdapter
 from notifications.conf import (
+    Category,
     ChannelConf,
+    Digest,
     Fallback,
     ProviderConf,
+    QuietHours,
     ReceiptWebhooks,
     Reputation,
     Retention,
@@ -99,7 +102,7 @@ def test_secrets_that_anybody_could_guess_are_found(
 ) -> None:
     url = "" if id == "W041" else "https://shop.example"
     messages = found(RECEIPT_WEBHOOKS=webhooks, PUBLIC_URL=url)
-    assert ids(messages)[-1] == id
+    assert id in ids(messages)
     assert "x" * 32 not in str(messages)
 
 
@@ -175,6 +178,20 @@ def test_a_hook_that_is_no_function_is_found(found: Any, path: str) -> None:
     assert path in message.msg
 
 
+def test_an_event_that_may_be_told_in_no_way_is_found(found: Any) -> None:
+    """WhatsApp outside of conversations, by templates only: shipping has one, cancelling not."""
+    cloud = ChannelConf(
+        "notifications.channels.whatsapp_cloud.CloudApiWhatsApp",
+        {"phone_number_id": "1", "access_token": "a", "outside_window": "template"},
+    )
+    routes = {name: [Route("whatsapp")] for name in ("order.shipped", "order.cancelled")}
+
+    messages = found(CHANNELS={"whatsapp": cloud}, ROUTES=routes)
+
+    assert ids(messages) == ["E008", "W030"]
+    assert "order.cancelled" in messages[1].msg
+
+
 @pytest.mark.parametrize(
     ("path", "options", "said"),
     [
@@ -226,10 +243,29 @@ def test_a_template_that_does_not_compile_is_found(
         {"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [tmp_path]}
     ]
 
-    (message,) = found(ROUTES={"order.created": [Route("sms")]})
+    (message,) = found(ROUTES={"order.created": [Route("sms")]}, TEMPLATE_PARTIALS=[])
 
     assert message.id == "notifications.E008"
     assert "does not compile: notifications/order.created/sms.txt" in message.msg
+
+
+def test_a_partial_that_edited_templates_could_not_include_is_found(
+    found: Any, settings: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "notifications/parts").mkdir(parents=True)
+    (tmp_path / "notifications/parts/good.txt").write_text("{{ name }}")
+    (tmp_path / "notifications/parts/clever.txt").write_text("\n{% load static %}")
+    settings.TEMPLATES = [
+        {"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [tmp_path]}
+    ]
+
+    messages = found(
+        ROUTES={}, TEMPLATE_PARTIALS=["notifications/parts/*", "notifications/gone.html"]
+    )
+
+    assert ids(messages) == ["E054", "E054"]
+    assert "parts/clever.txt, line 2: the tag 'load' is not for edited templates" in messages[0].msg
+    assert "there is no file notifications/gone.html" in messages[1].msg
 
 
 def test_a_consumer_without_a_task_of_ours_is_found(found: Any, consumer: Any) -> None:
@@ -508,3 +544,171 @@ def test_two_routes_that_would_be_one_delivery_are_found(found: Any) -> None:
 def _with_email(settings: Any, email: ChannelConf) -> dict[str, ChannelConf]:
     memory = ChannelConf(MEMORY)
     return {**dict.fromkeys(settings.NOTIFICATIONS["CHANNELS"], memory), "email": email}
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        ({"sms": QuietHours("21:00", "8:00")}, "'8:00' is no time of the day"),
+        ({"sms": QuietHours("21", "08:00")}, "'21' is no time of the day"),
+        ({"pigeon": QuietHours("21:00", "08:00")}, "no such channel"),
+        ({"sms": QuietHours("08:00", "08:00")}, "nothing is left of the day"),
+        ({"sms": QuietHours("08:10", "08:00", spread=10)}, "nothing is left of the day"),
+        ({"sms": QuietHours("21:00", "08:00", spread=-1)}, "no whole number"),
+    ],
+)
+def test_quiet_hours_that_nobody_could_keep_are_found(
+    found: Any, hours: dict[str, QuietHours], said: str
+) -> None:
+    (message,) = found(QUIET_HOURS=hours)
+
+    assert message.id == "notifications.E047"
+    assert said in message.msg
+
+
+def test_quiet_hours_that_can_be_kept_are_no_fault(found: Any) -> None:
+    assert found(QUIET_HOURS={"sms": QuietHours("21:00", "08:00")}) == []
+
+
+DAILY = Digest("orders.daily", at="08:00")
+
+
+@pytest.mark.parametrize(
+    ("digest", "said"),
+    [
+        (replace(DAILY, name="Orders daily"), "another form"),
+        (replace(DAILY, name="order.created"), "one of your events"),
+        (replace(DAILY, at="8"), "'8' is no time of the day"),
+        (replace(DAILY, at=""), "either"),
+        (replace(DAILY, window=timedelta(hours=1)), "either"),
+        (replace(DAILY, at="", window=timedelta(hours=-1)), "either"),
+        (replace(DAILY, most=0), "no whole number from 1 on"),
+    ],
+)
+def test_a_digest_that_cannot_be_read_is_found(
+    found: Any, templates_of_a_digest: None, digest: Digest, said: str
+) -> None:
+    messages = found(ROUTES={"order.shipped": [Route("email", digest=digest)]})
+
+    (message,) = [each for each in messages if each.id != "notifications.E008"]
+    assert message.id == "notifications.E049"
+    assert said in message.msg
+
+
+def test_a_digest_needs_templates_of_its_own_and_its_events_none(found: Any, settings: Any) -> None:
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [], "APP_DIRS": False}]
+    messages = found(ROUTES={"order.shipped": [Route("email", digest=DAILY)]})
+
+    messages = [each for each in messages if "orders.daily" in each.msg]
+    assert {each.id for each in messages} == {"notifications.E008"}
+    assert all("notifications/orders.daily/email" in each.msg for each in messages)
+    assert not [each for each in messages if "order.shipped" in each.msg]
+
+
+def test_a_digest_is_of_the_category_of_what_it_tells(
+    found: Any, templates_of_a_digest: None, settings: Any
+) -> None:
+    digest = replace(DAILY, category="offers")
+    offers = {
+        **settings.NOTIFICATIONS["CATEGORIES"],
+        "offers": Category("Offers", transactional=True),
+    }
+
+    (message,) = found(CATEGORIES=offers, ROUTES={"order.shipped": [Route("email", digest=digest)]})
+
+    assert message.id == "notifications.E049"
+    assert "'offers', and tells of order.shipped, which is 'service'" in message.msg
+
+
+def test_two_digests_of_one_name_are_found(found: Any, templates_of_a_digest: None) -> None:
+    routes = {
+        "order.shipped": [Route("email", digest=DAILY)],
+        "order.created": [Route("email", digest=replace(DAILY, at="09:00"))],
+    }
+
+    (message,) = found(ROUTES=routes)
+
+    assert message.id == "notifications.E049"
+    assert "two ways" in message.msg
+
+
+def test_an_urgent_event_in_a_digest_is_found(
+    found: Any, templates_of_a_digest: None, alarm: Any
+) -> None:
+    alarm(urgent=True)
+
+    (message,) = found(ROUTES={"tests.alarm": [Route("email", digest=DAILY)]})
+
+    assert message.id == "notifications.E048"
+
+
+def test_an_event_that_is_not_worth_it_when_its_digest_comes_is_found(
+    found: Any, templates_of_a_digest: None, alarm: Any
+) -> None:
+    alarm(worth_sending_for=timedelta(hours=23))
+
+    (message,) = found(ROUTES={"tests.alarm": [Route("email", digest=DAILY)]})
+
+    assert message.id == "notifications.E050"
+
+
+@pytest.fixture
+def templates_of_a_digest(settings: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "notifications" / DAILY.name
+    folder.mkdir(parents=True)
+    for part in ("email.subject.txt", "email.txt"):
+        (folder / part).write_text("{{ count }}")
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+
+
+@pytest.fixture
+def alarm() -> Iterator[Any]:
+    """`alarm(urgent=True)`: an event type of this test."""
+
+    def declare(**given: Any) -> None:
+        class Alarm(events.EventData):
+            number: int
+
+        events.event("tests.alarm", subject="alarm/{number}", **given)(Alarm)
+
+    yield declare
+    events.unregister("tests.alarm")
+
+
+def test_an_allow_list_that_shuts_nobody_out_is_found(found: Any) -> None:
+    (message,) = found(ALLOWED_RECIPIENTS=["*@shop.example", "*"])
+
+    assert message.id == "notifications.E033"
+    assert "'*'" in message.msg
+
+
+@pytest.mark.parametrize(
+    ("allowed", "expected"), [(None, []), ([], ["W034"]), (["*@shop.example"], ["W034"])]
+)
+def test_an_allow_list_is_warned_of_before_a_deployment(
+    found: Any, allowed: Any, expected: list[str]
+) -> None:
+    assert found(ALLOWED_RECIPIENTS=allowed) == []
+    assert ids(list(checks.check_deployment())) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"private_networks": ["10.0.0.0/33"]}, "10.0.0.0/33"),
+        ({"private_networks": ["10.0.0.1/8"]}, "host bits"),
+        ({"disable_after_days": 0}, "1 or more"),
+        ({"secret": "whsec_short"}, "24 to 64 bytes"),
+    ],
+)
+def test_a_webhook_channel_that_cannot_be_made_is_found(
+    found: Any, settings: Any, options: dict[str, Any], said: str
+) -> None:
+    memory = ChannelConf("notifications.channels.memory.MemoryChannel")
+    webhook = ChannelConf("notifications.channels.webhook.SignedWebhook", options)
+    names = settings.NOTIFICATIONS["CHANNELS"]
+
+    (message,) = found(CHANNELS={**dict.fromkeys(names, memory), "webhook": webhook})
+
+    assert message.id == "notifications.E005"
+    assert said in message.msg

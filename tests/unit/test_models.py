@@ -7,26 +7,38 @@ from django.apps import apps
 from django.db.models import Model
 
 from notifications.models import (
+    Announcement,
+    AnnouncementEntry,
     Attempt,
     Breaker,
     Consent,
     Conversation,
     Delivery,
+    DigestItem,
+    DigestWindow,
     Erasure,
     Job,
     JobEntry,
+    Lane,
+    Lot,
     Pause,
     Preference,
     Progress,
     RateLimit,
+    RenderedContent,
     Seen,
     Suppression,
+    Template,
+    TemplateVersion,
+    WebhookEndpoint,
     WorkerProcess,
 )
 
 MODELS = list(apps.get_app_config("notifications").get_models())
 OF_THE_HOUSE = {
     Breaker,
+    DigestItem,
+    DigestWindow,
     Erasure,
     Job,
     JobEntry,
@@ -34,11 +46,16 @@ OF_THE_HOUSE = {
     Progress,
     RateLimit,
     Seen,
+    Template,
+    TemplateVersion,
+    WebhookEndpoint,
     WorkerProcess,
+    *(Announcement, AnnouncementEntry, Lane, Lot),
 }
-"""Rows about an account, a queue, a consumer, a process or many orders, not about one fact."""
-OF_PEOPLE = {Consent, Conversation, Preference, Suppression}
-"""Rows about what a person has said, or what happened at an address."""
+"""About an account, a queue, a consumer, a partner, a process, many orders or people: not about
+one fact."""
+OF_PEOPLE = {Consent, Conversation, Preference, RenderedContent, Suppression}
+"""Rows about what a person has said or was told, or what happened at an address."""
 
 
 def columns(model: type[Model]) -> set[str]:

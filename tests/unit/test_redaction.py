@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from notifications.recipients import mask
 from notifications.redaction import MAX_LENGTH, redact
 
 
@@ -56,3 +57,16 @@ def test_a_hostile_text_costs_no_more_time_than_its_length() -> None:
 def test_an_excerpt_is_short_and_fit_for_postgresql() -> None:
     assert len(redact("x" * 5000)) == MAX_LENGTH
     assert redact("a\0b") == "ab"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://hooks.partner.example/a/secret/path", "https://hooks.partner.example/…"),
+        ("https://hooks.partner.example:8443?token=secret", "https://hooks.partner.example:8443/…"),
+        ("https://user:secret@partner.example/a@b.example", "https://partner.example/…"),
+    ],
+)
+def test_of_a_url_the_host_is_shown(url: str, shown: str) -> None:
+    assert mask(url) == shown
+    assert redact(f"POST {url} failed", address=url) == f"POST {shown} failed"

@@ -15,6 +15,7 @@ from notifications.channels.base import Content
 from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError
 from notifications.recipients import Recipient
+from notifications.templating import files
 
 EVENT = Envelope(
     id=uuid4(),
@@ -195,7 +196,7 @@ def test_the_version_changes_with_the_template_and_what_it_includes(write: Write
     assert render(name="Eve").template_version == first
 
     write({"sign.txt": "Ben"})
-    rendering._engine.cache_clear()
+    files.engine.cache_clear()
 
     assert render(name="Bob").template_version not in {first, ""}
 

@@ -29,7 +29,7 @@ class AcceptedMessage:
     title: str = field(repr=False)
     provider_message_id: str
     accepted_at: datetime
-    sender: str = ""
+    sender: str = field(default="", repr=False)
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     attachments: tuple[str, ...] = ()
 
@@ -111,6 +111,10 @@ class SandboxClient:
     def take_currency(self, currency: str) -> None:
         """The payment account takes it again."""
         self._post("/sandbox/currency", {"currency": currency, "taken": True})
+
+    def webhook_secret(self, name: str, secret: str) -> None:
+        """What is posted to `/webhooks/<name>` must be signed with this, until a reset."""
+        self._post("/sandbox/webhooks", {"name": name, "secret": secret})
 
     def send_receipts(self, *, endpoint: str, topic: str) -> None:
         """Say later what became of each message, to the topic of that ARN, until a reset."""

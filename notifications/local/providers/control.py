@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from notifications.channels.script import Step
+from notifications.channels.webhook_signature import key_of
 from notifications.local.ports import is_here
 from notifications.local.providers.receipts import Place
 from notifications.local.providers.sandbox import SCRIPTED, Sandbox
@@ -24,6 +25,7 @@ def add_routes(app: web.Application, sandbox: Sandbox) -> None:
     app.router.add_post("/sandbox/script/forget", controls.forget_script)
     app.router.add_post("/sandbox/limit", controls.limit)
     app.router.add_post("/sandbox/currency", controls.currency)
+    app.router.add_post("/sandbox/webhooks", controls.webhook_secret)
     app.router.add_post("/sandbox/receipts", controls.receipts)
     app.router.add_post("/sandbox/receipts/script", controls.script_receipts)
     app.router.add_post("/sandbox/reset", controls.reset)
@@ -87,6 +89,18 @@ class _Controls:
             raise _wrong("currency must be a text, and taken true or false.")
         refused = self._sandbox.refused_currencies
         (refused.discard if taken else refused.add)(currency)
+        return web.Response(status=204)
+
+    async def webhook_secret(self, request: web.Request) -> web.Response:
+        asked = await _asked(request)
+        name, secret = asked.get("name"), asked.get("secret")
+        if not isinstance(name, str) or not isinstance(secret, str):
+            raise _wrong("name and secret must be texts.")
+        try:
+            key_of(secret)
+        except ValueError as error:
+            raise _wrong(f"{error}.") from None
+        self._sandbox.webhook_secrets[name] = secret
         return web.Response(status=204)
 
     async def receipts(self, request: web.Request) -> web.Response:

@@ -57,6 +57,7 @@ class Sandbox:
         self.receipts = Receipts()
         self.limits: dict[str, RateLimit] = {}
         self.refused_currencies: set[str] = set()
+        self.webhook_secrets: dict[str, str] = {}
         self.outcomes: Counter[tuple[str, str]] = Counter()
         self.edition = str(uuid4())  # another after each reset: the page then starts over
 
@@ -109,6 +110,7 @@ class Sandbox:
         self.receipts.clear()
         self.limits.clear()
         self.refused_currencies.clear()
+        self.webhook_secrets.clear()
         self.outcomes.clear()
         self.store.clear()
         self.edition = str(uuid4())

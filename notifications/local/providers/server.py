@@ -35,7 +35,9 @@ def application(sandbox: Sandbox, *, webhook_secret: str = DEFAULT_SECRET) -> we
     app.router.add_post("/postmark/email", _door(sandbox, PostmarkWire()))
     app.router.add_post("/v1/projects/{project}/messages:send", _door(sandbox, FcmWire()))
     app.router.add_post("/google/token", _token_door(sandbox))
-    app.router.add_post("/webhooks/{name}", _door(sandbox, WebhookWire(webhook_secret)))
+    app.router.add_post(
+        "/webhooks/{name}", _door(sandbox, WebhookWire(webhook_secret, sandbox.webhook_secrets))
+    )
     control.add_routes(app, sandbox)
     inbox.add_routes(app, sandbox)
     payments.add_routes(app, sandbox)

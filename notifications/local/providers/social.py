@@ -58,7 +58,8 @@ def read_message(message: dict[str, Any], sender: str, bad: str) -> Incoming:
     if not isinstance(message.get(kind), dict):
         raise Malformed(bad, f"(#100) Invalid parameter: {kind} is required.")
     template = message.get("template") or {}
-    if kind == "template" and not (template.get("language") or {}).get("code"):
+    language = (template.get("language") or {}).get("code")
+    if kind == "template" and not language:
         raise Malformed(bad, "(#100) Invalid parameter: template.language.code is required.")
     return Incoming(
         addresses=(to,),
@@ -66,7 +67,7 @@ def read_message(message: dict[str, Any], sender: str, bad: str) -> Incoming:
             str(message.get("biz_opaque_callback_data") or "")
         ),
         text=_text(message),
-        title=str(template.get("name") or ""),
+        title=f"{template.get('name')} ({language})" if template else "",
         sender=sender,
     )
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import time
+from collections.abc import Mapping
 
 from aiohttp import web
 
@@ -13,7 +14,8 @@ from notifications.channels import correlation
 from notifications.local.providers.store import Incoming
 from notifications.local.providers.wire import Malformed, Wire, answer
 
-DEFAULT_SECRET = "whsec_c2FuZGJveC13ZWJob29rLXNlY3JldA=="  # noqa: S105 - of this sandbox only
+DEFAULT_SECRET = "whsec_dGhlIHNhbmRib3gncyBvd24gd2ViaG9vayBzZWNyZXQ="  # noqa: S105 - of this sandbox only
+_NONE: Mapping[str, str] = {}
 TOLERANCE = 300.0
 """Seconds a timestamp may be off (the specification's own suggestion)."""
 
@@ -21,8 +23,9 @@ TOLERANCE = 300.0
 class WebhookWire(Wire):
     channel = "webhook"
 
-    def __init__(self, secret: str = DEFAULT_SECRET) -> None:
-        self._key = base64.b64decode(secret.removeprefix("whsec_"))
+    def __init__(self, secret: str = DEFAULT_SECRET, secrets: Mapping[str, str] = _NONE) -> None:
+        """`secrets`: of the endpoints that have one of their own, by name."""
+        self._secret, self._secrets = secret, secrets
 
     def read(self, request: web.Request, body: bytes) -> Incoming:
         message_id = request.headers.get("webhook-id", "")
@@ -30,7 +33,9 @@ class WebhookWire(Wire):
         if not message_id or not _recent(timestamp):
             raise Malformed("401", "webhook-id is missing or webhook-timestamp is not of now.")
         signed = f"{message_id}.{timestamp}.".encode() + body
-        expected = base64.b64encode(hmac.digest(self._key, signed, hashlib.sha256)).decode()
+        secret = self._secrets.get(request.match_info["name"], self._secret)
+        key = base64.b64decode(secret.removeprefix("whsec_"))
+        expected = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
         given = request.headers.get("webhook-signature", "").split()
         if not any(hmac.compare_digest(each, f"v1,{expected}") for each in given):
             raise Malformed("401", "No signature in webhook-signature is ours.")
@@ -54,8 +59,12 @@ class WebhookWire(Wire):
         return _error(status, "failed by the sandbox's script")
 
     def refused(self, code: str, message: str = "") -> web.Response:
-        status = int(code) if code.isdigit() and 400 <= int(code) <= 599 else 400
-        return _error(status, message or f"refused by the sandbox's script: {code}")
+        digits = code.removeprefix("http_")
+        status = int(digits) if digits.isdigit() and 300 <= int(digits) <= 599 else 400
+        response = _error(status, message or f"refused by the sandbox's script: {code}")
+        if status < 400:
+            response.headers["Location"] = "http://169.254.169.254/latest/meta-data/"
+        return response
 
 
 def _recent(timestamp: str) -> bool:

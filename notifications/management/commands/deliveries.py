@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 
 from notifications import unknowns
 from notifications.management.verbs import VerbCommand, add_changing, listing
-from notifications.models import Delivery
+from notifications.models import Delivery, wait
 
 LIMIT, MOST = 50, 1000
 
@@ -77,7 +77,8 @@ class Command(VerbCommand):
             f"{delivery.pk}  {delivery.state:<10}  {delivery.channel:<8}  {delivery.event_type} "
             f"{delivery.subject}  {delivery.recipient}  {delivery.masked_address}"
         )
-        if said := delivery.last_error or delivery.reason:
+        waits = wait.words(delivery.reason, delivery.next_try_at)
+        if said := waits or delivery.last_error or delivery.reason:
             self.stdout.write(f"    {said}")
 
     def _settle(

@@ -20,7 +20,7 @@ class Command(MendingCommand):
         "--override it; whoever opted out or complained is never told. What is under way is left "
         "alone."
     )
-    filters = (*FILTERS, "order", "override")
+    filters = (*FILTERS, "order", "override", "text")
     rate = 100.0
 
     def add_filters(self, parser: CommandParser) -> None:
@@ -44,6 +44,14 @@ class Command(MendingCommand):
             help="also what is no longer true, or has expired; the reason is kept on each delivery",
         )
 
+        parser.add_argument(
+            "--as",
+            dest="text",
+            choices=(resend.ORIGINAL, resend.CURRENT),
+            help="with the words that were sent, as long as they are kept, or with those that the "
+            "templates make of it now (current)",
+        )
+
     def wanted(self, options: dict[str, Any]) -> dict[str, Any]:
         options["subject"] = [*options["subject"], *(f"order/{n}" for n in options["order"])]
         wanted = given(options, *FILTERS)
@@ -52,6 +60,8 @@ class Command(MendingCommand):
                 "Say which: --delivery, --order, --subject or --event, or else the --state in "
                 "which they are (--state failed), lest everybody is told everything again."
             )
+        if options["text"] == resend.ORIGINAL:
+            wanted["text"] = resend.ORIGINAL
         return wanted
 
     def work(self) -> resend.Resend:

@@ -20,10 +20,11 @@ ONCE = "This is shown once; whoever has it can order."
 
 class Command(VerbCommand):
     help = (
-        "List the clients of the order API, make one, give one a new token, or revoke one. "
+        "List the clients of the order API, make one, give one a new token, let one announce to "
+        "whole audiences or forbid it, or revoke one. "
         "Every web process obeys within seconds. Without a verb, the list."
     )
-    verbs = ("list", "create", "rotate", "revoke")
+    verbs = ("list", "create", "rotate", "allow", "forbid", "revoke")
 
     def add_verbs(self, verbs: Any) -> None:
         listing(verbs, help="every client, its rate and whether it is revoked")
@@ -36,10 +37,20 @@ class Command(VerbCommand):
             metavar="REQUESTS",
             help=f"requests a minute ({DEFAULT_RATE})",
         )
+        creating.add_argument(
+            "--may-announce", action="store_true", help="it may send to whole audiences, too"
+        )
         add_changing(creating)
         rotating = verbs.add_parser("rotate", help="print a new token, once; the old one ends")
         rotating.add_argument("name")
         add_changing(rotating)
+        for verb, help in (
+            ("allow", "let it send an event to a whole audience"),
+            ("forbid", "let it do so no more"),
+        ):
+            allowing = verbs.add_parser(verb, help=help)
+            allowing.add_argument("name")
+            add_changing(allowing, reason="shown to whoever looks")
         revoking = verbs.add_parser("revoke", help="end a client's token for good")
         revoking.add_argument("name")
         add_changing(revoking, reason="shown to whoever looks")
@@ -51,6 +62,8 @@ class Command(VerbCommand):
                     self._create(**options)
                 case "rotate":
                     self._rotate(**options)
+                case "allow" | "forbid":
+                    self._allow(allowed=verb == "allow", **options)
                 case "revoke":
                     self._revoke(**options)
                 case _:
@@ -70,13 +83,23 @@ class Command(VerbCommand):
             self.stdout.write(line if client.active else self.style.WARNING(line))
 
     def _create(
-        self, *, name: str, rate: int, by: str, dry_run: bool, json: bool, **_options: Any
+        self,
+        *,
+        name: str,
+        rate: int,
+        may_announce: bool,
+        by: str,
+        dry_run: bool,
+        json: bool,
+        **_options: Any,
     ) -> None:
         if dry_run:
             clients.check(ApiClient(name=name, rate_per_minute=rate))
             self.stdout.write(f"{name}, {rate} requests a minute; nothing was done")
             return
-        _, token = clients.make_client(name=name, rate_per_minute=rate, by=by or getuser())
+        _, token = clients.make_client(
+            name=name, rate_per_minute=rate, may_announce=may_announce, by=by or getuser()
+        )
         self._show(name, token, as_json=json)
 
     def _rotate(self, *, name: str, dry_run: bool, json: bool, **_options: Any) -> None:
@@ -85,6 +108,17 @@ class Command(VerbCommand):
             self.stdout.write(f"{name}: a new token; nothing was done")
             return
         self._show(name, clients.rotate_token(name=name), as_json=json)
+
+    def _allow(
+        self, *, name: str, allowed: bool, reason: str, by: str, dry_run: bool, **_options: Any
+    ) -> None:
+        said = f"{name}: may {'' if allowed else 'not '}announce"
+        if dry_run:
+            clients.active(name)
+            self.stdout.write(f"{said}; nothing was done")
+            return
+        clients.allow_announcing(name=name, allowed=allowed, by=by or getuser(), reason=reason)
+        self.stdout.write(said)
 
     def _revoke(self, *, name: str, reason: str, by: str, dry_run: bool, **_options: Any) -> None:
         if dry_run:
@@ -108,6 +142,7 @@ def _as_json(client: ApiClient) -> dict[str, Any]:
         "name": client.name,
         "active": client.active,
         "rate_per_minute": client.rate_per_minute,
+        "may_announce": client.may_announce,
         "created_at": client.created_at,
         "created_by": client.created_by,
         "revoked_at": client.revoked_at,
@@ -119,6 +154,8 @@ def _as_json(client: ApiClient) -> dict[str, Any]:
 def _in_words(client: ApiClient) -> str:
     made = f" by {client.created_by}" if client.created_by else ""
     words = f"{client.rate_per_minute}/min, made {local_moment(client.created_at)}{made}"
+    if client.may_announce:
+        words += ", may announce"
     if client.revoked_at is None:
         return words
     when = local_moment(client.revoked_at)

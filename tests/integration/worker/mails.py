@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from notifications import envelope, switches, topology
+from notifications import envelope, glance, topology
 from notifications.aws.clients import client
 from notifications.aws.sqs import queue_url
 from notifications.models import Event, Pause
@@ -68,4 +68,4 @@ def url(queue: str) -> str:
 def is_known_by_now(kind: Pause.Kind, name: str) -> bool:
     """Whether the pause is older than what any worker saw last."""
     pause = Pause.objects.in_force().get(kind=kind, name=name)
-    return timezone.now() - pause.paused_at > timedelta(seconds=switches.OLDEST)
+    return timezone.now() - pause.paused_at > timedelta(seconds=glance.OLDEST)

@@ -253,6 +253,7 @@ function letter(message) {
   const from = make("p", "", "from ", make("b", "", message.sender));
   const to = make("p", "", "to ", make("b", "", message.address), " · ", clock(message.accepted_at));
   const header = make("header", "", make("h2", "", message.title || "(no subject)"), from, to);
+  if (message.attachments.length) header.append(make("p", "files", `with ${message.attachments.join(", ")}`));
   const body = message.has_html ? frame(message) : text;
   if (message.has_html) header.append(views(body, text));
   return make("section", "letter", header, body);

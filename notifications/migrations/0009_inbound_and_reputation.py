@@ -13,7 +13,7 @@ ANY = "UPDATE notifications_receipt SET kind = 'bounced' WHERE kind = 'soft_boun
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifications", "0009_preferences_and_suppressions"),
+        ("notifications", "0008_preferences_and_suppressions"),
     ]
 
     operations = [

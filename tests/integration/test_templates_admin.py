@@ -1,0 +1,261 @@
+"""The pages of templates: who may do what, by POST alone, on record, and nothing unescaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from notifications import suppressions
+from notifications.local.providers.client import SandboxClient
+from notifications.models import Delivery, Event, Suppression, Template, TemplateVersion
+from notifications.templating import editing, published
+from notifications.templating.places import Place
+from tests.integration.operator_rows import page_url
+from tests.shop import a_customer, an_order
+
+pytestmark = pytest.mark.django_db
+
+PUSH = Place("order.created", "push", "de")
+LIST = "/admin/notifications/template/"
+EDIT = f"{LIST}order.created/push/de/"
+TEXTS = {"subject": "Danke", "text": "Hallo {{ first_name }}"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_published() -> Iterator[None]:
+    published.look_again()
+    yield
+    published.look_again()
+
+
+@pytest.fixture
+def event() -> Event:
+    an_order(customer=a_customer(devices=1))
+    return Event.objects.get(type="order.created")
+
+
+def staff(*codenames: str) -> Client:
+    """Somebody who may do this and nothing else."""
+    user = User.objects.create_user(f"staff-{User.objects.count()}", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    assert user.user_permissions.count() == len(codenames)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def version_two() -> None:
+    """Two versions, of which the second is published."""
+    for text in ("eins", "zwei"):
+        editing.save_draft(PUSH, {**TEXTS, "text": text}, by="ada", revision=None)
+        editing.publish(PUSH, by="ada", comment="x")
+
+
+@pytest.mark.parametrize("url", [LIST, EDIT, f"{EDIT}1/", f"{LIST}everywhere/?type=order.created"])
+def test_who_may_not_look_is_refused(event: Event, url: str) -> None:
+    version_two()
+
+    assert Client().get(url).status_code == 302
+    assert staff("view_delivery").get(url).status_code == 403
+    assert staff("view_template", "change_template").get(url).status_code == 200
+
+
+def test_who_may_only_look_sees_no_customer_and_no_button(event: Event) -> None:
+    html = staff("view_template").get(EDIT).content.decode()
+
+    assert "{{ order_number }}" in html
+    assert "Bestellung 1" not in html
+    assert "Preview" not in html
+    assert "<button" not in html.split('id="content"')[1]
+    assert staff("view_template").get(f"{LIST}everywhere/?type=order.created").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("action", "granted"),
+    [
+        ("preview", "change_template"),
+        ("save", "change_template"),
+        ("drop", "change_template"),
+        ("publish", "publish_template"),
+        ("take_back", "publish_template"),
+        ("test", "send_test_template"),
+    ],
+)
+def test_each_action_needs_its_own_permission(event: Event, action: str, granted: str) -> None:
+    others = {"change_template", "publish_template", "send_test_template"} - {granted}
+    before = (LogEntry.objects.count(), TemplateVersion.objects.count())
+
+    response = staff("view_template", *others).post(
+        EDIT, {**TEXTS, "action": action, "comment": "x", "address": "t", "revision": "1"}
+    )
+
+    assert response.status_code == 403
+    assert (LogEntry.objects.count(), TemplateVersion.objects.count()) == before
+
+
+def test_publishing_what_is_not_saved_needs_the_right_to_change_it(event: Event) -> None:
+    client = staff("view_template", "publish_template")
+    editing.save_draft(PUSH, TEXTS, by="ada", revision=None)
+    form = {**TEXTS, "action": "publish", "comment": "x", "revision": "1"}
+
+    assert client.post(EDIT, {**form, "text": "another"}).status_code == 403
+    assert client.post(EDIT, form).status_code == 302
+    assert TemplateVersion.objects.get().state == "published"
+
+
+def test_every_change_stands_in_the_admins_log(event: Event) -> None:
+    client = staff("view_template", "change_template", "publish_template")
+
+    client.post(EDIT, {**TEXTS, "action": "save"})
+    client.post(EDIT, {**TEXTS, "action": "publish", "comment": "shorter", "revision": "1"})
+    client.post(EDIT, {**TEXTS, "action": "save", "text": "x"})
+    client.post(EDIT, {**TEXTS, "action": "drop", "revision": "1"})
+    client.post(EDIT, {**TEXTS, "action": "take_back", "comment": "enough"})
+    client.post(f"{EDIT}1/", {"comment": "or not"})
+
+    said = list(LogEntry.objects.order_by("id").values_list("change_message", flat=True))
+    assert said == [
+        "Version 1 is saved as a draft. revision 1",
+        "Version 1 is published. shorter",
+        "Version 2 is saved as a draft. revision 1",
+        "The draft is thrown away.",
+        "Version 1 is taken back. enough",
+        "Version 1 is back, as version 2. or not",
+    ]
+    template = Template.objects.get()
+    assert {each.object_id for each in LogEntry.objects.all()} == {str(template.pk)}
+    assert client.get(page_url(template))["Location"] == EDIT
+
+
+def test_an_older_version_is_brought_back_by_post_alone_and_by_who_may(event: Event) -> None:
+    version_two()
+
+    assert (
+        "Bring it back"
+        in staff("view_template", "publish_template").get(f"{EDIT}1/").content.decode()
+    )
+    refused = staff("view_template", "change_template").post(f"{EDIT}1/", {"comment": "x"})
+    assert refused.status_code == 403
+    assert TemplateVersion.objects.published().get().number == 2
+
+
+def test_without_a_token_nothing_is_posted(event: Event) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(User.objects.create_superuser("root"))
+
+    assert client.post(EDIT, {**TEXTS, "action": "save"}).status_code == 403
+    assert not TemplateVersion.objects.exists()
+
+
+def test_what_somebody_has_written_is_escaped_everywhere(event: Event) -> None:
+    client = staff("view_template", "change_template", "publish_template")
+    evil = "</textarea><script>alert(1)</script>"
+    mail = Place("order.created", "email", "de")
+    html = f'{evil}"></iframe><script>alert(2)</script>'
+    editing.save_draft(mail, {"subject": evil, "text": evil, "html": html}, by="ada", revision=None)
+    editing.publish(mail, by="ada", comment=evil)
+    page = f"{LIST}order.created/email/de/"
+
+    for url in (page, f"{page}1/", f"{LIST}everywhere/?type=order.created"):
+        shown = client.get(url).content.decode()
+        assert "alert(1)" in shown
+        assert "<script>alert" not in shown
+        assert "&amp;lt;script&amp;gt;" not in shown
+    frame = client.get(page).content.decode().split("<iframe")[1].split("</iframe>")[0]
+    assert 'sandbox=""' in frame
+    assert "Content-Security-Policy" in frame
+    assert "default-src &#x27;none&#x27;" in frame
+
+
+def test_a_text_that_somebody_else_has_changed_is_not_written_over(event: Event) -> None:
+    client = staff("view_template", "change_template", "publish_template")
+    editing.save_draft(PUSH, TEXTS, by="bea", revision=None)
+
+    for action in ("save", "publish"):
+        response = client.post(EDIT, {**TEXTS, "text": "mine", "action": action, "comment": "x"})
+        html = response.content.decode()
+        assert "somebody else has changed the draft meanwhile" in html
+        assert "mine</textarea>" in html
+    assert TemplateVersion.objects.get().parts["text"] == TEXTS["text"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{LIST}order.created/pigeon/de/",
+        f"{LIST}order.created/push/not_a_language_at_all!/",
+        f"{EDIT}99/",
+        f"{LIST}everywhere/?type=nothing.happened",
+        f"{LIST}everywhere/?type=order.created&event=7",
+    ],
+)
+def test_what_is_not_there_is_not_found(event: Event, url: str) -> None:
+    assert staff("view_template", "change_template").get(url).status_code == 404
+
+
+def test_another_language_is_begun_from_the_list(event: Event) -> None:
+    client = staff("view_template", "change_template")
+
+    found = client.get(LIST, {"route": "order.created push", "language": "de_AT"})
+    assert found["Location"] == f"{LIST}order.created/push/de-at/"
+    assert "as de" in client.get(found["Location"]).content.decode()
+    wrong = client.get(LIST, {"route": "order.created push", "language": "?"}, follow=True)
+    assert "is no language" in wrong.content.decode()
+
+
+def test_a_delivery_leads_to_the_version_that_it_was_rendered_with(event: Event) -> None:
+    version_two()
+    version = TemplateVersion.objects.published().get()
+    delivery = Delivery.objects.create(
+        event_id=event.pk,
+        event_type="order.created",
+        event_time=event.time,
+        subject=event.subject,
+        channel="push",
+        route="customer",
+        recipient="customer/1",
+        template_version=f"{version.label}+0123456789abcdef",
+    )
+
+    html = staff("view_delivery").get(page_url(delivery)).content.decode()
+
+    assert f'href="{reverse("admin:notifications_template_version", args=[*_args(), 2])}"' in html
+    assert f"{version.label}+0123456789abcdef" in html
+
+
+def _args() -> tuple[str, str, str]:
+    return PUSH.event_type, PUSH.channel, PUSH.language
+
+
+def test_a_test_that_the_provider_refuses_is_on_record_without_the_address(event: Event) -> None:
+    client = staff("view_template", "change_template", "send_test_template")
+    url = f"{LIST}order.created/email/de/"
+    form = {"subject": "s", "text": "t", "html": "", "action": "test"}
+
+    response = client.post(url, {**form, "address": "nobody at all"})
+
+    assert "Nothing was done: the provider did not take it" in response.content.decode()
+    assert "nobody at all" not in LogEntry.objects.get().change_message
+    assert "give an address" in client.post(url, {**form, "address": " "}).content.decode()
+
+
+def test_no_test_is_sent_to_an_address_that_is_suppressed(
+    event: Event, sandbox: SandboxClient
+) -> None:
+    suppressions.suppress(
+        channel="email", address="gone@example.org", reason=Suppression.Reason.OPERATOR, by="ada"
+    )
+    client = staff("view_template", "change_template", "send_test_template")
+    form = {"subject": "s", "text": "t", "html": "", "action": "test"}
+
+    response = client.post(
+        f"{LIST}order.created/email/de/", {**form, "address": "gone@example.org"}
+    )
+
+    assert "nothing is sent there: it is suppressed" in response.content.decode()
+    assert not sandbox.accepted("email")
