@@ -12,7 +12,7 @@ from typing import Any
 
 from celery import current_app
 
-from notifications import providers, suppressions
+from notifications import allow_list, providers, suppressions
 from notifications.accounts import Account
 from notifications.channels.adapters import adapter
 from notifications.channels.base import Accepted, Content, Message
@@ -43,6 +43,8 @@ def send_test(place: Place, event: Event, texts: dict[str, str] | None, *, to: s
     to = to.strip()
     if not 0 < len(to) <= LONGEST_ADDRESS or not to.isprintable():
         raise Refused("give an address")
+    if not allow_list.allows(to):
+        raise Refused("it is none of the ALLOWED_RECIPIENTS of this environment")
     if listed := suppressions.is_suppressed(place.channel, to):
         raise Refused(f"nothing is sent there: it is suppressed ({listed.reason})")
     seen = preview(place, event, texts)
