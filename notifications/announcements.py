@@ -167,7 +167,7 @@ def people(count: int) -> str:
 
 
 def _channels(event_type: str, asked: Sequence[str]) -> tuple[str, ...]:
-    # A later step of a fallback is no lane: it is called for when the one before it was in vain.
+    # A later step of a fallback is no lane: the one before it orders it, on the bulk queue too.
     routes = (route for route in conf().routes.get(event_type, ()) if not route.step)
     routed = list(dict.fromkeys(route.channel for route in routes))
     if not routed:

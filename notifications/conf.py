@@ -110,7 +110,7 @@ class ProviderConf:
 
     name: str
     adapter: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # may hold a password
     weight: float = 1
     rate_limit: str = ""
 
@@ -140,7 +140,7 @@ class ChannelConf:
     """
 
     adapter: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # may hold a password
     max_seconds: int = 30
     recipient_limit: str = ""
     providers: tuple[ProviderConf, ...] = ()

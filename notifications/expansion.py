@@ -25,7 +25,7 @@ from uuid import UUID
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, transaction
 
-from notifications import audiences, consumers, events, fallback_steps, outbox, topology
+from notifications import audiences, consumers, events, outbox, topology
 from notifications.audiences import Audience
 from notifications.conf import conf
 from notifications.events import EventType
@@ -265,9 +265,6 @@ class _Step:
         with connections[self.using].cursor() as cursor:
             cursor.execute(_EXPAND, values)
             taken = int(cursor.rowcount)
-        if fallback_steps.rules_of(kind.name):
-            for event in announcement.events.filter(batch=announcement.batches):
-                fallback_steps.order_steps(event, using=self.using)
         announcement.people += taken
         announcement.repeated += made - taken
 

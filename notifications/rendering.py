@@ -134,8 +134,8 @@ def missing_templates(event_type: str, channel: str) -> list[str]:
 
 def has_provider_template(event_type: str, channel: str) -> bool:
     """Whether the event names a template that the provider itself has, in the default language."""
-    files = [part.file for part in parts_of(channel) if part.is_json]
-    return any(_exists(f"{ROOT}/{event_type}/{file}") for file in files)
+    names = [part.file for part in parts_of(channel) if part.is_json]
+    return any(_exists(f"{ROOT}/{event_type}/{name}") for name in names)
 
 
 def broken_templates(event_type: str, channel: str) -> list[str]:
@@ -201,10 +201,10 @@ class _Rendering:
         return plain.context_of(self._envelope, self._recipient, self._context)
 
     def _from_version(self, part: Part, version: Edited) -> str:
-        made = version.part(part.field)
-        if made is None:
-            return ""
         try:
+            made = version.part(part.field)
+            if made is None:
+                return ""
             return _as_field(part, sandbox.rendered(made, self._plain, escaping=part.is_html))
         except Fault as fault:
             code = "template_variable" if fault.variable else "template_value"

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives
+from django.utils.module_loading import import_string
 
 from notifications.channels import mail_errors, mime
 from notifications.channels.base import (
@@ -50,12 +51,11 @@ class DjangoBackendEmail(ChannelAdapter):
         self._from_address = from_address
         self._domain = mime.domain_of(from_address)
         self._read_timeout = read_timeout
-        self._connections = MailConnections(backend, dict(options or {}))
-        made = self._connections.make()  # says now what is wrong with the path or the options
-        esp_name = getattr(made, "esp_name", "")
+        esp_name = getattr(import_string(backend), "esp_name", "")  # of anymail's backends
         self.provider = esp_name.lower() or ("smtp" if backend == SMTP else backend.split(".")[-2])
         timeout = (connect_timeout, read_timeout) if esp_name else connect_timeout
-        self._connections = MailConnections(backend, {"timeout": timeout, **dict(options or {})})
+        self._connections = MailConnections(backend, {"timeout": timeout, **(options or {})})
+        self._connections.make()  # says now what is wrong with the options
         weakref.finalize(self, self._connections.close)  # an adapter is dropped, never closed
         ascii_address("anybody@example.org")  # compiled for the first one, which costs 30 ms
 

@@ -88,7 +88,11 @@ class MailConnections:
 def _has_something_to_say(backend: Any) -> bool:
     """An SMTP server that speaks unasked says goodbye, or has hung up."""
     socket = getattr(getattr(backend, "connection", None), "sock", None)
-    return socket is not None and bool(select.select([socket], [], [], 0)[0])
+    if socket is None:
+        return False
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _close(backend: Any) -> None:

@@ -127,19 +127,20 @@ def _of_anymail(error: Any, email: EmailMessage, address: str) -> NotificationEr
             f"The provider's API has no way to say this ({type(error).__name__}).",
             "invalid_request",
         )
-    answer = getattr(error, "response", None)
-    if answer is None:
+    if error.status_code is None:
         return _of_requests(error)
-    if answer.status_code < 300:  # taken, with an answer that cannot be read
+    if error.status_code < 300:  # taken, with an answer that cannot be read
         return OutcomeUnknown("The provider's answer cannot be read.", "unreadable_answer")
-    code = f"http_{answer.status_code}"
-    text = redact(str(getattr(answer, "text", "")), address=address)
-    wait = retry_after(answer.headers.get("Retry-After"))
-    return HTTP_CODES.error(code, answer.status_code, text, wait)
+    text = redact(str(getattr(error.response, "text", "")), address=address)
+    wait = retry_after(getattr(error.response, "headers", {}).get("Retry-After"))
+    return HTTP_CODES.error(f"http_{error.status_code}", error.status_code, text, wait)
 
 
 def _of_requests(error: Any) -> NotificationError:
-    """No answer: anymail's error is that of `requests` too, which is known by its names as well."""
+    """No answer: anymail's error is that of `requests` too, which is known by its names as well. Of
+    a provider that anymail reaches in another way nothing can be said."""
+    if not _is_of(error, "RequestException"):
+        return OutcomeUnknown("The provider's API failed.", "api_error")
     if _is_of(error, "ReadTimeout"):
         return OutcomeUnknown("The provider did not answer in time.", "read_timeout")
     never_connected = {"NewConnectionError", "NameResolutionError"}

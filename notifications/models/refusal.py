@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from django.db import connections
 
 from notifications.group_commit import GroupCommit
+from notifications.models.suppression import Suppression
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,7 @@ SELECT
         WHERE suppression.channel = asked.channel
           AND suppression.address_hash = ANY (asked.hashes)
           AND suppression.removed_at IS NULL
-        ORDER BY array_position(
-            ARRAY['complaint', 'hard_bounce', 'opt_out_reply', 'operator', 'imported'],
-            suppression.reason::text
-        )
+        ORDER BY array_position(%s::text[], suppression.reason::text)
         LIMIT 1
     ),
     (
@@ -65,7 +63,7 @@ def look(questions: Sequence[Question], *, using: str) -> Mapping[Hashable, Refu
     """What speaks against each of them now, in one statement."""
     asked = json.dumps([{**vars(each), "number": n} for n, each in enumerate(questions)])
     with connections[using].cursor() as cursor:
-        cursor.execute(_LOOK, [asked])
+        cursor.execute(_LOOK, [Suppression.Reason.values, asked])
         return {
             questions[number]: Refusal(suppressed or "", wanted)
             for number, suppressed, wanted in cursor.fetchall()

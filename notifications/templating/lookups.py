@@ -18,7 +18,8 @@ from django.template.loader_tags import BlockNode, ExtendsNode, IncludeNode
 
 from notifications.templating.expressions import Fault
 from notifications.templating.library import PluralNode
-from notifications.templating.sandbox import DEEPEST_INCLUDE, Turn, compiled_partial
+from notifications.templating.nodes import DEEPEST_INCLUDE, Turn
+from notifications.templating.sandbox import compiled_partial
 from notifications.templating.shapes import LEAF, Shape
 
 _ALWAYS = dict.fromkeys(("True", "False", "None"), LEAF)

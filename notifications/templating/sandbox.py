@@ -8,9 +8,7 @@ which are compiled in here by the same rules; and a budget bounds what a renderi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any, ClassVar
@@ -35,25 +33,27 @@ from django.template.base import (
     TextNode,
     Token,
     VariableNode,
-    render_value_in_context,
 )
-from django.template.defaulttags import ForNode
-from django.template.loader_tags import IncludeNode
-from django.utils.safestring import SafeString
 
 from notifications.conf import conf
 from notifications.templating import files, library
 from notifications.templating.budget import OverBudget, budgeted, spend
 from notifications.templating.expressions import Expression, Fault
+from notifications.templating.nodes import (
+    DEEPEST_INCLUDE,
+    For,
+    Include,
+    Plural,
+    Printed,
+    Text,
+    Turn,
+)
 
 LONGEST_TEMPLATE = 50_000
 """Characters of one part."""
 
 DEEPEST_NESTING = 25
 """Tags in one another."""
-
-DEEPEST_INCLUDE = 10
-"""Files included or extended by one another."""
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     **{
@@ -71,52 +71,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
 `center`, `ljust`, `rjust`, `stringformat` and `floatformat` (padding, doubling), no `safe`,
 `safeseq` and `escapejs` (unescaped HTML), no `dictsort` and `pprint` (they walk attributes), no
 `urlize` and `striptags` (slow on what is made to be)."""
-
-
-class _Text(TextNode):
-    def render_annotated(self, context: Any) -> str:
-        spend(characters=len(self.s))
-        return str(self.s)
-
-
-class _Printed(VariableNode):
-    def render(self, context: Any) -> str:
-        expression: Any = self.filter_expression
-        value = expression.resolve(context)
-        if isinstance(value, dict | list):
-            raise expression.fault(
-                f"{expression} is a list or a dictionary, and no text", str(expression)
-            )
-        text = str(render_value_in_context(value, context))
-        spend(characters=len(text))
-        return text
-
-
-class _Plural(library.PluralNode):
-    def render(self, context: Any) -> SafeString:
-        text = super().render(context)
-        spend(characters=len(text))
-        return text
-
-
-class Turn(Node):
-    """Stands first in the body of each loop, and pays for the turn."""
-
-    def render(self, context: Any) -> str:
-        spend()
-        return ""
-
-
-class _For(ForNode):
-    def render(self, context: Any) -> Any:
-        over: Any = self.sequence
-        values = over.resolve(context, ignore_failures=True)
-        if values is not None and not isinstance(values, list | dict):
-            raise over.fault(f"{over} is no list", str(over))
-        try:
-            return super().render(context)
-        except ValueError as error:  # so many names for an entry of another length
-            raise over.fault(f"{over}: {error}", str(over)) from None
 
 
 class _Parser(Parser):
@@ -161,11 +115,11 @@ class _Parser(Parser):
     def extend_nodelist(self, nodelist: NodeList, node: Node, token: Token) -> None:
         match node:
             case TextNode():
-                node = _Text(node.s)
+                node = Text(node.s)
             case VariableNode():
-                node = _Printed(node.filter_expression)
+                node = Printed(node.filter_expression)
             case library.PluralNode():
-                node = _Plural(node.count, node.texts)
+                node = Plural(node.count, node.texts)
         super().extend_nodelist(nodelist, node, token)
 
 
@@ -223,7 +177,7 @@ class _Engine(Engine):
 def _for(parser: _Parser, token: Token) -> Node:
     made: Any = defaulttags.do_for(parser, token)
     made.nodelist_loop.insert(0, Turn())
-    return _For(
+    return For(
         made.loopvars, made.sequence, made.is_reversed, made.nodelist_loop, made.nodelist_empty
     )
 
@@ -237,16 +191,9 @@ def _literal(node: Node, expression: Any, tag: str) -> Node:
     return node
 
 
-class _Include(IncludeNode):
-    def render(self, context: Any) -> Any:
-        named_by: Any = self.template
-        with _deeper(str(named_by.var)):
-            return super().render(context)
-
-
 def _include(parser: _Parser, token: Token) -> Node:
     made: Any = loader_tags.do_include(parser, token)
-    node = _Include(
+    node = Include(
         made.template, extra_context=made.extra_context, isolated_context=made.isolated_context
     )
     return _literal(node, made.template, "include")
@@ -273,21 +220,6 @@ TAGS: Mapping[str, Callable[..., Any]] = {
     **library.register.tags,
 }
 """`else`, `elif`, `empty` and what ends a tag belong to these."""
-
-
-_depth: ContextVar[int] = ContextVar("notifications.templating.depth", default=0)
-
-
-@contextmanager
-def _deeper(name: str) -> Iterator[None]:
-    depth = _depth.get()
-    if depth >= DEEPEST_INCLUDE:
-        raise Fault(f"files include one another more than {DEEPEST_INCLUDE} deep", template=name)
-    token = _depth.set(depth + 1)
-    try:
-        yield
-    finally:
-        _depth.reset(token)
 
 
 def is_partial(name: str) -> bool:

@@ -44,7 +44,7 @@ def send_test(place: Place, event: Event, texts: dict[str, str] | None, *, to: s
     if not 0 < len(to) <= LONGEST_ADDRESS or not to.isprintable():
         raise Refused("give an address")
     if not allow_list.allows(to):
-        raise Refused("it is none of the ALLOWED_RECIPIENTS of this environment")
+        raise Refused("this environment reaches nobody but its ALLOWED_RECIPIENTS")
     if listed := suppressions.is_suppressed(place.channel, to):
         raise Refused(f"nothing is sent there: it is suppressed ({listed.reason})")
     seen = preview(place, event, texts)

@@ -131,6 +131,7 @@ ANYMAIL = Table(
         ),
         Row("http_504", Meaning.UNKNOWN, "a server in between stopped waiting for the provider"),
     ),
-    note="`invalid_request` is what the provider's API has no words for. `unreadable_answer`: it "
-    "was taken, and what was said cannot be read; unknown.",
+    note="`invalid_request` is what the provider's API has no words for, for good. Unknown are "
+    "`unreadable_answer` (taken, with an answer that cannot be read) and `api_error` (a provider "
+    "that anymail reaches by another SDK, and that did not say more).",
 )

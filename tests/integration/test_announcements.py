@@ -18,6 +18,7 @@ from notifications import audiences, decision, expansion, outbox, pace, progress
 from notifications import envelope as wire
 from notifications.announcements import Refused, begin, cancel, pause, resume, try_out, wish
 from notifications.audiences import Audience
+from notifications.conf import Fallback
 from notifications.consumers import get
 from notifications.expansion import BATCH, FEWEST, advance, step
 from notifications.models import Announcement, Delivery, Dispatch, Event, Lot
@@ -485,3 +486,20 @@ def peak_of_expanding(count: int) -> int:
         audiences.unregister("generated")
     assert announcement.people == count
     return peak
+
+
+def test_of_a_fallback_the_first_channel_is_the_lane_and_the_next_follows_in_bulk(
+    settings: Any, sandbox: Any
+) -> None:
+    rule = Fallback(("push", "email"), within=timedelta(minutes=30))
+    routes = {**settings.NOTIFICATIONS["ROUTES"], "shop.news": [rule]}
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "ROUTES": routes}
+    a_customer()  # without a device
+    with deliver_in_process() as told:
+        announcement = announce()
+        expand()
+        assert announcement.channels == ["push"]
+        told.run()
+    assert [message.event_type for message in told.by("email")] == ["shop.news"]
+    fell_back = Dispatch.objects.get(reason=Dispatch.Reason.FELL_BACK)
+    assert fell_back.event.announcement_id == announcement.pk

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -13,13 +14,14 @@ from django.core.mail.backends.base import BaseEmailBackend
 from notifications.channels import adapters
 from notifications.channels.base import Attachment, ChannelAdapter
 from notifications.channels.django_email import DjangoBackendEmail
-from notifications.channels.mail_connections import MailConnections
+from notifications.channels.mail_connections import MailConnections, _has_something_to_say
 from notifications.channels.mime import MAX_BYTES
 from notifications.conf import ChannelConf
 from notifications.exceptions import PermanentError, ProviderPaused, TransientError
 from notifications.local.providers.client import SandboxClient
 from notifications.local.providers.smtp import WRONG_PASSWORD
 from tests.channels import INVOICE, TAG, anymail, message_to, smtp
+from tests.waiting import wait_for
 
 MESSAGE = message_to("ada@example.org")
 LOCMEM = "django.core.mail.backends.locmem.EmailBackend"
@@ -110,7 +112,8 @@ def test_a_connection_that_was_hung_up_meanwhile_is_not_used(sandbox: SandboxCli
     adapter = smtp()
     adapter.prepare()
     (backend,) = _idle(adapter)
-    backend.connection.docmd("QUIT")  # the server says goodbye, and we have not noticed
+    backend.connection.docmd("QUIT")  # the server says goodbye, and hangs up by and by
+    wait_for(lambda: _has_something_to_say(backend), what="the server to hang up")
 
     assert adapter.send(MESSAGE).provider_message_id
     assert _idle(adapter) != [backend]
@@ -200,7 +203,7 @@ def test_what_is_wrong_with_the_settings_is_said_at_start_up(
         adapters.make("email")
 
 
-def _idle(adapter: ChannelAdapter) -> list[object]:
+def _idle(adapter: ChannelAdapter) -> list[Any]:
     """The connections that wait for the next email."""
     assert isinstance(adapter, DjangoBackendEmail)
     return [backend for backend, _ in adapter._connections._idle]

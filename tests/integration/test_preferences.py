@@ -118,6 +118,14 @@ def test_a_suppressed_address_is_sent_nothing_not_even_a_receipt(reason: str) ->
     assert reason_of(letter(), "sms") == ""
 
 
+@pytest.mark.usefixtures("club")
+def test_the_weightiest_of_several_reasons_is_told() -> None:
+    for reason in ("imported", "complaint", "hard_bounce"):
+        suppress(channel="email", address=ANN.address, reason=reason)
+
+    assert reason_of(letter()) == "suppressed: complaint"
+
+
 def test_a_number_is_suppressed_however_the_shop_spells_it(club: Town) -> None:
     club.people = [replace(PHONE, address="+49 170 123 4567")]
     suppress(channel="sms", address="491701234567", reason="opt_out_reply")

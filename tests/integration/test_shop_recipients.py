@@ -19,6 +19,7 @@ from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError
 from notifications.models import Event
 from notifications.rendering import render
+from notifications.testing import deliver_in_process
 from orders_site.customers.models import Customer
 from orders_site.events import PaymentCompleted, PaymentFailed, ShopNews
 from orders_site.orders.models import Order, Refund
@@ -317,3 +318,18 @@ def test_news_for_somebody_who_is_gone_fail_for_good() -> None:
     with pytest.raises(PermanentError) as refusal:
         recipients.resolve(envelope, Route("email"))
     assert refusal.value.code == "no_such_customer"
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [("en", "Choose what you hear from us"), ("de", "Auswählen, was Sie von uns hören")],
+)
+def test_a_mail_about_an_order_leads_to_what_its_reader_may_choose(locale: str, words: str) -> None:
+    with deliver_in_process() as told:
+        an_order(customer=a_customer(locale=locale))
+
+    mail = next(each for each in told.by("email") if each.event_type == "order.created")
+    links = re.findall(r'<a [^>]*href="([^"]+)"[^>]*>([^<]+)</a>', mail.html)
+    (url,) = [url for url, text in links if text == words]
+    assert url.startswith("https://shop.example/notifications/preferences/")
+    assert "/notifications/unsubscribe/" not in mail.html

@@ -6,6 +6,12 @@ import smtplib
 import ssl
 
 import pytest
+from anymail.exceptions import (
+    AnymailAPIError,
+    AnymailInvalidAddress,
+    AnymailRecipientsRefused,
+    AnymailUnsupportedFeature,
+)
 from django.core.mail import EmailMessage
 
 from notifications.channels.mail_errors import translated
@@ -72,6 +78,21 @@ def test_before_the_message_nothing_was_sent(
     ],
 )
 def test_once_the_message_is_begun_it_may_have_been_sent(
+    error: Exception, kind: type[NotificationError], code: str
+) -> None:
+    assert meaning(error, asked=True) == (kind, code)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [
+        (AnymailAPIError("by another SDK"), OutcomeUnknown, "api_error"),
+        (AnymailUnsupportedFeature("two senders"), PermanentError, "invalid_request"),
+        (AnymailInvalidAddress(f"{ADDRESS},"), PermanentError, "invalid_address"),
+        (AnymailRecipientsRefused(), PermanentError, "recipient_refused"),
+    ],
+)
+def test_anymail_s_errors_are_known_by_their_names(
     error: Exception, kind: type[NotificationError], code: str
 ) -> None:
     assert meaning(error, asked=True) == (kind, code)

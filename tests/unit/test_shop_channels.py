@@ -55,6 +55,15 @@ def test_a_mail_server_is_one_url(url: str, host: str, port: int, tls: bool, ssl
     }
 
 
+def test_a_password_is_not_shown_with_the_settings() -> None:
+    described = [
+        channels.email({"EMAIL_URL": "smtps://user:opensesame@mail.example.com"}),
+        channels.whatsapp({"WHATSAPP_ACCESS_TOKEN": "opensesame"}),
+    ]
+
+    assert "opensesame" not in repr(described)
+
+
 def test_a_url_of_another_kind_is_told_at_start_up(settings: Any) -> None:
     described = channels.email({"EMAIL_URL": "pigeon://north"})
     settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "CHANNELS": {"email": described}}
