@@ -20,6 +20,7 @@ from pydantic import Field
 from notifications import bounces, fallbacks, replies
 from notifications.conf import conf
 from notifications.envelope import Envelope
+from notifications.erasure import forgettable
 from notifications.events import EventData, event
 from notifications.exceptions import Busy
 from notifications.identifiers import NAMESPACE
@@ -125,6 +126,7 @@ def take(envelope: Envelope) -> None:
 def _take_one(receipt: Told) -> None:
     word = Word(**{name: getattr(receipt, name) for name in Word.__dataclass_fields__})
     with transaction.atomic(using=router.db_for_write(Delivery)):
+        word = forgettable(word)
         settlement = Delivery.objects.settle_by_receipt(word)
         if settlement is None:
             logger.debug("a receipt of %s is about no delivery of ours", receipt.provider)
