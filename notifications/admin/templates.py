@@ -87,6 +87,8 @@ class TemplateAdmin(_TemplateAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Where the admin's log leads to."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         template = self.get_object(request, object_id)
         if template is None:
             raise Http404
