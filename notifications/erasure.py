@@ -5,7 +5,8 @@
 | deliveries | address, its hash, errors | when they were told what; a proof (`proofs`) |
 | those still open | the duty: discarded as `forgotten` | |
 | texts that they were sent | the rows | |
-| attempts, receipts | what the provider said | code, time, the provider's own id |
+| attempts, receipts | what the provider said; Meta's id, which tells the number | code, time, |
+| | | any other provider's id |
 | dead letters, dispatches, inbox of their events | the error's text | the rest: ids and facts |
 | dead letters that hold an address | the body; discarded if open | that there was one |
 | preferences and consents | the rows | |
@@ -44,6 +45,7 @@ from notifications.models import (
     RenderedContent,
     Suppression,
 )
+from notifications.models.settlement import NAMES_A_NUMBER
 from notifications.recipients import address_hash, address_hashes
 
 FORGOTTEN = "forgotten"
@@ -161,6 +163,9 @@ def _forget_deliveries(ids: list[UUID], erased: Erased) -> None:
     erased.add("attempts", attempts.exclude(detail="").update(detail=""))
     receipts = Receipt.objects.filter(delivery__in=gone)
     erased.add("receipts", receipts.exclude(detail="").update(detail=""))
+    for told_by in (Delivery.objects.filter(pk__in=gone), attempts, receipts):
+        named: models.QuerySet[Any] = told_by
+        named.filter(provider_message_id__startswith=NAMES_A_NUMBER).update(provider_message_id="")
     erased.add("texts", RenderedContent.objects.filter(delivery__in=gone).delete()[0])
     events = {row.event_id for row in rows}
     letters = DeadLetter.objects.filter(event_id__in=events)

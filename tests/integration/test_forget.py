@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import timedelta
 from io import StringIO
@@ -17,6 +18,7 @@ from notifications import erasure
 from notifications.conf import Route
 from notifications.conversations import note_inbound, window_open
 from notifications.models import Attempt, DeadLetter, Delivery, Erasure, Receipt
+from notifications.receipts import Told, envelope_of, take
 from orders_site.customers.models import Customer, Device
 from orders_site.orders.models import Order
 from orders_site.recipients import resolve
@@ -256,6 +258,43 @@ def test_a_shop_without_the_hook_is_told_so(person: str, settings) -> None:
     settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "FORGET": ""}
 
     assert "own tables were not asked" in forget(person, "--reason", "asked for it")
+
+
+def test_an_id_of_meta_s_goes_with_the_number_that_is_in_it(customer: Customer) -> None:
+    """Also where its receipt comes late. Of another provider the id stays: it proves the send."""
+    wamid = f"wamid.{base64.b64encode(f'HBg{PHONE}UCABIS'.encode()).decode()}"
+    deliveries = [
+        make_delivery(
+            make_event(number), channel="whatsapp", recipient=f"customer/{customer.pk}", state=state
+        )
+        for number, state in enumerate((State.SENT, State.UNKNOWN), start=1)
+    ]
+    for delivery in deliveries:
+        make_attempt(delivery, outcome="unknown")
+        make_receipt(delivery)
+    for model in (Delivery, Attempt, Receipt):
+        model.objects.update(provider_message_id=wamid)
+    sms = make_delivery(make_event(3), channel="sms", recipient=f"customer/{customer.pk}")
+
+    forget(f"customer/{customer.pk}", "--reason", "asked for it")
+    for delivery in deliveries:
+        word = Told(
+            delivery_id=delivery.pk,
+            generation=0,
+            number=1,
+            provider="meta-whatsapp",
+            provider_message_id=wamid,
+            kind=Receipt.Kind.READ,
+            code="",
+            detail="",
+            occurred_at=timezone.now(),
+        )
+        take(envelope_of((word,), subject=delivery.subject))
+
+    assert Receipt.objects.filter(kind=Receipt.Kind.READ).count() == 2
+    assert "wamid" not in everything_kept()
+    sms.refresh_from_db()
+    assert sms.provider_message_id.startswith("provider-")
 
 
 def test_when_they_wrote_to_us_is_forgotten_too(person: str) -> None:
