@@ -162,12 +162,16 @@ def test_nobody_else_is_touched(customer: Customer, person: str) -> None:
     assert neighbour.address == EMAIL
 
 
-def test_an_address_that_another_publisher_put_into_a_body_goes_with_the_body(person: str) -> None:
+@pytest.mark.parametrize("spelled", [EMAIL, PHONE, PHONE.removeprefix("+")])
+def test_an_address_that_another_publisher_put_into_a_body_goes_with_the_body(
+    person: str, spelled: str
+) -> None:
+    Delivery.objects.filter(channel="email").update(address=EMAIL.capitalize())
     letter = DeadLetter.objects.create(
         queue="email",
         message_id="m-1",
-        body=json.dumps({"order": 1, "to": EMAIL}).encode(),
-        attributes={"for": EMAIL},
+        body=json.dumps({"order": 1, "to": spelled}).encode(),
+        attributes={"for": spelled},
         reason="not_an_event",
     )
 
