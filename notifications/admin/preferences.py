@@ -112,7 +112,6 @@ class PreferenceAdmin(MovingAdmin[Preference]):
     """What people have said; who is not in it has said nothing."""
 
     form = PreferenceForm
-    add_form_template = "admin/change_form.html"
     list_display = ("state", "person", "category", "channel", "since_ago")
     list_display_links = ("person",)
     list_filter = (WantedFilter, CategoryFilter, ChannelFilter)
