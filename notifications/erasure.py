@@ -7,7 +7,7 @@
 | texts that they were sent | the rows | |
 | attempts, receipts | what the provider said; Meta's id, which tells the number | code, time, |
 | | | any other provider's id |
-| dead letters, dispatches, inbox of their events | the error's text | the rest: ids and facts |
+| dead letters, dispatches, inbox, jobs about their events | errors | the rest: ids and facts |
 | dead letters that hold an address | the body; discarded if open | that there was one |
 | preferences and consents | the rows | |
 | suppressions | the masked address, the note | the hash: they are not to be written to again |
@@ -27,6 +27,7 @@ from uuid import UUID
 
 from django.apps import apps
 from django.db import models, router, transaction
+from django.db.models.functions import Replace
 from django.utils.module_loading import import_string
 
 from notifications import proofs, suppressions
@@ -40,6 +41,8 @@ from notifications.models import (
     Dispatch,
     Erasure,
     Handled,
+    JobEntry,
+    JobItem,
     Preference,
     Receipt,
     RenderedContent,
@@ -170,9 +173,21 @@ def _forget_deliveries(ids: list[UUID], erased: Erased) -> None:
     events = {row.event_id for row in rows}
     letters = DeadLetter.objects.filter(event_id__in=events)
     erased.add("dead letters", letters.exclude(error="").update(error=""))
+    erased.add("jobs' items", _forget_in_jobs(gone, events))
     for told in (Dispatch, Handled):
         of_them = told.objects.filter(event_id__in=events)
         of_them.exclude(last_error="").update(last_error="")
+
+
+def _forget_in_jobs(gone: list[UUID], events: set[UUID]) -> int:
+    """Why a resend or redrive of theirs failed again is their delivery's error, in its log too."""
+    about = models.Q(delivery__in=gone) | models.Q(event_id__in=events)
+    items = JobItem.objects.filter(about, outcome=JobItem.Outcome.FAILED).exclude(why="")
+    for job, why in items.values_list("job_id", "why"):
+        JobEntry.objects.filter(job_id=job, text__contains=why).update(
+            text=Replace("text", models.Value(why), models.Value(FORGOTTEN))
+        )
+    return items.update(why="")
 
 
 def _proof_of(row: Delivery) -> str:

@@ -17,7 +17,16 @@ from django_celery_results.models import TaskResult
 from notifications import erasure
 from notifications.conf import Route
 from notifications.conversations import note_inbound, window_open
-from notifications.models import Attempt, DeadLetter, Delivery, Erasure, Receipt
+from notifications.models import (
+    Attempt,
+    DeadLetter,
+    Delivery,
+    Erasure,
+    Job,
+    JobEntry,
+    JobItem,
+    Receipt,
+)
 from notifications.receipts import Told, envelope_of, take
 from orders_site.customers.models import Customer, Device
 from orders_site.orders.models import Order
@@ -78,6 +87,10 @@ def person(customer: Customer) -> str:
             reason="failed",
             error="550 Gustav Klein: full",
         )
+        job = Job.objects.create(kind="resend", rate=1, actor="mira", reason="the bug is mended")
+        why = "550 Gustav Klein: full"
+        JobItem.objects.create(job=job, delivery=delivery, outcome="failed", why=why)
+        job.write(f"stage 1 failed again: {event.subject}: {why}")
     return person
 
 
@@ -103,6 +116,7 @@ def test_nothing_that_names_them_is_found_in_any_table(person: str) -> None:
         assert trace not in kept
     assert "deliveries: 4" in said
     assert "failed tasks: 4" in said
+    assert JobEntry.objects.filter(text__endswith=": forgotten").count() == 4
 
 
 def test_what_they_were_told_and_when_stays_and_can_be_proven(person: str) -> None:
