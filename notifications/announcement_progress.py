@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from notifications import rate_limits
-from notifications.consumers import all_consumers
+from notifications.consumers import serving
 from notifications.durations import words
 from notifications.models import Announcement, Lane
 
@@ -165,10 +165,8 @@ def _duration(people: int, pace: float | None, limit: float | None) -> float | N
 
 
 def _limit(channel: str) -> float | None:
-    for consumer in all_consumers():
-        if consumer.channel == channel:
-            return rate_limits.in_force(consumer)
-    return None
+    consumer = serving(channel)
+    return rate_limits.in_force(consumer) if consumer else None
 
 
 def _slower(limit: float | None, rate: float | None) -> float | None:

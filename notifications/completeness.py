@@ -66,6 +66,7 @@ class Facts:
 
     steps: of the later steps of its fallbacks by consumer, when the message went out; None: it is
         ahead.
+    lanes: of an announcement, which goes to each channel by itself, when the message went out.
     """
 
     event: Event
@@ -74,6 +75,10 @@ class Facts:
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     dead_letters: Mapping[str, int] = field(default_factory=dict)
     steps: Mapping[str, datetime | None] = field(default_factory=dict)
+    lanes: Mapping[str, datetime] = field(default_factory=dict)
+
+    def published_to(self, consumer: str) -> datetime | None:
+        return self.published_at or self.lanes.get(consumer)
 
     def tally(self, consumer: str) -> Tally | None:
         """Of the channel that it serves, or that is named as it was."""
@@ -204,9 +209,10 @@ def _silent(name: str, facts: Facts) -> Report:
         return Report(name, Standing.REMOVED)
     if not registered.channel and not registered.keeps_inbox:
         return Report(name, Standing.UNRECORDED)
-    if facts.published_at is None and not facts.event.foreign:
+    published = facts.published_to(name)
+    if published is None and not facts.event.foreign:
         return Report(name, Standing.UNPUBLISHED, facts.event.recorded_at)
-    return Report(name, Standing.SILENT, facts.published_at or facts.event.recorded_at)
+    return Report(name, Standing.SILENT, published or facts.event.recorded_at)
 
 
 def _worst(reports: list[Report]) -> Report:

@@ -121,6 +121,17 @@ def all_consumers() -> tuple[Consumer, ...]:
     return tuple(_registry[name] for name in sorted(_registry))
 
 
+def serving(channel: str) -> Consumer | None:
+    """The consumer that serves this channel; None where nobody does, or a deploy took it away."""
+    return next((each for each in all_consumers() if each.channel == channel), None)
+
+
+def name_serving(channel: str) -> str:
+    """Its name; where nobody serves the channel, the channel's own."""
+    found = serving(channel)
+    return found.name if found else channel
+
+
 def expected_for(event_type: str) -> list[str]:
     """The names of the consumers that an event of this type is meant to reach, now."""
     return [consumer.name for consumer in all_consumers() if consumer.takes(event_type)]

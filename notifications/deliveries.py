@@ -30,7 +30,7 @@ from notifications.channels.adapters import adapter
 from notifications.channels.base import Attachment, Content, Message, longest_send
 from notifications.conf import Route, conf
 from notifications.connection_pool import lend_connection
-from notifications.consumers import all_consumers
+from notifications.consumers import serving
 from notifications.duties import Duty
 from notifications.envelope import Envelope
 from notifications.exceptions import (
@@ -106,6 +106,7 @@ def deliver(
     if envelope.generation:
         _skip_unnamed(envelope, channel, duties)
     if not duties:
+        fallbacks.nobody_here(envelope, channel, queue=queue)
         Handled.objects.mark_done(channel, envelope)
     errors: list[Exception] = []
     tried = False  # each run gets one further, however short its time
@@ -247,10 +248,8 @@ def _insist_on_dead_letter(duty: Duty, claim: Claim) -> None:
 
 def lease_of(channel: str) -> timedelta:
     """How long a claim holds: as long as one message of the channel's consumer may take."""
-    for consumer in all_consumers():
-        if consumer.channel == channel:
-            return timedelta(seconds=consumer.max_seconds)
-    return DEFAULT_LEASE
+    consumer = serving(channel)
+    return timedelta(seconds=consumer.max_seconds) if consumer else DEFAULT_LEASE
 
 
 def _decide(duty: Duty, claim: Claim) -> str:

@@ -22,7 +22,7 @@ from django.core.signals import setting_changed
 from django.db import router, transaction
 from django.utils import timezone
 
-from notifications import consumers, decision, events, recipients, wall_clock
+from notifications import consumers, digest_items, events, quiet_hours, recipients, wall_clock
 from notifications.conf import Digest, Route, conf
 from notifications.duties import Duty
 from notifications.envelope import Envelope
@@ -34,14 +34,6 @@ from notifications.models.wait import DIGEST as REASON
 from notifications.models.wait import put_off, waits
 from notifications.recipients import Recipient
 from notifications.refusals import refusal
-
-NOTHING_LEFT = "nothing_left"
-"""Why a digest is not sent whose items have all been left out, for different reasons."""
-
-NO_LONGER_NAMED = "no_longer_named"
-EVENT_GONE = "event_gone"
-"""Why an item is left out: the shop does not name the recipient any more; its event is kept no
-longer (a digest that is resent after months)."""
 
 AT_ONCE = 100
 """Windows that one step of the chore settles."""
@@ -124,7 +116,7 @@ def collect(duty: Duty) -> bool:
             channel=duty.channel,
             route=duty.route.name,
             recipient=recipient.reference,
-            due_at=due_at(digest, recipient, timezone.now()),
+            due_at=_by_day(due_at(digest, recipient, timezone.now()), duty),
         )
         waiting = put_off(request, until=window.due_at, reason=REASON, using=using)
         if waiting and DigestItem.objects.using(using).add(window, *waiting):
@@ -147,6 +139,12 @@ def due_at(digest: Digest, recipient: Recipient, now: datetime) -> datetime:
     return wall_clock.next_at(now, wall_clock.time_of_day(digest.at), zone)
 
 
+def _by_day(moment: datetime, duty: Duty) -> datetime:
+    """That, or the end of the quiet hours in which it lies: one digest then, and not one for each
+    hour of the night."""
+    return quiet_hours.ending(duty.recipient, duty.channel, moment) or moment
+
+
 def addressees(envelope: Envelope, channel: str) -> Iterator[tuple[Route, Recipient]]:
     """Whom this digest is for, at the address that they have today; nobody for another channel.
 
@@ -156,8 +154,8 @@ def addressees(envelope: Envelope, channel: str) -> Iterator[tuple[Route, Recipi
     if window is None:
         return
     found = None
-    for item, happened in _with_events(DigestItem.objects.of(window.pk)[::-1]):
-        found = happened and _recipient(item, happened)
+    for item, happened in digest_items.with_events(DigestItem.objects.of(window.pk)[::-1]):
+        found = happened and digest_items.recipient_of(item, happened)
         if found:
             break
     yield Route(channel, window.route), found or Recipient(window.recipient)
@@ -168,7 +166,7 @@ def decide(duty: Duty, claim: Claim) -> str:
     collected in the next one."""
     DigestWindow.objects.filter(pk=duty.envelope.id).close()
     items = DigestItem.objects.of(duty.envelope.id)
-    reasons = _weigh(items, lambda: Delivery.objects.is_overridden(claim))
+    reasons = digest_items.weigh(items, lambda: Delivery.objects.is_overridden(claim))
     changed = []
     for item, reason in zip(items, reasons, strict=True):
         if item.left_out != reason:
@@ -176,7 +174,7 @@ def decide(duty: Duty, claim: Claim) -> str:
             changed.append(item)
     if changed:
         DigestItem.objects.leave_out(changed)
-    return _common(reasons)
+    return digest_items.common(reasons)
 
 
 def context(duty: Duty) -> dict[str, Any]:
@@ -188,7 +186,7 @@ def context(duty: Duty) -> dict[str, Any]:
     told: list[dict[str, Any]] = []
     refused: PermanentError | None = None
     wanted = [item for item in DigestItem.objects.of(duty.envelope.id) if not item.left_out]
-    for item, happened in _with_events(wanted):
+    for item, happened in digest_items.with_events(wanted):
         if happened is None:
             continue
         try:
@@ -223,7 +221,9 @@ def settle_all(*, using: str = "", go_on: Callable[[], bool] = lambda: True) -> 
 
 def why_not(delivery: Delivery, *, override: bool) -> str:
     """Why the shop would not have this digest sent now; empty when it would."""
-    return _common(_weigh(DigestItem.objects.of(delivery.event_id), lambda: override))
+    return digest_items.common(
+        digest_items.weigh(DigestItem.objects.of(delivery.event_id), lambda: override)
+    )
 
 
 def _register(digest: Digest) -> None:
@@ -237,7 +237,6 @@ def _order(window: DigestWindow, duty: Duty, using: str) -> None:
     """The event by which it is told, and the dispatch that brings it."""
     facts = DigestDue(window=window.pk, name=window.name)
     kind = events.newest(window.name)
-    serving = [each.name for each in consumers.all_consumers() if each.channel == duty.channel]
     happened = Event.objects.using(using).create(
         id=window.pk,
         type=kind.name,
@@ -250,61 +249,10 @@ def _order(window: DigestWindow, duty: Duty, using: str) -> None:
     )
     Dispatch.objects.using(using).postpone(
         happened.envelope(),
-        queue=serving[0] if serving else duty.channel,
+        queue=consumers.name_serving(duty.channel),
         until=window.due_at,
         reason=Dispatch.Reason.DIGEST,
     )
-
-
-def _weigh(items: list[DigestItem], is_overridden: Callable[[], bool]) -> list[str]:
-    """Of each item, why it is not to be told; empty when it is."""
-    reasons = []
-    overridden: bool | None = None
-    for item, happened in _with_events(items):
-        no = _objection(item, happened)
-        if no is not None and no.overridable:
-            overridden = is_overridden() if overridden is None else overridden
-            no = None if overridden else no
-        reasons.append(no.reason[:100] if no else "")
-    return reasons
-
-
-def _objection(item: DigestItem, happened: Envelope | None) -> decision.Objection | None:
-    if happened is None:
-        return decision.Objection(EVENT_GONE)
-    recipient = _recipient(item, happened)
-    if recipient is None:
-        return decision.Objection(NO_LONGER_NAMED)
-    return decision.objection(happened, recipient, channel=item.delivery.channel)
-
-
-def _recipient(item: DigestItem, happened: Envelope) -> Recipient | None:
-    """As the shop names them for this event; nobody where there is no such order any more."""
-    try:
-        return recipients.named(
-            happened,
-            channel=item.delivery.channel,
-            route=item.delivery.route,
-            reference=item.delivery.recipient,
-        )
-    except PermanentError as error:
-        logger.info("event %s: the shop names nobody (%s)", happened.id, error.code)
-        return None
-
-
-def _with_events(items: list[DigestItem]) -> Iterator[tuple[DigestItem, Envelope | None]]:
-    """Each with its event, while that is kept."""
-    known = Event.objects.in_bulk([item.delivery.event_id for item in items])
-    for item in items:
-        happened = known.get(item.delivery.event_id)
-        yield item, happened.envelope(generation=item.generation) if happened else None
-
-
-def _common(reasons: list[str]) -> str:
-    """Why none is told: their reason, if they have one and the same; empty when one is told."""
-    if not all(reasons):
-        return ""
-    return reasons[0] if len(set(reasons)) == 1 else NOTHING_LEFT
 
 
 setting_changed.connect(

@@ -5,8 +5,8 @@
 | deliveries | address, its hash, errors | when they were told what; a proof (`proofs`) |
 | those still open | the duty: discarded as `forgotten` | |
 | texts that they were sent | the rows | |
-| attempts, receipts | what the provider said; Meta's id, which tells the number | code, time, |
-| | | any other provider's id |
+| attempts, receipts | what the provider said | code, time, the provider's own id, unless that |
+| | | tells the number (Meta's do) |
 | dead letters, dispatches, inbox, jobs about their events | errors | the rest: ids and facts |
 | dead letters that hold an address | the body; discarded if open | that there was one |
 | preferences and consents | the rows | |

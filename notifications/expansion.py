@@ -158,7 +158,7 @@ class _Step:
     def _count(self, lane: Lane) -> None:
         due = list(lane.lots.filter(look_at__lte=self._now).order_by("number"))
         if due:
-            consumer = _serving(lane.channel)
+            consumer = consumers.name_serving(lane.channel)
             queues = [consumer, f"{consumer}-bulk"]
             tallies = lane.tally([lot.number for lot in due], consumer=consumer, queues=queues)
             for lot in due:
@@ -198,7 +198,7 @@ class _Step:
             return False
         rate = self.announcement.rate
         at, apart = max(lane.next_at, self._now), 1 / rate if rate else 0.0
-        consumer = _serving(lane.channel)
+        consumer = consumers.name_serving(lane.channel)
         ordered = lane.order(
             lane.position + 1,
             queue=topology.current().bulk_queue(consumer).name,
@@ -257,7 +257,7 @@ class _Step:
             "version": kind.version,
             "source": conf().source,
             "time": announcement.created_at,
-            "expected": [_serving(channel) for channel in announcement.channels],
+            "expected": [consumers.name_serving(channel) for channel in announcement.channels],
             "announcement": announcement.pk,
             "batch": announcement.batches,
             "rows": json.dumps(told),
@@ -287,11 +287,3 @@ class _Step:
     def _now(self) -> datetime:
         now: datetime = self.announcement.now  # type: ignore[attr-defined]
         return now
-
-
-def _serving(channel: str) -> str:
-    """The name of the channel's consumer; where a deploy took that away, the channel's own."""
-    for consumer in consumers.all_consumers():
-        if consumer.channel == channel:
-            return consumer.name
-    return channel

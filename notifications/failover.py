@@ -44,17 +44,17 @@ def choose(duty: Duty, claim: Claim, message: Message) -> tuple[Duty, Message]:
 
     Raises Busy(seconds) when none of those that may be asked can be now.
     """
-    left = _left(duty, claim)
+    left, now = _left(duty, claim)
     waits: list[Busy] = []
-    for soon in (True, False) if len(left) > 1 else (False,):
+    for soon in (True, False) if len(now) > 1 else (False,):
         waits = []
-        for provider in left:
+        for provider in now:
             chosen = _with(duty, provider, others=len(left) > 1)
             try:
                 return chosen, _wait_turn(chosen, message, soon=soon)
             except Busy as busy:
                 waits.append(busy)
-    raise _first_of(waits, all_of_them=len(left) == len(duty.providers))
+    raise _first_of(waits, all_of_them=len(now) == len(duty.providers))
 
 
 def _wait_turn(chosen: Duty, message: Message, *, soon: bool) -> Message:
@@ -67,19 +67,25 @@ def _wait_turn(chosen: Duty, message: Message, *, soon: bool) -> Message:
     return suited
 
 
-def _left(duty: Duty, claim: Claim) -> Sequence[Provider]:
-    """Those that may be asked, in order: not those that will never take it, nor, when all tries
-    are used up, those that had one."""
+def _left(duty: Duty, claim: Claim) -> tuple[Sequence[Provider], Sequence[Provider]]:
+    """Those that might take it, in order: not those that never will, nor, when all tries are used
+    up, those that had one. And those of them that are asked now: only the same again after one
+    of which nobody knows; an idempotency key is of use to none but it."""
     order = ranked(duty.providers, claim.idempotency_key)
     if claim.number == 1:
-        return order
+        return order, order
     asked = Attempt.objects.asked_in(claim)
     tried = [each for each in asked if each.outcome != Attempt.Outcome.PAUSED]
     gone = {each.provider for each in tried if each.outcome == Attempt.Outcome.PERMANENT}
     if duty.policy.exhausted_by(len(tried)):
         gone |= {each.provider for each in tried}
-    # None is left when the settings have changed since: then they are asked once more.
-    return [each for each in order if each.name not in gone] or order
+    left = [each for each in order if each.name not in gone]
+    if tried and tried[-1].outcome == Attempt.Outcome.UNKNOWN:
+        same = [each for each in left if each.name == tried[-1].provider]
+        return left, same or left or order
+    # None is left when all have used up the tries between them, or the settings have changed since:
+    # then they are asked once more, and that is the end of it.
+    return left, left or order
 
 
 def _with(duty: Duty, provider: Provider, *, others: bool) -> Duty:

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from notifications.conf import Fallback, Route, conf
-from notifications.consumers import all_consumers
+from notifications.consumers import serving
 from notifications.envelope import Envelope
 from notifications.models import Dispatch, Event
 from notifications.models.dispatch import DispatchQuerySet
@@ -136,7 +136,7 @@ def _dispatch(envelope: Envelope, route: Route, *, until: datetime, bulk: bool =
 
 def _queues_of(route: Route) -> tuple[str, str]:
     """Its channel's queue, and the bulk queue behind it."""
-    for consumer in all_consumers():
-        if consumer.channel == route.channel:
-            return consumer.name, f"{consumer.name}-bulk" if consumer.bulk else consumer.name
-    return route.channel, route.channel
+    consumer = serving(route.channel)
+    if consumer is None:
+        return route.channel, route.channel
+    return consumer.name, f"{consumer.name}-bulk" if consumer.bulk else consumer.name

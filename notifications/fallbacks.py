@@ -114,6 +114,19 @@ def told_already(envelope: Envelope, route: Route, recipient: Recipient) -> bool
     return False
 
 
+def told_by_others(envelope: Envelope, channel: str) -> bool:
+    """Whether everybody whom a message of `channel` would tell, by a rule alone, knows from another
+    of its steps: there is nothing to mend in one that was given up. Asks the shop who they are."""
+    routes = [route for route in conf().routes.get(envelope.type, ()) if route.channel == channel]
+    told = [
+        any(row.told(route.rule) for row in _rows(envelope.id, route.rule, recipient.who))
+        for route in routes
+        if route.rule and all(route.rule for route in routes)
+        for recipient in recipients.resolve(envelope, route)
+    ]
+    return bool(told) and all(told)
+
+
 # When a step's message is over
 
 
@@ -134,6 +147,19 @@ def go_on(envelope: Envelope, told: Iterable[tuple[Route, Recipient]], *, queue:
     for route, people in by_route.items():
         if route.rule:
             _go_on(envelope, route, route.rule, people, bulk=queue.endswith("-bulk"))
+
+
+def nobody_here(envelope: Envelope, channel: str, *, queue: str = "") -> None:
+    """A message found nobody to tell over `channel`. Where that is because the shop names nobody
+    there, the next step comes in its time, also where none was ordered with the event."""
+    if envelope.generation:
+        return
+    for route in conf().routes.get(envelope.type, ()):
+        if route.channel != channel or route.rule is None:
+            continue
+        # Of a later step somebody may be named who was told already, or it came too early.
+        if not route.step or not recipients.resolve(envelope, route):
+            fallback_steps.insist_on_next(envelope, route, bulk=queue.endswith("-bulk"))
 
 
 def _go_on(

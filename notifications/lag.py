@@ -40,8 +40,9 @@ class Lag:
 
 def of_event(facts: Facts) -> Iterator[Lag]:
     """One for each consumer expected, in order of name."""
-    recorded, published = facts.event.recorded_at, facts.published_at
+    recorded = facts.event.recorded_at
     for name in sorted(facts.event.expected):
+        published = facts.published_to(name)
         received, done = _moments(name, facts)
         yield Lag(
             name,

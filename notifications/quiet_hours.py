@@ -22,9 +22,10 @@ from notifications.duties import Duty
 from notifications.models import Delivery, Dispatch
 from notifications.models.wait import QUIET_HOURS as REASON
 from notifications.models.wait import put_off, waits
+from notifications.recipients import Recipient
 from notifications.refusals import refusal
 
-__all__ = ["REASON", "hold_back", "over_at"]
+__all__ = ["REASON", "ending", "hold_back", "over_at"]
 
 
 def hold_back(duty: Duty) -> bool:
@@ -64,6 +65,15 @@ def over_at(
     return None
 
 
+def ending(recipient: Recipient, channel: str, moment: datetime) -> datetime | None:
+    """When these quiet hours of theirs are over in which `moment` lies; None outside of them."""
+    hours = conf().quiet_hours.get(channel)
+    if hours is None:
+        return None
+    zone = wall_clock.zone_of(recipient.time_zone)
+    return over_at(hours, zone, moment, delay=delay_of(recipient.who, hours))
+
+
 def delay_of(person: str, hours: QuietHours) -> timedelta:
     """This person's share of the spread, the same every morning."""
     digest = hashlib.sha256(person.encode()).digest()
@@ -74,12 +84,10 @@ def delay_of(person: str, hours: QuietHours) -> timedelta:
 def _until(duty: Duty) -> datetime | None:
     """None also for whom nothing will be sent to: that is to be on record at once. And for what
     must be told (`Category.transactional`) and would be too late in the morning."""
-    hours = conf().quiet_hours.get(duty.channel)
     recipient, kind = duty.recipient, duty.envelope.event_type
-    if hours is None or kind.urgent or recipient.opted_out or not recipient.address:
+    if kind.urgent or recipient.opted_out or not recipient.address:
         return None
-    zone = wall_clock.zone_of(recipient.time_zone)
-    until = over_at(hours, zone, timezone.now(), delay=delay_of(recipient.who, hours))
+    until = ending(recipient, duty.channel, timezone.now())
     if until is None or refusal(kind, recipient, duty.channel):
         return None
     if duty.route.rule:  # its steps come one after another in the morning, as they would by day

@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from notifications import consumers, envelope, fallback_steps, topology
+from notifications import consumers, envelope, fallback_steps, fallbacks, topology
 from notifications.aws.batches import MAX_BYTES
 from notifications.consumers import Consumer
 from notifications.endings import endings
@@ -107,6 +107,8 @@ class Redrive:
         name = read.consumer.name
         if not read.consumer.channel and Handled.objects.is_done(name, read.event.id):
             return left_alone(f"{name} has done it already")
+        if read.consumer.channel and fallbacks.told_by_others(read.event, read.consumer.channel):
+            return left_alone("another step of its fallback has told them already")
         return Verdict(Outcome.DISPATCHED)
 
     def order(self, letter: DeadLetter, job: Job, *, at: datetime) -> Verdict:

@@ -21,16 +21,18 @@ def refusal(kind: EventType, recipient: Recipient, channel: str) -> str:
     """Why `recipient` is not to be told of an event of this kind over `channel`; or nothing.
 
     One statement, in company with those of other threads: it looks at both. What is transactional
-    is told whatever the person prefers, but to no suppressed address. Raises UnknownCategory.
+    is told whatever the person prefers, but to no suppressed address; and a machine prefers
+    nothing. Raises UnknownCategory.
     """
     category = preferences.category_of(kind.category)
+    anyway = category.transactional or channel in preferences.TO_NOBODY
     question = Question(
         recipient.who,
-        "" if category.transactional else kind.category,
+        "" if anyway else kind.category,
         channel,
         tuple(suppressions.hashes(recipient.address)),
     )
     found = refusals.write(question, using=router.db_for_write(Delivery))
     if found.suppressed:
         return f"{SUPPRESSED}: {found.suppressed}"
-    return "" if preferences.applies(category, found.wanted) else UNWANTED
+    return "" if anyway or preferences.applies(category, found.wanted) else UNWANTED

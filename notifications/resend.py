@@ -103,7 +103,7 @@ class Resend:
             return refused("its original text has just grown too old to be kept")
         if not as_it_was.reopen(generation=generation, override=override, original=original):
             return left_alone("it has moved just now")
-        consumer = _consumer_of(delivery.channel)
+        consumer = consumers.name_serving(delivery.channel)
         dispatch = Dispatch.objects.postpone(
             replace(delivery.event.envelope(), generation=generation),
             queue=topology.current().bulk_queue(consumer).name,
@@ -146,7 +146,7 @@ def _repeats(job: Job) -> bool:
 
 def why_not(envelope: Envelope, delivery: Delivery, *, override: bool) -> str:
     """Why the shop would not have it sent now; empty when it would. Asks the shop's hooks."""
-    if not _consumer_of(delivery.channel):
+    if consumers.serving(delivery.channel) is None:
         return f"no consumer serves the channel {delivery.channel}"
     if delivery.state == Delivery.State.COMPLAINED:
         return "complained: who was told has said that it is spam"
@@ -169,12 +169,6 @@ def _named(envelope: Envelope, delivery: Delivery) -> Recipient | None:
         route=delivery.route,
         reference=delivery.recipient,
     )
-
-
-def _consumer_of(channel: str) -> str:
-    """The name of the consumer that serves it, or nothing."""
-    serving = (each.name for each in consumers.all_consumers() if each.channel == channel)
-    return next(serving, "")
 
 
 def row(delivery: Delivery) -> dict[str, Any]:

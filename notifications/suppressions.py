@@ -16,6 +16,7 @@ from django.core.validators import validate_email
 from django.db import router, transaction
 
 from notifications import recipients
+from notifications.channels.phone_numbers import dialled
 from notifications.conf import conf
 from notifications.models import Suppression
 from notifications.models.suppression import (
@@ -132,7 +133,7 @@ def canonical(address: str) -> str:
     address = address.strip()
     if not _PHONE.match(address):
         return address
-    return "+" + re.sub(r"\D", "", address).removeprefix("00")
+    return dialled("+" + re.sub(r"\D", "", address).removeprefix("00"))
 
 
 def problem_of(channel: str, address: str) -> str:

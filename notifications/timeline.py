@@ -192,6 +192,13 @@ def _facts(event: Event, rows: _Rows) -> Facts:
             for row in rows.dispatches
             if row.event_id == event.id and row.reason == Dispatch.Reason.FELL_BACK
         },
+        lanes={
+            entries.consumer_of(row.destination): row.published_at
+            for row in rows.dispatches
+            if row.event_id == event.id
+            and row.reason == Dispatch.Reason.ANNOUNCED
+            and row.published_at
+        },
     )
 
 

@@ -120,7 +120,7 @@ def of_delivery(delivery: Delivery) -> Iterator[Entry]:
     detail = _joined(who, reason, again, insisted, error)
     what = f"{delivery.channel}: {delivery.get_state_display()}"
     at = delivery.finished_at or delivery.updated_at
-    consumer = consumer_for(delivery.channel)
+    consumer = consumers.name_serving(delivery.channel)
     ids = {"delivery": str(delivery.pk)}
     if delivery.provider_message_id:
         ids["provider"] = delivery.provider_message_id
@@ -143,7 +143,7 @@ def of_attempt(attempt: Attempt, delivery: Delivery | None) -> Iterator[Entry]:
         f"{channel} attempt {number}: {attempt.get_outcome_display()}".lstrip(),
         detail,
         delivery.event_id if delivery else None,
-        consumer_for(channel) if channel else "",
+        consumers.name_serving(channel) if channel else "",
         {"attempt": attempt.tag, "worker": attempt.worker},
     )
 
@@ -161,7 +161,7 @@ def of_receipt(receipt: Receipt, delivery: Delivery | None) -> Iterator[Entry]:
         f"{channel} receipt from {receipt.provider}: {receipt.get_kind_display()}".lstrip(),
         detail,
         delivery.event_id if delivery else None,
-        consumer_for(channel) if channel else "",
+        consumers.name_serving(channel) if channel else "",
         {"receipt": str(receipt.pk)},
     )
 
@@ -221,12 +221,6 @@ def consumer_of(queue: str) -> str:
         if declared.name == queue:
             return declared.consumer
     return queue.removesuffix("-bulk")
-
-
-def consumer_for(channel: str) -> str:
-    """Who serves that channel: of its name, where nobody does any more."""
-    serving = (each.name for each in consumers.all_consumers() if each.channel == channel)
-    return next(serving, channel)
 
 
 def _joined(*parts: str) -> str:

@@ -187,7 +187,7 @@ class SuppressionAdmin(MovingAdmin[Suppression]):
         )
         rows = Suppression.objects.filter(channel=obj.channel, reason=obj.reason)
         row = rows.filter(address_hash__in=suppressions.hashes(address)).latest("pk")
-        obj.pk, obj.hint = row.pk, row.hint
+        obj.pk, obj.hint, obj.address_hash = row.pk, row.hint, row.address_hash
 
     @admin.display(description=columns.STATE)
     def state(self, row: Suppression) -> SafeString:

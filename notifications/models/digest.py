@@ -30,7 +30,7 @@ INSERT INTO notifications_digestwindow AS digest (
 ) VALUES (%(id)s, %(name)s, %(channel)s, %(route)s, %(recipient)s, %(due_at)s, 1)
 ON CONFLICT (recipient, name, channel, route) WHERE closed_at IS NULL
 DO UPDATE SET items = digest.items + 1
-RETURNING id, due_at, items
+RETURNING id, due_at, items, due_at <= statement_timestamp()
 """
 
 _ADD = """
@@ -87,7 +87,9 @@ class DigestWindowQuerySet(models.QuerySet["DigestWindow"]):
     ) -> tuple[DigestWindow, bool]:
         """The window that collects for them now, with one item more; True: it is a new one.
 
-        due_at: of a new one. Part of the caller's transaction, to whose end the window stays open.
+        One that is due collects no more, though its message is still on the way: it may be long
+        in coming (a queue that is paused, a breaker), or never come to be told. due_at: of a new
+        one, ahead. Part of the caller's transaction, to whose end the window stays open.
         """
         self._for_write = True
         new = uuid7()
@@ -101,9 +103,17 @@ class DigestWindowQuerySet(models.QuerySet["DigestWindow"]):
         }
         with connections[self.db].cursor() as cursor:
             cursor.execute(_COLLECT, values)
-            found, due, items = cursor.fetchone()
+            found, due, items, is_due = cursor.fetchone()
+            if is_due and found != new:
+                self.filter(pk=found).stop_collecting()
+                cursor.execute(_COLLECT, values)
+                found, due, items, _ = cursor.fetchone()
         window = DigestWindow(**{**values, "id": found, "due_at": due}, items=items)
         return window, found == new
+
+    def stop_collecting(self) -> int:
+        """What is in these, less the one that found them due, is told; the rest goes elsewhere."""
+        return self.update(closed_at=Now(), items=models.F("items") - 1)
 
     def close(self) -> int:
         """Nothing is collected in these any more; they are to be settled, once more if need be."""

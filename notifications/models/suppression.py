@@ -159,7 +159,8 @@ class Suppression(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.channel} {self.hint or self.address_hash[:12]}: {self.reason}"
+        # Django's log keeps these words for ever: nothing of the address, not even masked.
+        return f"{self.channel} {self.address_hash[:12]}: {self.reason}"
 
 
 def weight() -> Case:

@@ -16,7 +16,7 @@ from notifications import allow_list, providers, suppressions
 from notifications.accounts import Account
 from notifications.channels.adapters import adapter
 from notifications.channels.base import Accepted, Content, Message
-from notifications.consumers import Consumer, all_consumers
+from notifications.consumers import Consumer, serving
 from notifications.exceptions import Busy, NotificationError
 from notifications.identifiers import uuid7
 from notifications.models import Event
@@ -105,7 +105,7 @@ def _hand_over(channel: str, message: Message) -> tuple[str, Accepted]:
 
 
 def _consumer_of(channel: str) -> Consumer:
-    for consumer in all_consumers():
-        if consumer.channel == channel:
-            return consumer
-    raise Refused(f"no consumer serves the channel {channel}")
+    consumer = serving(channel)
+    if consumer is None:
+        raise Refused(f"no consumer serves the channel {channel}")
+    return consumer

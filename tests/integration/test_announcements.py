@@ -25,6 +25,7 @@ from notifications.models import Announcement, Delivery, Dispatch, Event, Lot
 from notifications.pauses import put_off
 from notifications.recipients import Recipient
 from notifications.testing import InProcess, deliver_in_process
+from notifications.timeline import timeline
 from orders_site.customers.models import Customer
 from tests.benchmarks.expansion import SETTLE
 from tests.shop import a_customer, an_order
@@ -133,6 +134,21 @@ def test_everybody_is_told_once_by_each_channel_and_it_says_what_became_of_them(
         "push": {"sent": 6, "skipped:opted_out": 1},
     }
     assert not Lot.objects.exists()
+
+
+def test_the_timeline_knows_of_each_channel_whether_its_message_is_out() -> None:
+    a_customer()
+    announcement = announce(channels=["email", "sms"])
+    expand()
+    about_email = Dispatch.objects.filter(destination="email-bulk")
+    about_email.update(state=Dispatch.State.PUBLISHED, published_at=Now())
+
+    event = Event.objects.get(announcement=announcement)
+    found = timeline(event.subject)
+    said = found.completeness.words(found.at)
+
+    assert "email has not reported" in said
+    assert "sms has been waiting for its publication" in said
 
 
 def test_it_runs_no_further_ahead_than_what_lies_on_the_queues() -> None:

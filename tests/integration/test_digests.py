@@ -422,6 +422,19 @@ def test_at_night_the_digest_waits_and_goes_on_collecting(settings: Any) -> None
     assert texts() == ["Order 1\nOrder 2"]
 
 
+def test_one_that_would_be_due_at_night_is_due_in_the_morning(settings: Any) -> None:
+    now = datetime.now(UTC)
+    hours = QuietHours(f"{now - timedelta(hours=1):%H:%M}", f"{now + timedelta(hours=9):%H:%M}", 0)
+    settings.TIME_ZONE = "UTC"
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "QUIET_HOURS": {"email": hours}}
+
+    collect(1)
+
+    due_at = DigestWindow.objects.get().due_at
+    assert f"{due_at:%H:%M}" == hours.end
+    assert Dispatch.objects.get().available_at == due_at
+
+
 def test_who_looks_sees_that_it_waits_for_its_digest_and_was_told_in_it() -> None:
     (item,) = collect(1)
     Event.objects.filter(pk=item.id).update(expected=["email"])
@@ -504,3 +517,20 @@ def test_its_message_says_nothing_to_another_channel_and_none_of_what_nobody_kno
 
     assert MemoryChannel.outbox("sms") == texts() == []
     assert Handled.objects.filter(consumer="email", outcome="done").count() == 1
+
+
+def test_what_comes_when_one_is_due_but_not_told_yet_is_in_the_next() -> None:
+    (first,) = collect(1)
+    window = DigestWindow.objects.get()
+    past = timezone.now() - timedelta(seconds=1)
+    DigestWindow.objects.update(due_at=past)
+    Delivery.objects.update(next_try_at=past)
+
+    tell(first)  # once more
+    (second,) = collect(2)
+    assert texts() == []
+    tell(due(window))
+    tell(due())
+
+    assert texts() == ["Order 1", "Order 2"]
+    assert of(first).reason == of(second).reason == "in_digest"

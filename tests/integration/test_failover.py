@@ -286,6 +286,23 @@ def test_what_may_have_been_sent_is_no_reason_to_ask_another(
     assert taken("other") == 0
 
 
+def test_what_may_have_been_sent_waits_for_the_same_also_when_that_is_left_alone() -> None:
+    MemoryChannel.script("first", "hang", times=1)
+    event = letter()
+    with pytest.raises(TransientError):
+        tell(event)
+    come_due()
+    leave_alone(FIRST)
+
+    with pytest.raises(Busy):
+        tell(event)
+    let_probe(FIRST)
+    come_due()
+    tell(event)
+
+    assert asked() == [("first", Outcome.UNKNOWN), ("first", Outcome.SENT)]
+
+
 def test_the_weights_hold_again_when_a_message_went_through() -> None:
     leave_alone(FIRST)
     tell(letter())
@@ -374,3 +391,23 @@ def test_two_accounts_of_one_kind_are_told_apart_whatever_a_receipt_calls_them()
     Attempt.objects.tell_better(said)
 
     assert asked() == [("first", Outcome.SENT)]
+
+
+def test_where_both_have_used_up_the_tries_between_them_it_has_failed() -> None:
+    for provider in ("first", "other"):
+        MemoryChannel.script(provider, "server_error", times=None)
+    event = letter()
+    leave_alone(FIRST)
+    with pytest.raises(TransientError):
+        tell(event)
+    come_due()
+    Breaker.objects.all().delete()
+    _forget()
+
+    for _ in range(POLICY.max_retries or 0):
+        with pytest.raises((TransientError, AttemptsExhausted)):
+            tell(event)
+        come_due()
+
+    assert Delivery.objects.get().reason == "attempts_exhausted"
+    assert [provider for provider, _ in asked()] == ["other", "first", "first", "first"]

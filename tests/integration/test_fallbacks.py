@@ -20,12 +20,14 @@ from notifications.channels.base import Accepted, Message
 from notifications.channels.memory import MemoryChannel
 from notifications.conf import ChannelConf, Fallback, Route
 from notifications.deliveries import deliver
-from notifications.envelope import Envelope
+from notifications.envelope import Envelope, write
 from notifications.exceptions import Busy, NotificationError
 from notifications.identifiers import uuid7
-from notifications.models import Attempt, Delivery, Dispatch, Event
+from notifications.jobs import Outcome
+from notifications.models import Attempt, DeadLetter, Delivery, Dispatch, Event, Job
 from notifications.receipts import Told, envelope_of, take
 from notifications.recipients import Recipient
+from notifications.redrive import Redrive
 from notifications.timeline import timeline
 from tests.integration.letters import ANN, BEN, POLICY, Postman, Town, come_due, letter, tell
 
@@ -410,6 +412,25 @@ def test_a_resend_is_sent_whoever_told_them_and_goes_no_further(order: Order) ->
     assert Dispatch.objects.count() == before
 
 
+def test_a_dead_letter_of_a_step_is_not_redriven_when_another_has_told_them(order: Order) -> None:
+    MemoryChannel.script("push", "refuse", code="UNREGISTERED")
+    order.tell("push")
+    letter = DeadLetter.objects.create(
+        queue="push",
+        message_id="m",
+        body=write(order.envelope).encode(),
+        event_id=order.envelope.id,
+        reason="permanent",
+    )
+    assert Redrive().weigh(letter, Job()).outcome is Outcome.DISPATCHED
+
+    order.tell("sms")
+
+    verdict = Redrive().weigh(letter, Job())
+    assert verdict.outcome is Outcome.LEFT_ALONE
+    assert verdict.why == "another step of its fallback has told them already"
+
+
 def test_another_publishers_event_has_its_steps_ordered_by_whoever_meets_it_first() -> None:
     foreign = replace(letter(), foreign=True)
 
@@ -448,6 +469,28 @@ def test_what_came_from_a_bulk_queue_goes_on_by_a_bulk_queue() -> None:
         deliver(envelope, channel="push", policy=POLICY, queue="push-bulk")
 
     assert due() == ["sms-bulk"]
+
+
+def test_where_the_first_channel_names_nobody_the_next_comes_in_its_time_though_none_was_ordered(
+    town: Town,
+) -> None:
+    envelope = letter()
+    Event.objects.create(
+        id=envelope.id, type=envelope.type, subject=envelope.subject, time=envelope.time
+    )
+    town.people = []  # no device
+    for channel, following in (("push", "sms-bulk"), ("sms", "email-bulk")):
+        deliver(envelope, channel=channel, policy=POLICY, queue=f"{channel}-bulk")
+        deliver(envelope, channel=channel, policy=POLICY, queue=f"{channel}-bulk")
+
+        assert ahead() == [following]
+        Event.objects.update(recorded_at=F("recorded_at") - SHARE)
+        Dispatch.objects.update(state="published", published_at=Now())
+
+    town.people = [ANN]
+    deliver(envelope, channel="email", policy=POLICY, queue="email-bulk")
+
+    assert told("email") == [ANN.address]
 
 
 def test_completeness_expects_a_step_that_is_ahead_and_none_that_was_not_called_for(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from base64 import b64encode
 from datetime import timedelta
 from io import StringIO
 from uuid import uuid4
@@ -117,6 +118,19 @@ def test_nothing_that_names_them_is_found_in_any_table(person: str) -> None:
     assert "deliveries: 4" in said
     assert "failed tasks: 4" in said
     assert JobEntry.objects.filter(text__endswith=": forgotten").count() == 4
+
+
+def test_an_id_of_metas_goes_because_the_number_can_be_read_from_it(person: str) -> None:
+    wamid = "wamid." + b64encode(b"\x1d\x0b" + PHONE.encode()).decode()
+    whatsapp = Delivery.objects.filter(channel="whatsapp")
+    for rows in (whatsapp, Attempt.objects, Receipt.objects):
+        rows.update(provider_message_id=wamid)
+    Delivery.objects.filter(channel="email").update(provider_message_id="0100-ses")
+
+    forget(person, "--reason", "asked for it")
+
+    assert "wamid." not in everything_kept()
+    assert Delivery.objects.get(channel="email").provider_message_id == "0100-ses"
 
 
 def test_what_they_were_told_and_when_stays_and_can_be_proven(person: str) -> None:

@@ -87,6 +87,15 @@ def test_what_is_opt_in_is_told_to_nobody_who_has_not_asked() -> None:
     assert reason_of(news.issue()) == ""
 
 
+@pytest.mark.usefixtures("shy_club")
+def test_a_partner_who_has_asked_for_an_event_is_told_it_though_it_is_opt_in() -> None:
+    partner = Recipient("webhook/1", "https://partner.example.org/hook")
+
+    assert refusals.refusal(news.issue().event_type, partner, "webhook") == ""
+    suppress(channel="webhook", address=partner.address, reason="operator")
+    assert refusals.refusal(news.issue().event_type, partner, "webhook") == "suppressed: operator"
+
+
 def test_a_preference_is_the_persons_wherever_they_are_reached(club: Town) -> None:
     club.people = [replace(ANN, reference="customer/1/address/2", person="customer/1")]
     say(False)

@@ -32,7 +32,10 @@ def test_a_suppressed_address_is_found_however_it_is_written_and_kept_as_a_hash(
     assert "klein" not in str(vars(row)).lower()
 
 
-@pytest.mark.parametrize("spelled", ["+49 170 123-4567", "491701234567", "0049 (170) 1234567"])
+@pytest.mark.parametrize(
+    "spelled",
+    ["+49 170 123-4567", "491701234567", "0049 (170) 1234567", "+49 (0)170 123 45 67"],
+)
 def test_a_number_is_one_number_however_it_is_spelled(spelled: str) -> None:
     suppress(channel="sms", address=spelled, reason=Reason.OPT_OUT_REPLY)
 
