@@ -68,11 +68,18 @@ class Erased:
         self.counts[kind] = self.counts.get(kind, 0) + rows
 
 
-def forget(*, person: str, by: str, reason: str) -> Erased:
+class SeveralPeople(Exception):
+    """What begins with that reference and a slash may be more than one person's."""
+
+
+def forget(*, person: str, by: str, reason: str, all_below: bool = False) -> Erased:
     """Erase `person` ("customer/42", with what is sent to "customer/42/…"), and put it on record.
 
-    Broken off, it is simply done once more. Raises what the shop's hook raises, with nothing done.
+    Broken off, it is simply done once more. Raises what the shop's hook raises, with nothing done,
+    and SeveralPeople, unless `all_below`.
     """
+    if not all_below:
+        _insist_on_one(person)
     erased = Erased()
     addresses = {each for each in _deliveries(person).values_list("address", flat=True) if each}
     with _transaction():
@@ -89,8 +96,10 @@ def forget(*, person: str, by: str, reason: str) -> Erased:
     return erased
 
 
-def would_forget(person: str) -> Erased:
-    """What `forget` would find, as far as it can be counted without doing it."""
+def would_forget(person: str, *, all_below: bool = False) -> Erased:
+    """What `forget` would find, as far as it can be counted without doing it. Raises as it does."""
+    if not all_below:
+        _insist_on_one(person)
     rows = _deliveries(person)
     found = Erased()
     found.add("deliveries", rows.exclude(address="", address_hash="").count())
@@ -115,6 +124,24 @@ def proven(person: str, address: str) -> Iterator[Delivery]:
         kept = delivery.address_hash
         if kept in hashes or proofs.confirms(kept, delivery.pk, address):
             yield delivery
+
+
+def _insist_on_one(person: str) -> None:
+    """Not "customer" where "customer/42" was meant: there is no way back. Who is named just so by a
+    delivery or a preference is somebody; else all that is below must go on in the same way."""
+    rows = _deliveries(person)
+    wishes = Preference.objects.using(rows.db).filter(person=person)
+    if rows.filter(recipient=person).exists() or wishes.exists():
+        return
+    ends = (rows.order_by(order).values_list("recipient", flat=True)[:1] for order in _BOTH_ENDS)
+    below = {each.removeprefix(f"{person}/").partition("/")[0] for found in ends for each in found}
+    if len(below) > 1:
+        raise SeveralPeople(
+            f"nobody is named {person}, and below it there are {' and '.join(sorted(below))}"
+        )
+
+
+_BOTH_ENDS = ("recipient", "-recipient")
 
 
 def _deliveries(person: str) -> models.QuerySet[Delivery]:

@@ -190,6 +190,30 @@ def test_nobody_else_is_touched(customer: Customer, person: str) -> None:
     assert neighbour.address == EMAIL
 
 
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_half_a_reference_forgets_nobody(person: str, dry: list[str]) -> None:
+    make_delivery(make_event(9), recipient=f"{person}1")
+    before = everything_kept()
+
+    with pytest.raises(CommandError, match=r"nobody is named customer.*--all-below"):
+        forget("customer", "--reason", "asked for it", *dry)
+
+    assert everything_kept() == before
+
+
+def test_who_is_told_only_at_several_places_is_one_person(person: str) -> None:
+    Delivery.objects.exclude(channel="push").delete()
+    make_delivery(make_event(9), channel="push", recipient=f"{person}/device/2")
+
+    assert "deliveries: 2" in forget(person, "--reason", "asked for it")
+
+
+def test_all_that_is_below_a_reference_is_forgotten_by_who_says_so(person: str) -> None:
+    make_delivery(make_event(9), recipient=f"{person}1")
+
+    assert "deliveries: 5" in forget("customer", "--all-below", "--reason", "a test shop")
+
+
 @pytest.mark.parametrize("spelled", [EMAIL, PHONE, PHONE.removeprefix("+")])
 def test_an_address_that_another_publisher_put_into_a_body_goes_with_the_body(
     person: str, spelled: str

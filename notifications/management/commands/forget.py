@@ -27,6 +27,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--prove", metavar="ADDRESS", default="", help="only list what was sent to ADDRESS"
         )
+        parser.add_argument(
+            "--all-below",
+            action="store_true",
+            help="also where nobody is named just so, and what begins so may be several people's",
+        )
         add_changing(parser, reason="why; it stands on the record", needed=False)
 
     def handle(self, *, person: str, prove: str, dry_run: bool, **options: Any) -> None:
@@ -37,12 +42,16 @@ class Command(BaseCommand):
             raise CommandError("Say why, as --reason: it stands on the record.")
         try:
             if dry_run:
-                erased = erasure.would_forget(person)
+                erased = erasure.would_forget(person, all_below=options["all_below"])
             else:
                 by = options["by"] or getpass.getuser()
-                erased = erasure.forget(person=person, by=by, reason=options["reason"])
+                erased = erasure.forget(
+                    person=person, by=by, reason=options["reason"], all_below=options["all_below"]
+                )
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
+        except erasure.SeveralPeople as error:
+            raise CommandError(f"Nothing was done: {error} (--all-below).") from None
         self._say(person, erased, dry_run=dry_run, as_json=options["json"])
 
     def _say(self, person: str, erased: erasure.Erased, *, dry_run: bool, as_json: bool) -> None:
