@@ -22,6 +22,7 @@ from notifications.admin.related import Section, section
 from notifications.conf import conf
 from notifications.models import Consent, Preference
 from notifications.preferences import CannotOptOut, Source, UnknownCategory
+from notifications.recipients import is_address
 
 if TYPE_CHECKING:
     _PreferenceForm = forms.ModelForm[Preference]
@@ -68,6 +69,12 @@ class PreferenceForm(_PreferenceForm):
     class Meta:
         model = Preference
         fields = ("person", "category", "channel", "wanted")
+
+    def clean_person(self) -> str:
+        person = str(self.cleaned_data["person"])
+        if is_address(person):
+            raise forms.ValidationError(_("A person's reference, and no address."))
+        return person
 
     def clean(self) -> dict[str, Any]:
         """Of who has said something before it is that row: no second one to be refused."""

@@ -190,6 +190,17 @@ def test_nobody_else_is_touched(customer: Customer, person: str) -> None:
     assert neighbour.address == EMAIL
 
 
+@pytest.mark.parametrize("address", [EMAIL, PHONE, "+49 170 123-4567"])
+def test_an_address_is_no_person_and_nobody_is_said_to_be_forgotten(
+    person: str, address: str
+) -> None:
+    with pytest.raises(CommandError, match="no address") as caught:
+        forget(address, "--reason", "asked for it")
+
+    assert address not in str(caught.value)
+    assert not Erasure.objects.exists()
+
+
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]])
 def test_half_a_reference_forgets_nobody(person: str, dry: list[str]) -> None:
     make_delivery(make_event(9), recipient=f"{person}1")

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from notifications import erasure
 from notifications.conf import conf
 from notifications.management.verbs import add_changing, local_moment
+from notifications.recipients import is_address
 
 
 class Command(BaseCommand):
@@ -35,6 +36,11 @@ class Command(BaseCommand):
         add_changing(parser, reason="why; it stands on the record", needed=False)
 
     def handle(self, *, person: str, prove: str, dry_run: bool, **options: Any) -> None:
+        if is_address(person):  # it would find nothing, and say that somebody is forgotten
+            raise CommandError(
+                "Nothing was done: name a person's reference, such as customer/42, and no address; "
+                "`manage.py told ADDRESS` says whose it is."
+            )
         if prove:
             self._prove(person, prove, as_json=options["json"])
             return
