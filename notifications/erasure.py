@@ -7,7 +7,7 @@
 | texts that they were sent | the rows | |
 | attempts, receipts | what the provider said | code, time, the provider's own id, unless that |
 | | | tells the number (Meta's do) |
-| dead letters, dispatches, inbox of their events | the error's text | the rest: ids and facts |
+| dead letters, dispatches, inbox, jobs about their events | errors | the rest: ids and facts |
 | dead letters that hold an address | the body; discarded if open | that there was one |
 | preferences and consents | the rows | |
 | suppressions | the masked address, the note | the hash: they are not to be written to again |
@@ -27,6 +27,7 @@ from uuid import UUID
 
 from django.apps import apps
 from django.db import models, router, transaction
+from django.db.models.functions import Replace
 from django.utils.module_loading import import_string
 
 from notifications import proofs, suppressions
@@ -40,21 +41,23 @@ from notifications.models import (
     Dispatch,
     Erasure,
     Handled,
+    JobEntry,
+    JobItem,
     Preference,
     Receipt,
     RenderedContent,
     Suppression,
 )
+<<<<<<< HEAD
 from notifications.models.settlement import Word
+=======
+from notifications.models.settlement import NAMES_A_NUMBER
+>>>>>>> security
 from notifications.recipients import address_hash, address_hashes
 
 FORGOTTEN = "forgotten"
 BATCH = 500
 """Deliveries of one transaction."""
-
-TELLING = "wamid."
-"""What Meta's ids of messages begin with. The rest is base64, and the number of whom it was sent to
-can be read from it."""
 
 
 @dataclass
@@ -69,11 +72,18 @@ class Erased:
         self.counts[kind] = self.counts.get(kind, 0) + rows
 
 
-def forget(*, person: str, by: str, reason: str) -> Erased:
+class SeveralPeople(Exception):
+    """What begins with that reference and a slash may be more than one person's."""
+
+
+def forget(*, person: str, by: str, reason: str, all_below: bool = False) -> Erased:
     """Erase `person` ("customer/42", with what is sent to "customer/42/…"), and put it on record.
 
-    Broken off, it is simply done once more. Raises what the shop's hook raises, with nothing done.
+    Broken off, it is simply done once more. Raises what the shop's hook raises, with nothing done,
+    and SeveralPeople, unless `all_below`.
     """
+    if not all_below:
+        _insist_on_one(person)
     erased = Erased()
     addresses = {each for each in _deliveries(person).values_list("address", flat=True) if each}
     with _transaction():
@@ -90,8 +100,10 @@ def forget(*, person: str, by: str, reason: str) -> Erased:
     return erased
 
 
-def would_forget(person: str) -> Erased:
-    """What `forget` would find, as far as it can be counted without doing it."""
+def would_forget(person: str, *, all_below: bool = False) -> Erased:
+    """What `forget` would find, as far as it can be counted without doing it. Raises as it does."""
+    if not all_below:
+        _insist_on_one(person)
     rows = _deliveries(person)
     found = Erased()
     found.add("deliveries", rows.exclude(address="", address_hash="").count())
@@ -127,6 +139,24 @@ def proven(person: str, address: str) -> Iterator[Delivery]:
         kept = delivery.address_hash
         if kept in hashes or proofs.confirms(kept, delivery.pk, address):
             yield delivery
+
+
+def _insist_on_one(person: str) -> None:
+    """Not "customer" where "customer/42" was meant: there is no way back. Who is named just so by a
+    delivery or a preference is somebody; else all that is below must go on in the same way."""
+    rows = _deliveries(person)
+    wishes = Preference.objects.using(rows.db).filter(person=person)
+    if rows.filter(recipient=person).exists() or wishes.exists():
+        return
+    ends = (rows.order_by(order).values_list("recipient", flat=True)[:1] for order in _BOTH_ENDS)
+    below = {each.removeprefix(f"{person}/").partition("/")[0] for found in ends for each in found}
+    if len(below) > 1:
+        raise SeveralPeople(
+            f"nobody is named {person}, and below it there are {' and '.join(sorted(below))}"
+        )
+
+
+_BOTH_ENDS = ("recipient", "-recipient")
 
 
 def _deliveries(person: str) -> models.QuerySet[Delivery]:
@@ -178,15 +208,28 @@ def _forget_deliveries(ids: list[UUID], erased: Erased) -> None:
     erased.add("attempts", attempts.exclude(detail="").update(detail=""))
     receipts = Receipt.objects.filter(delivery__in=gone)
     erased.add("receipts", receipts.exclude(detail="").update(detail=""))
-    for telling in (attempts, receipts, Delivery.objects.filter(pk__in=gone)):
-        telling.filter(provider_message_id__startswith=TELLING).update(provider_message_id="")
+    for told_by in (Delivery.objects.filter(pk__in=gone), attempts, receipts):
+        named: models.QuerySet[Any] = told_by
+        named.filter(provider_message_id__startswith=NAMES_A_NUMBER).update(provider_message_id="")
     erased.add("texts", RenderedContent.objects.filter(delivery__in=gone).delete()[0])
     events = {row.event_id for row in rows}
     letters = DeadLetter.objects.filter(event_id__in=events)
     erased.add("dead letters", letters.exclude(error="").update(error=""))
+    erased.add("jobs' items", _forget_in_jobs(gone, events))
     for told in (Dispatch, Handled):
         of_them = told.objects.filter(event_id__in=events)
         of_them.exclude(last_error="").update(last_error="")
+
+
+def _forget_in_jobs(gone: list[UUID], events: set[UUID]) -> int:
+    """Why a resend or redrive of theirs failed again is their delivery's error, in its log too."""
+    about = models.Q(delivery__in=gone) | models.Q(event_id__in=events)
+    items = JobItem.objects.filter(about, outcome=JobItem.Outcome.FAILED).exclude(why="")
+    for job, why in items.values_list("job_id", "why"):
+        JobEntry.objects.filter(job_id=job, text__contains=why).update(
+            text=Replace("text", models.Value(why), models.Value(FORGOTTEN))
+        )
+    return items.update(why="")
 
 
 def _proof_of(row: Delivery) -> str:
@@ -207,11 +250,16 @@ def _forget_tasks(attempts: models.QuerySet[Attempt]) -> int:
 
 def _forget_letters_to(addresses: set[str], erased: Erased) -> None:
     """Bodies that another publisher filled with what belongs into none. Reads the whole table."""
-    for address in sorted(addresses):
+    for address in sorted({spelled for each in addresses for spelled in _spellings(each)}):
         with_it = DeadLetter.objects.with_text(address)
         erased.add("dead letters", with_it.wipe(by=FORGOTTEN, reason="its body held an address"))
         redriven = Dispatch.objects.filter(body__contains=address, state=Dispatch.State.PUBLISHED)
         redriven.update(body="")
+
+
+def _spellings(address: str) -> set[str]:
+    """As the shop writes it and as providers do: Meta's receipts leave the plus of a number out."""
+    return {address, address.lower(), address.removeprefix("+")}
 
 
 def _transaction() -> Any:

@@ -87,11 +87,13 @@ def set_preference(
 
 
 def wanted(person: str, category: str, channel: str) -> bool:
-    """Whether `person` wants it: as they said, else by the category's own rule. One statement."""
+    """Whether `person` wants it: as they said, else by the category's own rule. One statement, and
+    not to a replica: a page that has just stopped something must not say that it goes on."""
     kind = category_of(category)
     if kind.transactional:
         return True
-    rows = Preference.objects.filter(person=person, category=category, channel=channel)
+    every = Preference.objects.using(router.db_for_write(Preference))
+    rows = every.filter(person=person, category=category, channel=channel)
     return applies(kind, rows.values_list("wanted", flat=True).first())
 
 

@@ -51,6 +51,8 @@ AWAY = "60"
 
 LONGEST_CHALLENGE = 200
 MOST_FIELDS = 200
+MOST_DIGITS = 12
+"""Of a length that is said: thousands of them are no number that Python would read."""
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +155,7 @@ def _measured(request: HttpRequest, caller: Caller) -> bytes:
     if request.content_type != caller.content_type:
         raise Refused(415, "content_type")
     length = request.META.get("CONTENT_LENGTH") or "0"
-    if length.isdecimal() and int(length) > caller.most:
+    if length.isdecimal() and (len(length) > MOST_DIGITS or int(length) > caller.most):
         raise Refused(413, "too_large")
     body = request.read(caller.most + 1)
     if len(body) > caller.most:

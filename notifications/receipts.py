@@ -9,6 +9,7 @@ travels with them.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, cast
 from uuid import UUID, uuid5
@@ -25,7 +26,7 @@ from notifications.events import EventData, event
 from notifications.exceptions import Busy
 from notifications.identifiers import NAMESPACE
 from notifications.models import Attempt, Delivery, Receipt
-from notifications.models.settlement import Word
+from notifications.models.settlement import NAMES_A_NUMBER, Word
 from notifications.replies import Heard
 
 TYPE = "delivery.receipt"
@@ -133,6 +134,10 @@ def _take_one(receipt: Told) -> None:
             return
         if settlement.seconds:
             raise _too_early(receipt, settlement.seconds)
+        if settlement.forgotten and word.provider_message_id.startswith(NAMES_A_NUMBER):
+            word = replace(
+                word, provider_message_id=""
+            )  # its receipt came after `manage.py forget`
         Attempt.objects.tell_better(word)
         if Receipt.objects.keep(receipt.id, word, settlement):
             bounces.heed(receipt, settlement)  # said again, it does not undo who has lifted it

@@ -103,6 +103,11 @@ def mask(address: str) -> str:
     return f"…{address[-4:]}" if len(address) > 8 else "…"
 
 
+def is_address(text: str) -> bool:
+    """Whether somebody has typed where a person is reached, in the place of their reference."""
+    return "@" in text or bool(PHONE.match(text.strip()))
+
+
 def address_hash(address: str) -> str:
     """`<key version>:<HMAC-SHA256>` of the normalised address: searchable, and no address."""
     keys = conf().address_hash_keys

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from notifications import suppressions
+from notifications.conf import conf
 from notifications.models import Suppression
 from notifications.models.suppression import Refused
 
@@ -143,6 +144,9 @@ def _filled(given: Mapping[str, str]) -> dict[str, str]:
 
 def _row(number: int, given: Mapping[str, str], *, by: str) -> Refused | WrongLine:
     address = given.get("address", "")
+    if given["channel"] and given["channel"] not in conf().channels:
+        # Not quoted: of a list whose columns are called the wrong way round it is the address.
+        return WrongLine(number, f"its channel is none of {', '.join(conf().channels)}")
     if why := suppressions.problem_of(given["channel"], address):
         return WrongLine(number, why)
     reason = _REASONS.get(re.sub(r"[\s-]", "_", given.get("reason", "")).lower())

@@ -57,13 +57,19 @@ def whatsapp(environ: Mapping[str, str]) -> ChannelConf:
 
 def _mail_server(url: str) -> dict[str, Any]:
     """A URL of another kind is left to the system check, which finds no such backend."""
-    server = urlsplit(url)
+    try:
+        server = urlsplit(url)
+        port = server.port
+    except ValueError:
+        # A "/" in the password, say, that is not written %2F. The error quotes what follows the
+        # colon: it must not be raised.
+        return {"backend": "EMAIL_URL.EmailBackend"}
     if server.scheme not in _PORTS:
         return {"backend": f"{server.scheme or 'EMAIL_URL'}.EmailBackend"}
     return {
         "options": {
             "host": server.hostname or "",
-            "port": server.port or _PORTS[server.scheme],
+            "port": port or _PORTS[server.scheme],
             "username": unquote(server.username or ""),
             "password": unquote(server.password or ""),
             "use_tls": server.scheme == "smtp+tls",

@@ -50,7 +50,7 @@ STATES: dict[str, tuple[str, Promise]] = {
     "started": (WAITING, _("started")),
     "transient": (TROUBLE, _("failed for now")),
     "permanent": (BAD, _("failed for good")),
-    "paused": (TROUBLE, _("account paused")),
+    "paused": (TROUBLE, _("paused")),  # the account, as its code says; an announcement too
     # receipts, beside the states of a delivery that are their names too
     "accepted": (GOOD, _("accepted")),
     "delayed": (TROUBLE, _("delayed")),

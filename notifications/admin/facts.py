@@ -37,6 +37,7 @@ class FactsAdmin(_ModelAdmin[Row]):
     empty_value_display = EMPTY
     change_list_template = "admin/notifications/list.html"
     change_form_template = "admin/notifications/facts.html"
+    add_form_template = "admin/change_form.html"  # of the few that may be added: Django's own
     list_per_page = 50
     list_defer: ClassVar[Sequence[str]] = ()
     search_fields = ("pk",)  # shows the search box; `matching` is what searches

@@ -22,6 +22,7 @@ from notifications.admin.related import Section, section
 from notifications.conf import conf
 from notifications.models import Consent, Preference
 from notifications.preferences import CannotOptOut, Source, UnknownCategory
+from notifications.recipients import is_address
 
 if TYPE_CHECKING:
     _PreferenceForm = forms.ModelForm[Preference]
@@ -69,6 +70,12 @@ class PreferenceForm(_PreferenceForm):
         model = Preference
         fields = ("person", "category", "channel", "wanted")
 
+    def clean_person(self) -> str:
+        person = str(self.cleaned_data["person"])
+        if is_address(person):
+            raise forms.ValidationError(_("A person's reference, and no address."))
+        return person
+
     def clean(self) -> dict[str, Any]:
         """Of who has said something before it is that row: no second one to be refused."""
         cleaned = super().clean() or self.cleaned_data
@@ -112,7 +119,6 @@ class PreferenceAdmin(MovingAdmin[Preference]):
     """What people have said; who is not in it has said nothing."""
 
     form = PreferenceForm
-    add_form_template = "admin/change_form.html"
     list_display = ("state", "person", "category", "channel", "since_ago")
     list_display_links = ("person",)
     list_filter = (WantedFilter, CategoryFilter, ChannelFilter)

@@ -67,7 +67,7 @@ class SuppressionForm(_SuppressionForm):
         help_text=_("Nothing is sent to it any more, not even about an order. Kept as a hash."),
     )
     note = forms.CharField(
-        label=_("why"), max_length=255, widget=forms.TextInput(attrs={"size": 60})
+        label=_("Why"), max_length=255, widget=forms.TextInput(attrs={"size": 60})
     )
 
     class Meta:
@@ -110,7 +110,6 @@ class SuppressionAdmin(MovingAdmin[Suppression]):
     """Opens on what holds something back now, the latest first."""
 
     form = SuppressionForm
-    add_form_template = "admin/change_form.html"
     list_display = ("state", "address_shown", "channel", "why", "note_short", "by", "since")
     list_display_links = ("address_shown",)
     list_filter = (InForceFilter, ReasonFilter, ChannelFilter)

@@ -87,6 +87,8 @@ class TemplateAdmin(_TemplateAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Where the admin's log leads to."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         template = self.get_object(request, object_id)
         if template is None:
             raise Http404
@@ -133,9 +135,7 @@ class TemplateAdmin(_TemplateAdmin):
         if request.method == "POST":
             self._insist(request, PUBLISH)
             try:
-                back = editing.roll_back(
-                    place, number, by=_who(request), comment=request.POST.get("comment", "")
-                )
+                back = editing.roll_back(place, number, by=_who(request), comment=_comment(request))
             except Refused as refused:
                 messages.error(request, _not_done(refused))
                 faults = refused.faults
@@ -190,7 +190,7 @@ class TemplateAdmin(_TemplateAdmin):
     def _publish(self, request: HttpRequest, page: EditPage) -> str:
         """What stands in the form is saved first: it is what the visitor sees and means."""
         self._insist(request, PUBLISH)
-        comment = request.POST.get("comment", "").strip()
+        comment = _comment(request)
         revision = page.revision
         try:
             if page.differs_from_draft:
@@ -219,7 +219,7 @@ class TemplateAdmin(_TemplateAdmin):
 
     def _take_back(self, request: HttpRequest, page: EditPage) -> str:
         self._insist(request, PUBLISH)
-        comment = request.POST.get("comment", "").strip()
+        comment = _comment(request)
         try:
             old = editing.take_back(page.place, by=_who(request), why=comment)
         except Refused as refused:
@@ -292,6 +292,11 @@ def _place(event_type: str, channel: str, language: str) -> Place:
 
 def _not_done(refused: Refused) -> str:
     return _("Nothing was done: %(why)s.") % {"why": refused.message.rstrip(".")}
+
+
+def _comment(request: HttpRequest) -> str:
+    """Why, without what no database takes."""
+    return request.POST.get("comment", "").replace("\0", "").strip()
 
 
 def _who(request: HttpRequest) -> str:

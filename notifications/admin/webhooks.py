@@ -31,7 +31,7 @@ class EndpointStateFilter(StateFilter):
 class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
     url = forms.CharField(label=_("URL"), widget=forms.URLInput(attrs={"size": 80}))
     event_types = forms.MultipleChoiceField(
-        label=_("event types"),
+        label=_("Event types"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text=_("None: every one that is routed to webhooks, those to come too."),

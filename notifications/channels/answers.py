@@ -57,7 +57,8 @@ class Codes:
 def retry_after(header: str | None) -> float | None:
     """Seconds from a Retry-After header, whether seconds or a date (RFC 9110); None if neither.
 
-    A date without its zone is taken for UTC, which is what RFC 9110 wants of it.
+    A date without its zone is taken for UTC, which is what RFC 9110 wants of it. Whoever answers
+    may write what they like here, a partner's endpoint above all: nothing of it raises.
     """
     if not header:
         return None
@@ -67,7 +68,7 @@ def retry_after(header: str | None) -> float | None:
         pass
     try:
         until = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):  # a zone, say, that is further off than time goes
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from email.utils import make_msgid
 
 from notifications.channels.base import Attachment, Message
@@ -19,7 +19,22 @@ MAX_BYTES = 40 * 1024 * 1024
 most mailboxes do (Amazon SES Developer Guide, Service quotas, "Message quotas").
 https://docs.aws.amazon.com/ses/latest/dg/quotas.html"""
 
-_POLICY = SMTP.clone(cte_type="7bit")
+LONGEST_LINE = 998
+"""Characters, its end not counted (RFC 5322, 2.1.1)."""
+
+
+class _Policy(EmailPolicy):
+    """A header of one long word stays that word. The standard library would make encoded words of
+    it, in which no mail program finds the link to unsubscribe (RFC 2369: a URL between < and >)."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        line = f"{name}: {value}"
+        if line.isascii() and len(str(value).split()) == 1 and len(line) <= LONGEST_LINE:
+            return f"{line}{self.linesep}".encode("ascii")
+        return super().fold_binary(name, value)
+
+
+_POLICY = _Policy(cte_type="7bit", linesep="\r\n")
 """Not every way to a mailbox is clean for 8 bits, and SES asks for 7 (API v2, RawMessage)."""
 
 _BASE64_LINE, _BASE64_WRITTEN = 57, 78

@@ -203,14 +203,14 @@ def _target(url: str) -> Target:
         if parts.scheme not in DEFAULT_PORTS:
             raise invalid_address("The URL must begin with https://.")
         host, port = _host(parts), parts.port
+        path = quote(parts.path or "/", safe=_IN_A_PATH)
+        query = f"?{quote(parts.query, safe=_IN_A_PATH)}" if parts.query else ""
     except (ValueError, UnicodeError):  # brackets that do not match, a port that is no number
         raise invalid_address("This is no URL.") from None
     if "@" in parts.netloc:
         raise invalid_address("The URL must hold no user name or password.")
     if port == 0:
         raise invalid_address("The URL's port is none.")
-    path = quote(parts.path or "/", safe=_IN_A_PATH)
-    query = f"?{quote(parts.query, safe=_IN_A_PATH)}" if parts.query else ""
     return Target(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme], path + query)
 
 

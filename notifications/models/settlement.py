@@ -50,6 +50,10 @@ OF_THE_LATEST = frozenset({"bounced", "soft_bounced", "rejected"})
 TAKEN = frozenset(MOVES) - {"rejected"}
 """The kinds that say that the provider had it."""
 
+NAMES_A_NUMBER = "wamid."
+"""How Meta's id of a message begins. It is base64, and the recipient's number stands in it: of who
+has been forgotten it is not kept."""
+
 
 @dataclass(frozen=True)
 class Word:
@@ -73,6 +77,7 @@ class Settlement:
     seconds: how long its sender, who is at it, may yet take; 0 when nobody is.
     address_hash: of where that attempt's generation was sent; empty when a later one has begun,
         for that may have gone elsewhere.
+    forgotten: nothing of where it was sent is kept any more.
     """
 
     subject: str
@@ -80,13 +85,14 @@ class Settlement:
     seconds: float = 0.0
     channel: str = ""
     address_hash: str = ""
+    forgotten: bool = False
 
 
 # The row is locked first, so that "left alone" is said of the state it really has: a sender who
 # records its result at this moment comes before us or after us. Times are the database's.
 _SETTLE = """
 WITH known AS MATERIALIZED (
-    SELECT id, subject, channel,
+    SELECT id, subject, channel, address = '' AS forgotten,
         CASE WHEN generation = %(generation)s THEN address_hash ELSE '' END AS address_hash,
         CASE WHEN state = 'sending' AND lease_until <= statement_timestamp()
             THEN 'unknown' ELSE state END AS state,
@@ -107,7 +113,10 @@ WITH known AS MATERIALIZED (
             WHEN delivery.reason = %(by_operator)s THEN delivery.last_error
             ELSE '' END,
         provider = COALESCE(NULLIF(delivery.provider, ''), %(provider)s),
-        provider_message_id = COALESCE(NULLIF(delivery.provider_message_id, ''), %(message)s),
+        provider_message_id = COALESCE(
+            NULLIF(delivery.provider_message_id, ''),
+            CASE WHEN known.forgotten AND %(names_a_number)s THEN '' ELSE %(message)s END
+        ),
         sent_at = CASE WHEN %(taken)s
             THEN COALESCE(delivery.sent_at, LEAST(%(occurred_at)s, statement_timestamp()))
             ELSE delivery.sent_at END,
@@ -125,7 +134,7 @@ WITH known AS MATERIALIZED (
     RETURNING delivery.state
 )
 SELECT known.subject, COALESCE(moved.state, ''), GREATEST(known.seconds, 0)::float,
-    known.channel, known.address_hash
+    known.channel, known.address_hash, known.forgotten
 FROM known LEFT JOIN moved ON TRUE
 """
 
@@ -149,6 +158,7 @@ def settle(word: Word, *, using: str) -> Settlement | None:
         "by_operator": SETTLED_BY_OPERATOR,
         "provider": word.provider,
         "message": word.provider_message_id,
+        "names_a_number": word.provider_message_id.startswith(NAMES_A_NUMBER),
         "occurred_at": word.occurred_at,
     }
     with connections[using].cursor() as cursor:

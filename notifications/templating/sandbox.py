@@ -223,8 +223,11 @@ TAGS: Mapping[str, Callable[..., Any]] = {
 
 
 def is_partial(name: str) -> bool:
-    """Whether edited templates may include or extend this file."""
-    return any(fnmatchcase(name, pattern) for pattern in conf().template_partials)
+    """Whether edited templates may include or extend this file. A pattern's `*` stands for
+    slashes too, so no name may lead back out of what it declares."""
+    return ".." not in name.split("/") and any(
+        fnmatchcase(name, pattern) for pattern in conf().template_partials
+    )
 
 
 def compiled_partial(name: str) -> Template:

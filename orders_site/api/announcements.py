@@ -18,7 +18,7 @@ from orders_site.api.exceptions import Problem
 from orders_site.api.idempotency import Answer, answer_once
 from orders_site.api.models import ApiClient
 from orders_site.api.orders import CHANGING, CREATING, MAX_PAGE, READING, Key, errors_of, slot_of
-from orders_site.api.schemas import BIGINT, In
+from orders_site.api.schemas import BIGINT, NO_NUL, In
 
 PATH = "/api/announcements"
 
@@ -26,7 +26,14 @@ router = Router(tags=["announcements"])
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Reason = Annotated[
-    str, Field(min_length=1, max_length=255, description="Why; it is kept.", examples=["sale"])
+    str,
+    Field(
+        min_length=1,
+        max_length=255,
+        pattern=NO_NUL,
+        description="Why; it is kept.",
+        examples=["sale"],
+    ),
 ]
 
 

@@ -15,6 +15,8 @@ from orders_site.orders.money import CURRENCIES, MAX_AMOUNT, Money
 from orders_site.orders.services import MAX_LINES
 
 BIGINT = 2**63 - 1
+NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL keeps no text with one."""
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
 
 

@@ -141,6 +141,7 @@ def test_an_operator_says_for_somebody_what_they_want() -> None:
     client.post(add, {**form, "wanted": "on"})
     assert wanted("customer/42", "news", "sms")
     client.post(add, {**form, "category": "service"})
+    client.post(add, {**form, "person": "ann@example.org"})
 
     row = Preference.objects.get()
     assert client.get(move(row, "opt_out")).status_code == 405

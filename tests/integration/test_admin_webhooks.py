@@ -78,6 +78,7 @@ def test_what_cannot_be_had_so_is_said_on_the_form(
 
     assert response.status_code == 200
     assert why_not in response.content.decode()
+    assert "&rsaquo; None" not in response.content.decode()
     assert WebhookEndpoint.objects.count() == 1
 
 

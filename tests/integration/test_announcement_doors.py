@@ -167,6 +167,7 @@ def test_its_page_shows_each_channel_and_pauses_resumes_and_cancels_with_who_and
     client.post(url(announcement, "pause"), {"reason": "a typo"})
     announcement.refresh_from_db()
     assert announcement.state == Announcement.State.PAUSED
+    assert "account paused" not in client.get(page_url(announcement)).content.decode()
     client.post(url(announcement, "resume"), {"reason": "mended"})
     client.post(url(announcement, "cancel"), {"reason": "the wrong code"})
     announcement.refresh_from_db()

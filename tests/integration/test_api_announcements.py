@@ -70,6 +70,9 @@ def test_it_is_paused_resumed_and_cancelled_with_who_and_why(caller: Caller) -> 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"reason": "\0"}, "reason"),
+        ({"audience": "\0"}, "No audience is named"),
+        ({"data": {**OFFER, "\0": "\0"}}, "Extra inputs are not permitted"),
         ({"event_type": "shop.gossip"}, "shop.gossip is not registered here"),
         ({"audience": "martians"}, "No audience is named 'martians'"),
         ({"channels": ["pigeon"]}, "shop.news is not told over pigeon"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from notifications.channels import mime
 from notifications.channels.base import Attachment
 from notifications.channels.mime import MAX_BYTES
 from notifications.checks import check_hooks
@@ -19,6 +20,8 @@ from notifications.recipients import Recipient
 from notifications.retries import RetryPolicy
 from notifications.testing import deliver_in_process
 from orders_site.orders.services import ship_order
+from tests.channels import message_to
+from tests.integration.operator_rows import EMAIL
 from tests.shop import a_customer, an_order
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +69,24 @@ def test_the_email_has_what_the_shop_attaches(
     (sms,) = sandbox.accepted("sms")
     assert (email.attachments, sms.attachments) == (("Lieferschein.pdf",), ())
     assert email.text.strip()
+
+
+def test_the_link_to_unsubscribe_stays_a_link_in_an_email_that_is_written_here() -> None:
+    """Read as a mail program reads it: encoded words would be undone by whoever parses them."""
+    url = f"https://shop.example/notifications/unsubscribe/{'x' * 400}"
+
+    email = mime.written(
+        message_to(EMAIL),
+        sender="shop@shop.example",
+        recipient=EMAIL,
+        headers={"List-Unsubscribe": f"<{url}>", "X-Event-Subject": "o" * 200, "X-Long": "ö" * 90},
+    )
+
+    lines = email.as_bytes().split(b"\r\n")
+    assert f"List-Unsubscribe: <{url}>".encode() in lines
+    assert b"X-Event-Subject: " + b"o" * 200 in lines
+    assert max(map(len, lines)) <= mime.LONGEST_LINE
+    assert email.as_bytes().isascii()
 
 
 def test_what_is_too_large_is_given_up_with_its_reason(

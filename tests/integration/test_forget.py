@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from base64 import b64encode
 from datetime import timedelta
@@ -17,7 +18,16 @@ from django_celery_results.models import TaskResult
 from notifications import erasure
 from notifications.conf import Route
 from notifications.conversations import note_inbound, window_open
-from notifications.models import Attempt, DeadLetter, Delivery, Erasure, Receipt
+from notifications.models import (
+    Attempt,
+    DeadLetter,
+    Delivery,
+    Erasure,
+    Job,
+    JobEntry,
+    JobItem,
+    Receipt,
+)
 from notifications.receipts import Told, envelope_of, take
 from orders_site.customers.models import Customer, Device
 from orders_site.orders.models import Order
@@ -78,6 +88,10 @@ def person(customer: Customer) -> str:
             reason="failed",
             error="550 Gustav Klein: full",
         )
+        job = Job.objects.create(kind="resend", rate=1, actor="mira", reason="the bug is mended")
+        why = "550 Gustav Klein: full"
+        JobItem.objects.create(job=job, delivery=delivery, outcome="failed", why=why)
+        job.write(f"stage 1 failed again: {event.subject}: {why}")
     return person
 
 
@@ -103,6 +117,7 @@ def test_nothing_that_names_them_is_found_in_any_table(person: str) -> None:
         assert trace not in kept
     assert "deliveries: 4" in said
     assert "failed tasks: 4" in said
+    assert JobEntry.objects.filter(text__endswith=": forgotten").count() == 4
 
 
 def test_an_id_of_metas_goes_because_the_number_can_be_read_from_it(person: str) -> None:
@@ -115,20 +130,6 @@ def test_an_id_of_metas_goes_because_the_number_can_be_read_from_it(person: str)
     forget(person, "--reason", "asked for it")
 
     assert "wamid." not in everything_kept()
-    said = Told(
-        delivery_id=whatsapp.get().pk,
-        generation=0,
-        number=1,
-        provider="meta",
-        provider_message_id=wamid,
-        kind=Receipt.Kind.READ,
-        code="",
-        detail="",
-        occurred_at=timezone.now(),
-    )
-    take(envelope_of((said,), subject="receipts"))
-    assert Receipt.objects.filter(kind="read").exists()
-    assert "wamid." not in everything_kept(), "what comes later tells it no more"
     assert Delivery.objects.get(channel="email").provider_message_id == "0100-ses"
 
 
@@ -189,12 +190,51 @@ def test_nobody_else_is_touched(customer: Customer, person: str) -> None:
     assert neighbour.address == EMAIL
 
 
-def test_an_address_that_another_publisher_put_into_a_body_goes_with_the_body(person: str) -> None:
+@pytest.mark.parametrize("address", [EMAIL, PHONE, "+49 170 123-4567"])
+def test_an_address_is_no_person_and_nobody_is_said_to_be_forgotten(
+    person: str, address: str
+) -> None:
+    with pytest.raises(CommandError, match="no address") as caught:
+        forget(address, "--reason", "asked for it")
+
+    assert address not in str(caught.value)
+    assert not Erasure.objects.exists()
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_half_a_reference_forgets_nobody(person: str, dry: list[str]) -> None:
+    make_delivery(make_event(9), recipient=f"{person}1")
+    before = everything_kept()
+
+    with pytest.raises(CommandError, match=r"nobody is named customer.*--all-below"):
+        forget("customer", "--reason", "asked for it", *dry)
+
+    assert everything_kept() == before
+
+
+def test_who_is_told_only_at_several_places_is_one_person(person: str) -> None:
+    Delivery.objects.exclude(channel="push").delete()
+    make_delivery(make_event(9), channel="push", recipient=f"{person}/device/2")
+
+    assert "deliveries: 2" in forget(person, "--reason", "asked for it")
+
+
+def test_all_that_is_below_a_reference_is_forgotten_by_who_says_so(person: str) -> None:
+    make_delivery(make_event(9), recipient=f"{person}1")
+
+    assert "deliveries: 5" in forget("customer", "--all-below", "--reason", "a test shop")
+
+
+@pytest.mark.parametrize("spelled", [EMAIL, PHONE, PHONE.removeprefix("+")])
+def test_an_address_that_another_publisher_put_into_a_body_goes_with_the_body(
+    person: str, spelled: str
+) -> None:
+    Delivery.objects.filter(channel="email").update(address=EMAIL.capitalize())
     letter = DeadLetter.objects.create(
         queue="email",
         message_id="m-1",
-        body=json.dumps({"order": 1, "to": EMAIL}).encode(),
-        attributes={"for": EMAIL},
+        body=json.dumps({"order": 1, "to": spelled}).encode(),
+        attributes={"for": spelled},
         reason="not_an_event",
     )
 
@@ -285,6 +325,43 @@ def test_a_shop_without_the_hook_is_told_so(person: str, settings) -> None:
     settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "FORGET": ""}
 
     assert "own tables were not asked" in forget(person, "--reason", "asked for it")
+
+
+def test_an_id_of_meta_s_goes_with_the_number_that_is_in_it(customer: Customer) -> None:
+    """Also where its receipt comes late. Of another provider the id stays: it proves the send."""
+    wamid = f"wamid.{base64.b64encode(f'HBg{PHONE}UCABIS'.encode()).decode()}"
+    deliveries = [
+        make_delivery(
+            make_event(number), channel="whatsapp", recipient=f"customer/{customer.pk}", state=state
+        )
+        for number, state in enumerate((State.SENT, State.UNKNOWN), start=1)
+    ]
+    for delivery in deliveries:
+        make_attempt(delivery, outcome="unknown")
+        make_receipt(delivery)
+    for model in (Delivery, Attempt, Receipt):
+        model.objects.update(provider_message_id=wamid)
+    sms = make_delivery(make_event(3), channel="sms", recipient=f"customer/{customer.pk}")
+
+    forget(f"customer/{customer.pk}", "--reason", "asked for it")
+    for delivery in deliveries:
+        word = Told(
+            delivery_id=delivery.pk,
+            generation=0,
+            number=1,
+            provider="meta-whatsapp",
+            provider_message_id=wamid,
+            kind=Receipt.Kind.READ,
+            code="",
+            detail="",
+            occurred_at=timezone.now(),
+        )
+        take(envelope_of((word,), subject=delivery.subject))
+
+    assert Receipt.objects.filter(kind=Receipt.Kind.READ).count() == 2
+    assert "wamid" not in everything_kept()
+    sms.refresh_from_db()
+    assert sms.provider_message_id.startswith("provider-")
 
 
 def test_when_they_wrote_to_us_is_forgotten_too(person: str) -> None:

@@ -262,3 +262,23 @@ def test_what_many_threads_ask_at_once_is_answered_to_each() -> None:
         3: "suppressed: hard_bounce",
         5: "unwanted",
     }
+
+
+class ToAReplica:
+    """Where a replica answers what only looks. There is none here: whoever asks it fails."""
+
+    def db_for_read(self, model: Any, **_: Any) -> str:
+        return "replica"
+
+    def db_for_write(self, model: Any, **_: Any) -> str:
+        return "default"
+
+
+@pytest.mark.usefixtures("club")
+def test_what_somebody_has_just_said_is_not_read_from_a_replica(settings: Any) -> None:
+    settings.DATABASE_ROUTERS = [f"{__name__}.ToAReplica"]
+
+    assert say(False)
+
+    assert not wanted(ANN.who, "news", "email")
+    assert next(each.wanted for each in choices(ANN.who) if each.category == "news") is False

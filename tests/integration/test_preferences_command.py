@@ -80,3 +80,12 @@ def test_what_cannot_be_is_refused_in_one_line(arguments: list[str], said: str) 
     with pytest.raises(CommandError, match=said):
         run(*arguments)
     assert not Consent.objects.exists()
+
+
+@pytest.mark.parametrize("address", ["ann@example.org", "+49 170 1234567"])
+def test_an_address_is_no_person_and_stands_nowhere(address: str) -> None:
+    with pytest.raises(CommandError, match="no address") as caught:
+        call_command("preferences", address, "--set", "news:email=no", *SAID)
+
+    assert address not in str(caught.value)
+    assert not Consent.objects.exists()

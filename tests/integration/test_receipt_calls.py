@@ -268,8 +268,9 @@ def test_a_long_body_is_refused_before_it_is_read() -> None:
     assert call_meta(long).status_code == 413
     form = twilio_form("sent", ErrorMessage="x" * receipt_calls.TWILIO.most)
     assert call_twilio(form, tag=TAG).status_code == 413
-    declared = call_meta(b"{}", CONTENT_LENGTH=str(receipt_calls.META.most + 1))
-    assert (declared.status_code, nothing_changed()) == (413, True)
+    for length in (str(receipt_calls.META.most + 1), "9" * 5000):
+        declared = call_meta(b"{}", CONTENT_LENGTH=length)
+        assert (declared.status_code, nothing_changed()) == (413, True)
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,20 @@ def test_what_is_no_list_is_refused(tmp_path: Path, text: str, said: str) -> Non
         run("import", write(tmp_path, text), "--channel", "email")
 
 
+def test_a_list_whose_columns_are_confused_tells_no_address(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(f"channel,address\n{ADDRESS},email\n")
+
+    with pytest.raises(SystemExit):
+        call_command("suppressions", "import", str(file))
+
+    said = capsys.readouterr()
+    assert "line 2: its channel is none of email" in said.err
+    assert "gustav.klein" not in said.err + said.out
+
+
 def test_bytes_that_are_no_text_are_a_wrong_line(tmp_path: Path) -> None:
     file = write(
         tmp_path, b"address,note\nann@example.org,\xff\nb\xe9n@example.org,\nc@example.org,"

@@ -113,7 +113,7 @@ def test_every_change_stands_in_the_admins_log(event: Event) -> None:
     client = staff("view_template", "change_template", "publish_template")
 
     client.post(EDIT, {**TEXTS, "action": "save"})
-    client.post(EDIT, {**TEXTS, "action": "publish", "comment": "shorter", "revision": "1"})
+    client.post(EDIT, {**TEXTS, "action": "publish", "comment": "shor\0ter", "revision": "1"})
     client.post(EDIT, {**TEXTS, "action": "save", "text": "x"})
     client.post(EDIT, {**TEXTS, "action": "drop", "revision": "1"})
     client.post(EDIT, {**TEXTS, "action": "take_back", "comment": "enough"})

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +25,7 @@ from notifications.channels.base import Content
 from notifications.channels.pinned_http import Deadline
 from notifications.channels.public_address import Guard
 from notifications.exceptions import (
+    OutcomeUnknown,
     PermanentError,
     TransientError,
 )
@@ -221,6 +224,36 @@ def test_a_certificate_that_nobody_known_signed_is_refused(
         )
 
     assert caught.value.code == "certificate_refused"
+
+
+def test_who_reads_slowly_gets_no_more_time_than_who_reads_nothing(
+    tls: ssl.SSLContext, certificate: Path
+) -> None:
+    ours, theirs = socket.socketpair()
+    body, pace = bytes(1_000_000), threading.Event()
+    taken: list[int] = []
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+
+    def reads() -> None:
+        with suppress(OSError), tls.wrap_socket(theirs, server_side=True) as connection:
+            while part := connection.recv(1024):
+                taken.append(len(part))
+                pace.wait(0.005)
+
+    reader = threading.Thread(target=reads, daemon=True)
+    reader.start()
+    target = Guard().target("https://partner.example/")
+    trusted = ssl.create_default_context(cafile=str(certificate))
+    with (
+        trusted.wrap_socket(ours, server_hostname="partner.internal") as connection,
+        pytest.raises(OutcomeUnknown) as caught,
+    ):
+        pinned_http.exchange(target, connection, body, {}, Deadline(0.5))
+    pace.set()
+    reader.join(timeout=60)
+
+    assert caught.value.code == "read_timeout"
+    assert 0 < sum(taken) < len(body)
 
 
 def test_a_host_that_is_an_ipv6_address_is_named_in_brackets() -> None:

@@ -67,6 +67,11 @@ def test_a_retry_after_as_a_date() -> None:
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
 
 
+@pytest.mark.parametrize("zone", ["+99999999999999", "+2460", "-0000x", "\x00"])
+def test_a_retry_after_that_is_made_to_be_no_date_is_none(zone: str) -> None:
+    assert retry_after(f"Fri, 20 Nov 2026 10:00:00 {zone}") in (None, 0.0)
+
+
 @pytest.mark.parametrize("zone", ["", " -0000"])
 def test_a_retry_after_as_a_date_without_its_zone_is_utc(zone: str) -> None:
     later = datetime.now(UTC) + timedelta(seconds=60)

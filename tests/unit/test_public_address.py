@@ -45,6 +45,7 @@ BY_FORM = {
     "brackets that do not match": "https://[::1/",
     "an empty label": "https://partner..example/",
     "a label that is too long": f"https://{'a' * 64}.example/",
+    "bytes that are no text": "https://partner.example/\udc80",
     "a URL that is too long": f"https://partner.example/{'a' * 2000}",
 }
 """Refused as they stand, without a look-up."""

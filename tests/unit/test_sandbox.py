@@ -147,6 +147,14 @@ def test_no_escape_is_published_or_rendered(write: Write, text: str) -> None:
         render(text)
 
 
+def test_no_name_leads_back_out_of_what_is_declared(write: Write) -> None:
+    write("private.txt", "for nobody")
+    for name in ("safe/../private.txt", "safe../../private.txt", "safe/x/../../private.txt"):
+        assert "no partial" in faults(f'{{% include "{name}" %}}')[0]
+        with pytest.raises(Fault, match="no partial"):
+            render(f'{{% extends "{name}" %}}')
+
+
 BOMBS = {
     "loops in loops": "{% for a in many %}{% for b in many %}{% for c in many %}"
     "{% endfor %}{% endfor %}{% endfor %}",

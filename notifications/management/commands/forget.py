@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from notifications import erasure
 from notifications.conf import conf
 from notifications.management.verbs import add_changing, local_moment
+from notifications.recipients import is_address
 
 
 class Command(BaseCommand):
@@ -27,9 +28,19 @@ class Command(BaseCommand):
         parser.add_argument(
             "--prove", metavar="ADDRESS", default="", help="only list what was sent to ADDRESS"
         )
+        parser.add_argument(
+            "--all-below",
+            action="store_true",
+            help="also where nobody is named just so, and what begins so may be several people's",
+        )
         add_changing(parser, reason="why; it stands on the record", needed=False)
 
     def handle(self, *, person: str, prove: str, dry_run: bool, **options: Any) -> None:
+        if is_address(person):  # it would find nothing, and say that somebody is forgotten
+            raise CommandError(
+                "Nothing was done: name a person's reference, such as customer/42, and no address; "
+                "`manage.py told ADDRESS` says whose it is."
+            )
         if prove:
             self._prove(person, prove, as_json=options["json"])
             return
@@ -37,12 +48,16 @@ class Command(BaseCommand):
             raise CommandError("Say why, as --reason: it stands on the record.")
         try:
             if dry_run:
-                erased = erasure.would_forget(person)
+                erased = erasure.would_forget(person, all_below=options["all_below"])
             else:
                 by = options["by"] or getpass.getuser()
-                erased = erasure.forget(person=person, by=by, reason=options["reason"])
+                erased = erasure.forget(
+                    person=person, by=by, reason=options["reason"], all_below=options["all_below"]
+                )
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
+        except erasure.SeveralPeople as error:
+            raise CommandError(f"Nothing was done: {error} (--all-below).") from None
         self._say(person, erased, dry_run=dry_run, as_json=options["json"])
 
     def _say(self, person: str, erased: erasure.Erased, *, dry_run: bool, as_json: bool) -> None:

@@ -18,6 +18,7 @@ from notifications.conf import conf
 from notifications.management.verbs import add_changing, local_moment
 from notifications.models import Consent, Preference
 from notifications.preferences import CannotOptOut, Choice, Source
+from notifications.recipients import is_address
 
 MOST = 1000
 """Changes of mind that are listed."""
@@ -51,6 +52,8 @@ class Command(BaseCommand):
             raise CommandError("Say why, as --reason: it stands in the history.")
         if not 0 < len(person) <= 255:
             raise CommandError("A person's reference has 1 to 255 characters.")
+        if is_address(person):  # it would stand in two tables as it is, and count for nobody
+            raise CommandError("Name a person's reference, such as customer/42, and no address.")
         try:
             changed = self._set(person, wishes, **options) if wishes else 0
         except (CannotOptOut, ImproperlyConfigured) as error:
