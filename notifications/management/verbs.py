@@ -64,6 +64,18 @@ def local_moment(when: datetime) -> str:
     return timezone.localtime(when).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def reference_text(text: str) -> str:
+    """A person's reference. An address in its place would find nobody, and be kept as a name."""
+    if not 0 < len(text.strip()) <= MOST_REASON:
+        raise argparse.ArgumentTypeError(f"give 1 to {MOST_REASON} characters")
+    if "@" in text or text.strip().startswith("+"):
+        raise argparse.ArgumentTypeError(
+            "this is an address; give the reference, as the shop names them: customer/42 "
+            "(`manage.py told` finds it by the address)"
+        )
+    return text.strip()
+
+
 def reason_text(text: str) -> str:
     if not 0 < len(text.strip()) <= MOST_REASON:
         raise argparse.ArgumentTypeError(f"give 1 to {MOST_REASON} characters")

@@ -80,3 +80,10 @@ def test_what_cannot_be_is_refused_in_one_line(arguments: list[str], said: str) 
     with pytest.raises(CommandError, match=said):
         run(*arguments)
     assert not Consent.objects.exists()
+
+
+@pytest.mark.parametrize("person", ["ann@example.org", "+49 151 12345678", " "])
+def test_an_address_is_nobody_s_reference(person: str) -> None:
+    with pytest.raises(CommandError, match=r"this is an address|give 1 to 255 characters"):
+        call_command("preferences", person, "--set", "news:email=no", *SAID, stdout=StringIO())
+    assert not Consent.objects.exists()

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from notifications import erasure
 from notifications.conf import conf
-from notifications.management.verbs import add_changing, local_moment
+from notifications.management.verbs import add_changing, local_moment, reference_text
 
 
 class Command(BaseCommand):
@@ -22,7 +22,11 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("person", help='the reference, as the shop names them: "customer/42"')
+        parser.add_argument(
+            "person",
+            type=reference_text,
+            help='the reference, as the shop names them: "customer/42"',
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         parser.add_argument(
             "--prove", metavar="ADDRESS", default="", help="only list what was sent to ADDRESS"
@@ -52,6 +56,8 @@ class Command(BaseCommand):
         else:
             for kind, rows in erased.counts.items():
                 self.stdout.write(f"  {kind}: {rows}")
+            if not any(erased.counts.values()):
+                self.stdout.write(f"Nothing was kept of {person}: is this their reference?")
             done = "Nothing was done." if dry_run else f"{person} is forgotten."
             self.stdout.write(done)
             if not conf().forget:
