@@ -300,6 +300,32 @@ def test_links_lead_to_the_shop() -> None:
     assert f"{settings.SHOP['url']}/orders/{order.pk}" in told(order, "order.shipped", "sms").text
 
 
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [("en", "Choose what you hear from us"), ("de", "Auswählen, was Sie von uns hören")],
+)
+def test_a_mail_about_an_order_leads_to_what_its_reader_may_choose(locale: str, words: str) -> None:
+    with deliver_in_process() as told:
+        an_order(customer=a_customer(locale=locale))
+
+    mail = next(each for each in told.by("email") if each.event_type == "order.created")
+    links = re.findall(r'<a [^>]*href="([^"]+)"[^>]*>([^<]+)</a>', mail.html)
+    (url,) = [url for url, text in links if text == words]
+    assert url.startswith("https://shop.example/notifications/preferences/")
+    assert "/notifications/unsubscribe/" not in mail.html
+
+
+@pytest.mark.parametrize(("locale", "word"), [("en", "Unsubscribe"), ("de", "Abmelden")])
+def test_news_by_email_say_in_both_their_forms_how_to_stop_them(locale: str, word: str) -> None:
+    with deliver_in_process() as told:
+        tell_news_to(a_customer(locale=locale))
+
+    (mail,) = told.by("email")
+    (url,) = re.findall(rf'<a [^>]*href="([^"]+)"[^>]*>{word}</a>', mail.html)
+    assert url.startswith("https://shop.example/notifications/unsubscribe/")
+    assert f"{word}: {url}" in mail.text
+
+
 def test_news_are_told_until_their_last_day() -> None:
     order = an_order()
     today = timezone.localdate()
@@ -318,18 +344,3 @@ def test_news_for_somebody_who_is_gone_fail_for_good() -> None:
     with pytest.raises(PermanentError) as refusal:
         recipients.resolve(envelope, Route("email"))
     assert refusal.value.code == "no_such_customer"
-
-
-@pytest.mark.parametrize(
-    ("locale", "words"),
-    [("en", "Choose what you hear from us"), ("de", "Auswählen, was Sie von uns hören")],
-)
-def test_a_mail_about_an_order_leads_to_what_its_reader_may_choose(locale: str, words: str) -> None:
-    with deliver_in_process() as told:
-        an_order(customer=a_customer(locale=locale))
-
-    mail = next(each for each in told.by("email") if each.event_type == "order.created")
-    links = re.findall(r'<a [^>]*href="([^"]+)"[^>]*>([^<]+)</a>', mail.html)
-    (url,) = [url for url, text in links if text == words]
-    assert url.startswith("https://shop.example/notifications/preferences/")
-    assert "/notifications/unsubscribe/" not in mail.html

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -258,4 +259,19 @@ def test_no_test_is_sent_to_an_address_that_is_suppressed(
     )
 
     assert "nothing is sent there: it is suppressed" in response.content.decode()
+    assert not sandbox.accepted("email")
+
+
+def test_no_test_is_sent_to_an_address_that_is_not_allowed_here(
+    event: Event, sandbox: SandboxClient, settings: Any
+) -> None:
+    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"ALLOWED_RECIPIENTS": ["*@shop.example"]}
+    client = staff("view_template", "change_template", "send_test_template")
+    form = {"subject": "s", "text": "t", "html": "", "action": "test"}
+
+    response = client.post(
+        f"{LIST}order.created/email/de/", {**form, "address": "real@example.org"}
+    )
+
+    assert "nobody but its ALLOWED_RECIPIENTS" in response.content.decode()
     assert not sandbox.accepted("email")

@@ -9,8 +9,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from notifications import audiences
-from notifications.audience_checks import check_audiences
 from notifications.audiences import Audience, audience, register
+from notifications.checks.audiences import check_audiences
 from notifications.models import Event
 from orders_site.customers.models import Customer
 

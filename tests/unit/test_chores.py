@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from notifications import chores
-from notifications.chore_checks import check_chores
+from notifications.checks.chores import check_chores
 from notifications.chores import Chore
 from notifications.housekeeping import OWN, Housekeeping
 from tests.waiting import wait_for

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from notifications.checks.preferences import check_categories, check_way_out
 from notifications.conf import Category, Route
-from notifications.preference_checks import check_categories, check_way_out
 from tests import news
 
 

@@ -1,0 +1,42 @@
+"""The database: PostgreSQL, configured and pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.db import router
+
+from notifications.models import Event
+
+
+def check_database() -> Iterator[CheckMessage]:
+    alias = router.db_for_write(Event)
+    database = settings.DATABASES.get(alias, {})
+    engine = database.get("ENGINE", "")
+    if not engine or engine.endswith(".dummy"):
+        yield _unconfigured(alias)
+    elif "postgresql" not in engine:
+        yield Error(
+            f"DATABASES[{alias!r}] uses {engine}: claims and leases need PostgreSQL 14 or newer.",
+            hint='Use "django.db.backends.postgresql".',
+            id="notifications.E013",
+        )
+    elif not database.get("NAME") and "service" not in database.get("OPTIONS", {}):
+        yield _unconfigured(alias)
+    elif not database.get("OPTIONS", {}).get("pool"):
+        yield Warning(
+            f"DATABASES[{alias!r}] has no pool: each task would open a connection of its own.",
+            hint='Add "pool": True (or its sizes) to OPTIONS.',
+            id="notifications.W015",
+        )
+
+
+def _unconfigured(alias: str) -> CheckMessage:
+    return Error(
+        f"DATABASES[{alias!r}] names no database.",
+        hint="Point it at a PostgreSQL server; the shop reads the environment's DATABASE_URL "
+        "(postgresql://user@host/name).",
+        id="notifications.E014",
+    )
