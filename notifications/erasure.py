@@ -21,7 +21,7 @@ transaction as the first rows. Events hold ids alone, and stay.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
 
@@ -48,11 +48,7 @@ from notifications.models import (
     RenderedContent,
     Suppression,
 )
-<<<<<<< HEAD
-from notifications.models.settlement import Word
-=======
 from notifications.models.settlement import NAMES_A_NUMBER
->>>>>>> security
 from notifications.recipients import address_hash, address_hashes
 
 FORGOTTEN = "forgotten"
@@ -114,17 +110,6 @@ def would_forget(person: str, *, all_below: bool = False) -> Erased:
     found.add("preferences", wishes + Consent.objects.filter(person=person).count())
     found.under_way = rows.filter(state=Delivery.State.SENDING).count()
     return found
-
-
-def forgettable(word: Word) -> Word:
-    """What a provider said, without the id that tells the number if the person is forgotten: its
-    receipts may come days later."""
-    if not word.provider_message_id.startswith(TELLING):
-        return word
-    forgotten = Delivery.objects.using(router.db_for_write(Delivery)).filter(
-        pk=word.delivery_id, address=""
-    )
-    return replace(word, provider_message_id="") if forgotten.exists() else word
 
 
 def erasures_of(person: str) -> models.QuerySet[Erasure]:

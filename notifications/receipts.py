@@ -21,7 +21,6 @@ from pydantic import Field
 from notifications import bounces, fallbacks, replies
 from notifications.conf import conf
 from notifications.envelope import Envelope
-from notifications.erasure import forgettable
 from notifications.events import EventData, event
 from notifications.exceptions import Busy
 from notifications.identifiers import NAMESPACE
@@ -127,7 +126,6 @@ def take(envelope: Envelope) -> None:
 def _take_one(receipt: Told) -> None:
     word = Word(**{name: getattr(receipt, name) for name in Word.__dataclass_fields__})
     with transaction.atomic(using=router.db_for_write(Delivery)):
-        word = forgettable(word)
         settlement = Delivery.objects.settle_by_receipt(word)
         if settlement is None:
             logger.debug("a receipt of %s is about no delivery of ours", receipt.provider)
@@ -135,9 +133,8 @@ def _take_one(receipt: Told) -> None:
         if settlement.seconds:
             raise _too_early(receipt, settlement.seconds)
         if settlement.forgotten and word.provider_message_id.startswith(NAMES_A_NUMBER):
-            word = replace(
-                word, provider_message_id=""
-            )  # its receipt came after `manage.py forget`
+            # Race: its receipt came after the person was forgotten.
+            word = replace(word, provider_message_id="")
         Attempt.objects.tell_better(word)
         if Receipt.objects.keep(receipt.id, word, settlement):
             bounces.heed(receipt, settlement)  # said again, it does not undo who has lifted it

@@ -181,6 +181,15 @@ def test_what_is_being_sent_is_left_to_its_sender_and_said(customer: Customer) -
     assert (delivery.state, delivery.address) == (State.SENDING, EMAIL)
 
 
+def test_an_address_or_somebody_unknown_is_not_taken_for_done_in_silence() -> None:
+    with pytest.raises(CommandError, match="this is an address"):
+        forget(EMAIL, "--reason", "asked for it")
+    assert not Erasure.objects.exists()
+
+    said = forget("customer/881", "--reason", "asked for it")
+    assert "Nothing was kept of customer/881: is this their reference?" in said
+
+
 def test_nobody_else_is_touched(customer: Customer, person: str) -> None:
     neighbour = make_delivery(make_event(9), recipient=f"{person}1")
 
