@@ -226,6 +226,16 @@ def why_not(delivery: Delivery, *, override: bool) -> str:
     )
 
 
+def would_differ(delivery: Delivery, *, override: bool) -> bool:
+    """Whether other items would be told now than were told in this digest: then its original text
+    says what holds no longer, or does not say what would be taken for told."""
+    items = DigestItem.objects.of(delivery.event_id)
+    reasons = digest_items.weigh(items, lambda: override)
+    return any(
+        bool(item.left_out) is not bool(why) for item, why in zip(items, reasons, strict=True)
+    )
+
+
 def _register(digest: Digest) -> None:
     known = {(kind.name, kind.category) for kind in events.all_event_types()}
     if (digest.name, digest.category) not in known:

@@ -85,8 +85,8 @@ class Resend:
             return refused(why)
         if why := why_not(event.envelope(), delivery, override=job.override):
             return refused(why)
-        if _repeats(job) and kept(delivery.pk) is None:
-            return refused("its original text is kept no longer: resend it as it is rendered now")
+        if _repeats(job) and (why := _why_not_original(event.envelope(), delivery, job)):
+            return refused(f"{why}: resend it as it is rendered now")
         return Verdict(Outcome.DISPATCHED)
 
     def order(self, delivery: Delivery, job: Job, *, at: datetime) -> Verdict:
@@ -142,6 +142,14 @@ def resend_one(delivery: Delivery, *, by: str, reason: str, text: str = CURRENT)
 
 def _repeats(job: Job) -> bool:
     return bool(job.filter.get("text") == ORIGINAL)
+
+
+def _why_not_original(envelope: Envelope, delivery: Delivery, job: Job) -> str:
+    if kept(delivery.pk) is None:
+        return "its original text is kept no longer"
+    if digests.is_digest(envelope) and digests.would_differ(delivery, override=job.override):
+        return "other items would be told now"
+    return ""
 
 
 def why_not(envelope: Envelope, delivery: Delivery, *, override: bool) -> str:

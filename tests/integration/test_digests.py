@@ -28,6 +28,7 @@ from notifications.models import (
     Dispatch,
     Event,
     Handled,
+    Job,
 )
 from notifications.timeline import timeline
 from orders_site import settings as shop
@@ -347,6 +348,19 @@ def test_a_resend_leaves_out_what_is_not_true_any_more_unless_the_operator_insis
 
     assert texts() == ["Order 1\nOrder 2", "Order 2", "Order 1\nOrder 2"]
     assert of(first).state == State.SENT
+
+
+def test_the_original_is_not_resent_when_other_items_would_be_told_now(town: Town) -> None:
+    collect(1, 2)
+    tell(due())
+    job = Job(kind=Job.Kind.RESEND, filter={"text": "original"}, actor="ada", reason="asked")
+    assert resend.Resend().weigh(of(due()), job).outcome == "dispatched"
+
+    town.untrue_of = {"order/1": "the order was cancelled"}
+
+    verdict = resend.Resend().weigh(of(due()), job)
+    assert verdict.outcome == "refused"
+    assert verdict.why == "other items would be told now: resend it as it is rendered now"
 
 
 def test_a_resend_of_which_nothing_would_be_left_is_refused(town: Town) -> None:
