@@ -82,7 +82,7 @@ class Facts:
 
     def tally(self, consumer: str) -> Tally | None:
         """Of the channel that it serves, or that is named as it was."""
-        return self.tallies.get(channel_of(consumer) or consumer)
+        return self.tallies.get(consumers.channel_of(consumer) or consumer)
 
 
 @dataclass(frozen=True)
@@ -163,12 +163,6 @@ def together(several: Iterable[Completeness]) -> Completeness:
         for report in one.reports:
             by_consumer.setdefault(report.consumer, []).append(report)
     return Completeness(tuple(_worst(by_consumer[name]) for name in sorted(by_consumer)))
-
-
-def channel_of(consumer: str) -> str:
-    """The channel it serves; empty for a service, and for one that is gone."""
-    registered = _registered().get(consumer)
-    return registered.channel if registered else ""
 
 
 def _report(name: str, facts: Facts) -> Report:

@@ -121,6 +121,12 @@ def all_consumers() -> tuple[Consumer, ...]:
     return tuple(_registry[name] for name in sorted(_registry))
 
 
+def channel_of(name: str) -> str:
+    """The channel that the consumer serves; empty for a service, and for one that is gone."""
+    registered = _registry.get(name)
+    return registered.channel if registered else ""
+
+
 def serving(channel: str) -> Consumer | None:
     """The consumer that serves this channel; None where nobody does, or a deploy took it away."""
     return next((each for each in all_consumers() if each.channel == channel), None)

@@ -59,7 +59,7 @@ EMAIL = "email"
 """The channel whose messages have attachments."""
 
 NO_LONGER_NAMED = "no_longer_named"
-"""The reason why a delivery was skipped that was to be sent again to nobody."""
+"""The reason why a delivery was skipped that was put off, tried or resent, for nobody now."""
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +73,7 @@ def deliver(
     task_id: UUID | str | None = None,
     worker: str = "",
     queue: str = "",
+    again: bool = False,
 ) -> None:
     """Tell everybody whom `channel` has to tell about this event.
 
@@ -84,6 +85,8 @@ def deliver(
     A run has an end: past the channel's `max_seconds` its message is given up, and its worker
     begins anew. So the rest is left for a run of its own, at once, as soon as one more send might
     last beyond that; who has been told already is passed over then.
+
+    again: whether this message, or one before it, may have begun deliveries that are still open.
     """
     last_start = time.monotonic() + _seconds_to_start_in(channel)
     several = providers.of_channel(channel)
@@ -103,7 +106,7 @@ def deliver(
         )
         for route, recipient in _addressees(envelope, channel)
     ]
-    if envelope.generation:
+    if again or envelope.generation or not duties:
         _skip_unnamed(envelope, channel, duties)
     if not duties:
         fallbacks.nobody_here(envelope, channel, queue=queue)
@@ -146,16 +149,15 @@ def _addressees(envelope: Envelope, channel: str) -> Iterator[tuple[Route, Recip
 
 
 def _skip_unnamed(envelope: Envelope, channel: str, duties: list[Duty]) -> None:
-    """Race: between a resend and its message the shop has lost a recipient (a device, say)."""
+    """Race: since it was resent, put off or tried last, the shop has lost a recipient (a device,
+    say). No other message would ever bring the delivery to an end."""
     named = {(duty.route.name, duty.recipient.reference) for duty in duties}
-    reopened = Delivery.objects.reopened(envelope, channel)
+    left = Delivery.objects.left_to(envelope, channel)
     gone = [
-        pk
-        for pk, *whom in reopened.values_list("pk", "route", "recipient")
-        if tuple(whom) not in named
+        pk for pk, *whom in left.values_list("pk", "route", "recipient") if tuple(whom) not in named
     ]
     if gone:
-        reopened.filter(pk__in=gone).end_reopened(Delivery.State.SKIPPED, reason=NO_LONGER_NAMED)
+        left.filter(pk__in=gone).end_unsent(Delivery.State.SKIPPED, reason=NO_LONGER_NAMED)
 
 
 def _deliver_one(duty: Duty, *, last_start: float) -> bool:

@@ -123,6 +123,7 @@ def _order(envelope: Envelope, route: Route, *, until: datetime, bulk: bool) -> 
 
 def _dispatch(envelope: Envelope, route: Route, *, until: datetime, bulk: bool = False) -> Dispatch:
     first, behind = _queues_of(route)
+    bulk = bulk or envelope.announcement is not None  # thousands may come back at once
     return Dispatch(
         event_id=envelope.id,
         subject=envelope.subject,

@@ -19,7 +19,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from notifications import completeness, lag
+from notifications import completeness, consumers, lag
 from notifications import timeline_entries as entries
 from notifications.completeness import Completeness, Facts, Tally
 from notifications.conf import conf
@@ -215,7 +215,7 @@ def _pauses(events: list[Event], found: list[Entry], *, until_now: bool) -> list
     expected = {name for event in events for name in event.expected}
     expected |= {entry.consumer for entry in found} - {""}
     queues = {name for consumer in expected for name in (consumer, f"{consumer}-bulk")}
-    channels = {completeness.channel_of(consumer) for consumer in expected} - {""}
+    channels = {consumers.channel_of(consumer) for consumer in expected} - {""}
     held = Q(kind=Pause.Kind.QUEUE, name__in=queues)
     held |= Q(kind=Pause.Kind.CHANNEL, name__in=channels)
     held |= Q(kind=Pause.Kind.EVENT_TYPE, name__in={event.type for event in events})

@@ -20,7 +20,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
-from notifications import completeness
+from notifications import consumers
 from notifications.models import (
     DeadLetter,
     Delivery,
@@ -214,7 +214,7 @@ def _silent(
 
 def _channels_of(event: Event) -> set[str]:
     """The consumers that were to tell somebody."""
-    return {name for name in event.expected if completeness.channel_of(name)}
+    return {name for name in event.expected if consumers.channel_of(name)}
 
 
 def _happenings(deliveries: list[Delivery], silent: list[Event]) -> Iterable[Happening]:

@@ -63,6 +63,7 @@ def tell(task: EventTask, envelope: Envelope, *, channel: str) -> None:
             task_id=task.request.id,
             worker=task.request.hostname or "",
             queue=(task.request.headers or {}).get("queue", ""),
+            again=task.may_have_begun,
         )
 
 

@@ -19,6 +19,7 @@ from notifications.models.conclusion import Conclusion, conclusions
 from notifications.models.event import Event
 from notifications.models.sealed import SealedTextField
 from notifications.models.settlement import SETTLED_BY_OPERATOR, Settlement, Word, settle
+from notifications.models.wait import DIGEST
 from notifications.recipients import Recipient, mask
 
 
@@ -155,22 +156,27 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             updated_at=Now(),
         )
 
-    def reopened(self, envelope: Envelope, channel: str) -> DeliveryQuerySet:
-        """Those that were re-opened for this message, or one before it, and not begun since."""
+    def left_to(self, envelope: Envelope, channel: str) -> DeliveryQuerySet:
+        """Those that this message, or one before it, is to go on with: put off till now, re-opened
+        or tried before. What is put off for longer has a message of its own that comes then; what
+        waits for its digest is told by that one's."""
+        due = Q(next_try_at=None) | Q(next_try_at__lte=Now())
         return self.filter(
+            Q(state=Delivery.State.PENDING) & due | Q(state=Delivery.State.RETRYING),
             event_id=envelope.id,
             channel=channel,
-            state=Delivery.State.PENDING,
-            generation__gt=0,
             generation__lte=envelope.generation,
-            attempts=0,
-            next_try_at=None,
-        )
+        ).exclude(reason=DIGEST)
 
-    def end_reopened(self, state: Delivery.State, *, reason: str, error: str = "") -> int:
-        """These of `reopened` are not sent after all, and so are in a last state again."""
+    def end_unsent(self, state: Delivery.State, *, reason: str, error: str = "") -> int:
+        """These of `left_to` are not sent after all: they are in a last state."""
         return self.update(
-            state=state, reason=reason, last_error=error, finished_at=Now(), updated_at=Now()
+            state=state,
+            reason=reason,
+            last_error=error,
+            next_try_at=None,
+            finished_at=Now(),
+            updated_at=Now(),
         )
 
     def erase(self, delivery: Delivery, *, proof: str, reason: str) -> int:

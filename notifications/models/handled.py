@@ -106,13 +106,13 @@ class HandledQuerySet(models.QuerySet["Handled"]):
     ) -> int:
         """The consumer gave the event up, after `uncounted` attempts more than were counted.
 
-        With it fail the deliveries that were re-opened for it and that it never came to: no
-        message is left that would.
+        With it fail the deliveries that it was to go on with and never came to: no message is
+        left that would.
         """
-        if envelope.generation and (channel := consumers.get(consumer).channel):
+        if channel := consumers.channel_of(consumer):
             said = redact(f"{type(error).__name__}: {error}")
-            reopened = Delivery.objects.using(self.db).reopened(envelope, channel)
-            reopened.end_reopened(Delivery.State.FAILED, reason="given_up", error=said)
+            left = Delivery.objects.using(self.db).left_to(envelope, channel)
+            left.end_unsent(Delivery.State.FAILED, reason="given_up", error=said)
         return self._upsert(
             consumer, envelope, attempts=uncounted, outcome=Handled.Outcome.FAILED, error=error
         )

@@ -136,6 +136,11 @@ class EventTask(DjangoTask[Any, Any]):
         """
         return self.request
 
+    @property
+    def may_have_begun(self) -> bool:
+        """Whether an earlier try of its message, or a message before it, may have left a row."""
+        return _may_have_failed(self._received)
+
     @contextmanager
     def _on_record(self, received: Any) -> Iterator[None]:
         """Sets `retries`, on which Celery's backoff grows (SQS's receives grow with deploys too),

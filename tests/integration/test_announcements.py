@@ -519,3 +519,4 @@ def test_of_a_fallback_the_first_channel_is_the_lane_and_the_next_follows_in_bul
     assert [message.event_type for message in told.by("email")] == ["shop.news"]
     fell_back = Dispatch.objects.get(reason=Dispatch.Reason.FELL_BACK)
     assert fell_back.event.announcement_id == announcement.pk
+    assert fell_back.destination == "email-bulk", "also where a receipt calls for it"

@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from notifications import consumers
 from notifications.channels.base import Accepted, Message
 from notifications.channels.memory import MemoryChannel
+from notifications.deliveries import deliver
 from notifications.exceptions import (
     AttemptsExhausted,
     Busy,
@@ -24,8 +25,8 @@ from notifications.exceptions import (
     TransientError,
 )
 from notifications.identifiers import uuid7
-from notifications.models import Attempt, Delivery
-from tests.integration.letters import ANN, BEN, Town, come_due, letter, tell
+from notifications.models import Attempt, Delivery, Handled
+from tests.integration.letters import ANN, BEN, POLICY, Town, come_due, letter, tell
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("town")]
 
@@ -381,3 +382,33 @@ def test_who_is_tried_again_later_waits_though_the_rest_is_told_at_once(town: To
     states = dict(Delivery.objects.values_list("recipient", "state"))
     assert states == {ANN.reference: State.RETRYING, BEN.reference: State.SENT}
     assert Attempt.objects.count() == 2
+
+
+def test_who_is_gone_when_the_message_comes_again_is_skipped_and_the_others_are_told(
+    town: Town,
+) -> None:
+    town.people = [ANN, BEN]
+    event = letter()
+    MemoryChannel.script("email", "server_error", times=2)
+    with pytest.raises(TransientError):
+        tell(event)
+
+    town.people = [BEN]
+    come_due()
+    deliver(event, channel="email", policy=POLICY, again=True)
+
+    ended = dict(Delivery.objects.values_list("recipient", "state"))
+    assert ended == {ANN.reference: State.SKIPPED, BEN.reference: State.SENT}
+
+
+@pytest.mark.parametrize("generation", [0, 1])
+def test_what_its_message_never_came_to_fails_with_it(generation: int) -> None:
+    event = letter(generation=generation)
+    MemoryChannel.script("email", "server_error", times=1)
+    with pytest.raises(TransientError):
+        tell(event)
+
+    Handled.objects.mark_failed("email", event, PermanentError("there is no such order"))
+
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.reason) == (State.FAILED, "given_up")

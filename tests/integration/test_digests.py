@@ -168,10 +168,13 @@ def test_what_comes_while_a_digest_is_being_told_is_in_the_next(town: Town) -> N
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_at_once_each_is_in_one_digest_and_told_once() -> None:
-    """Some find the first digest full, or being told: they are in another."""
+@pytest.mark.parametrize("is_due", [False, True])
+def test_of_many_at_once_each_is_in_one_digest_and_told_once(is_due: bool) -> None:
+    """Some find the first digest full, due, or being told: they are in another."""
     envelopes = [happened(number) for number in range(1, 13)]
     collect(99)
+    if is_due:
+        DigestWindow.objects.update(due_at=Now() - timedelta(seconds=1))
 
     works = [partial(tell, envelope) for envelope in envelopes]
     all_at_once([*works, partial(tell, due())])

@@ -130,6 +130,20 @@ def test_an_id_of_metas_goes_because_the_number_can_be_read_from_it(person: str)
     forget(person, "--reason", "asked for it")
 
     assert "wamid." not in everything_kept()
+    said = Told(
+        delivery_id=whatsapp.get().pk,
+        generation=0,
+        number=1,
+        provider="meta",
+        provider_message_id=wamid,
+        kind=Receipt.Kind.READ,
+        code="",
+        detail="",
+        occurred_at=timezone.now(),
+    )
+    take(envelope_of((said,), subject="receipts"))
+    assert Receipt.objects.filter(kind="read").exists()
+    assert "wamid." not in everything_kept(), "what comes later tells it no more"
     assert Delivery.objects.get(channel="email").provider_message_id == "0100-ses"
 
 

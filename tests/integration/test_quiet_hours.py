@@ -332,3 +332,23 @@ def declared() -> Any:
 
     yield declare
     events._registry["order.created", 1] = known
+
+
+def test_who_is_gone_in_the_morning_is_skipped_and_waits_no_longer(
+    town: Town, settings: Any
+) -> None:
+    envelope = happened()
+    tell(envelope)
+    town.people = []
+    tell(envelope)
+    assert of(envelope).state == State.PENDING, "its own message is still to come"
+
+    let_morning_come(settings)
+    tell(envelope)
+
+    gone = of(envelope)
+    assert (gone.state, gone.reason, gone.next_try_at) == (
+        State.SKIPPED,
+        "no_longer_named",
+        None,
+    )

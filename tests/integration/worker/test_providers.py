@@ -11,7 +11,7 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from notifications import switches
+from notifications import glance
 from notifications.local.providers.client import AcceptedMessage, SandboxClient
 from notifications.models import Attempt, Breaker, Delivery, RateLimit
 from tests.conftest import Start
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ENVIRONMENT = {"DJANGO_SETTINGS_MODULE": "tests.two_providers", "SQS_WAIT_SECONDS": "1"}
 
-SEEN_BY_NOW = timedelta(seconds=switches.OLDEST)
+SEEN_BY_NOW = timedelta(seconds=glance.OLDEST)
 
 JITTER = 2
 """Mails that a busy machine may shift into another second than the one they were sent in."""
