@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import NoReturn
 from uuid import UUID
 
 from notifications import (
@@ -16,18 +16,16 @@ from notifications import (
     digests,
     failover,
     fallbacks,
+    messages,
     outcomes,
     providers,
     quiet_hours,
     recipient_limits,
     recipients,
-    rendered,
-    rendering,
-    unsubscribe,
 )
 from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
-from notifications.channels.base import Attachment, Content, Message, longest_send
+from notifications.channels.base import Content, Message, longest_send
 from notifications.conf import Route, conf
 from notifications.connection_pool import lend_connection
 from notifications.consumers import serving
@@ -46,7 +44,6 @@ from notifications.outages import DATABASE_AWAY
 from notifications.outcomes import Sent, Skipped, Trouble
 from notifications.recipients import Recipient
 from notifications.retries import RetryPolicy
-from notifications.templating import published
 
 DEFAULT_LEASE = timedelta(seconds=30)
 """For a channel that no consumer serves (a delivery made by hand)."""
@@ -54,9 +51,6 @@ DEFAULT_LEASE = timedelta(seconds=30)
 BESIDE_A_SEND = 3.0
 """Seconds that one recipient may take besides its provider: its turn is waited for, up to
 `notifications.worker.account.HORIZON`, and what came of it is written."""
-
-EMAIL = "email"
-"""The channel whose messages have attachments."""
 
 NO_LONGER_NAMED = "no_longer_named"
 """The reason why a delivery was skipped that was put off, tried or resent, for nobody now."""
@@ -187,7 +181,7 @@ def _try_one(duty: Duty) -> bool:
         if reason:
             result = Skipped(reason)
         else:
-            message = _render(duty, claim)
+            message = messages.compose(duty, claim)
             duty, message = _wait_turn(duty, claim, message)
             content = message.content
             _insist_on_lease(lease_ends)
@@ -264,53 +258,6 @@ def _decide(duty: Duty, claim: Claim) -> str:
     if no is None or (no.overridable and Delivery.objects.is_overridden(claim)):
         return ""
     return no.reason
-
-
-def _render(duty: Duty, claim: Claim) -> Message:
-    way_out = unsubscribe.offer(
-        duty.envelope.event_type,
-        duty.recipient,
-        channel=duty.channel,
-        delivery=claim.delivery_id,
-    )
-    content = rendered.original(claim) or _content(duty, way_out.words)
-    message = Message(
-        address=duty.recipient.address,
-        content=content,
-        tag=claim.tag,
-        idempotency_key=claim.idempotency_key,
-        event_type=duty.envelope.type,
-        subject=duty.envelope.subject,
-        headers=way_out.headers,
-        attachments=_attachments(duty),
-        reference=duty.recipient.reference,
-    )
-    return message if duty.providers else duty.adapter.suited(message)
-
-
-def _content(duty: Duty, words: Mapping[str, Any]) -> Content:
-    """As its templates say it today; where a channel has none, the event itself."""
-    if not rendering.parts_of(duty.channel):
-        return rendering.verbatim(duty.envelope)
-    return rendering.render(
-        duty.envelope,
-        channel=duty.channel,
-        recipient=duty.recipient,
-        context={**words, **_context(duty)},
-        edited=published.look(),
-    )
-
-
-def _attachments(duty: Duty) -> tuple[Attachment, ...]:
-    if duty.channel != EMAIL or digests.is_digest(duty.envelope):
-        return ()
-    return recipients.attachments(duty.envelope, duty.recipient)
-
-
-def _context(duty: Duty) -> dict[str, Any]:
-    if digests.is_digest(duty.envelope):
-        return digests.context(duty)
-    return recipients.context(duty.envelope, duty.recipient)
 
 
 def _wait_turn(duty: Duty, claim: Claim, message: Message) -> tuple[Duty, Message]:
