@@ -133,7 +133,8 @@ def _take_one(receipt: Told) -> None:
         if settlement.seconds:
             raise _too_early(receipt, settlement.seconds)
         if settlement.forgotten and word.provider_message_id.startswith(NAMES_A_NUMBER):
-            word = replace(word, provider_message_id="")  # it came after `manage.py forget`
+            # Race: its receipt came after the person was forgotten.
+            word = replace(word, provider_message_id="")
         Attempt.objects.tell_better(word)
         if Receipt.objects.keep(receipt.id, word, settlement):
             bounces.heed(receipt, settlement)  # said again, it does not undo who has lifted it

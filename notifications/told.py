@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -32,6 +32,7 @@ from notifications.models import (
 )
 from notifications.models.digest import DIGEST_FAILED, IN_DIGEST
 from notifications.models.wait import DIGEST
+from notifications.models.webhook_endpoint import REFERENCE as PARTNER
 from notifications.recipients import mask, searched_hashes
 
 MOST = 500
@@ -97,11 +98,15 @@ class Happening:
     lines: tuple[Line, ...] = ()
     dispatches: tuple[Dispatch, ...] = ()
     letters: tuple[DeadLetter, ...] = ()
+    unreported: bool = False
+    """Nobody but a partner was told so far, and a channel has not reported yet."""
 
     @property
     def standing(self) -> Standing:
-        if self.lines:
-            return min((line.standing for line in self.lines), key=_RANK.__getitem__)
+        """That a partner was posted the event says nothing of the customer."""
+        people = [line for line in self.lines if not _is_a_partner_s(line.delivery)]
+        if lines := people or (() if self.unreported else self.lines):
+            return min((line.standing for line in lines), key=_RANK.__getitem__)
         return Standing.NOT_TOLD if self.letters and not self.dispatches else Standing.NOT_YET
 
 
@@ -155,7 +160,8 @@ def told(asked: str, *, event_type: str = "", since: datetime | None = None) -> 
     if since:
         wanted["event_time__gte"] = since
     deliveries, cut = _deliveries(term, wanted)
-    silent, more = _silent(term, event_type, since, {each.event_id for each in deliveries})
+    known = {each.event_id for each in deliveries if not _is_a_partner_s(each)}
+    silent, more = _silent(term, event_type, since, known)
     happenings = _happenings(deliveries, silent)
     return Answer(
         mask(term) if is_address(term) else term,
@@ -163,6 +169,10 @@ def told(asked: str, *, event_type: str = "", since: datetime | None = None) -> 
         tuple(sorted(happenings, key=lambda each: (each.time, each.event_id))),
         cut or more,
     )
+
+
+def _is_a_partner_s(delivery: Delivery) -> bool:
+    return delivery.recipient.startswith(PARTNER)
 
 
 def is_address(term: str) -> bool:
@@ -224,11 +234,16 @@ def _happenings(deliveries: list[Delivery], silent: list[Event]) -> Iterable[Hap
     digests = _digests(deliveries)
     events = {event.pk for event in silent} | set(by_event) | {each.pk for each in digests.values()}
     lines = _Beside(deliveries, events, digests)
+    waited_for = {event.pk for event in silent}
     for event_id, rows in by_event.items():
         first = rows[0]
-        yield lines.happening(event_id, first.event_type, first.subject, first.event_time, rows)
+        happening = lines.happening(
+            event_id, first.event_type, first.subject, first.event_time, rows
+        )
+        yield replace(happening, unreported=event_id in waited_for)
     for event in silent:
-        yield lines.happening(event.pk, event.type, event.subject, event.time, [])
+        if event.pk not in by_event:
+            yield lines.happening(event.pk, event.type, event.subject, event.time, [])
 
 
 def _digests(deliveries: list[Delivery]) -> dict[UUID, Any]:

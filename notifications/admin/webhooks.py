@@ -45,6 +45,8 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         types: Any = self.fields["event_types"]
         types.choices = [(kind, kind) for kind in webhooks.routed_types()]
+        if not types.choices:
+            types.help_text = _("No event type is routed to webhooks yet: nothing will be posted.")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -133,6 +135,7 @@ class WebhookEndpointAdmin(MovingAdmin[WebhookEndpoint]):
             lambda endpoint: True,
         ),
     )
+    add_form_template = "admin/change_form.html"
     shown_once = "admin/notifications/secret.html"
 
     state_badge = columns.state()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from notifications import announcement_progress, announcements
 from notifications.announcement_progress import Standing, lane_in_words
+from notifications.management.interrupts import until_interrupted
 from notifications.management.verbs import local_moment
 from notifications.models import Announcement
 
@@ -18,19 +18,16 @@ def watch(number: int, out: Any, *, quiet: bool = False) -> Announcement:
     """Say how far it is until it is done, paused or cancelled, and give it as it is then. To stop
     watching (Ctrl-C) stops nothing else. Raises announcements.Refused."""
     said = ""
-    while True:
-        now = announcement_progress.standing(announcements.find(number))
-        line = summary(now)
-        if line != said and not quiet:
-            out.write(line)
-            out.flush()
-            said = line
-        if now.announcement.state not in Announcement.RUNNING:
-            return now.announcement
-        try:
-            time.sleep(LOOK)
-        except KeyboardInterrupt:
-            return now.announcement
+    with until_interrupted() as interrupted:
+        while True:
+            now = announcement_progress.standing(announcements.find(number))
+            line = summary(now)
+            if line != said and not quiet:
+                out.write(line)
+                out.flush()
+                said = line
+            if now.announcement.state not in Announcement.RUNNING or interrupted.wait(LOOK):
+                return now.announcement
 
 
 def summary(now: Standing) -> str:

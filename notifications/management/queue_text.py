@@ -136,7 +136,9 @@ def _drains_in(row: Row) -> str:
 def _state(row: Row) -> str:
     held = [pause_words(pause) for pause in row.pauses]
     held += [_breaker_words(breaker) for breaker in row.breakers]
-    held += sorted({server.held_by for server in row.servers if server.held_by})
+    said = tuple(f"account {breaker.account} " for breaker in row.breakers)
+    whys = {server.held_by for server in row.servers}
+    held += sorted(why for why in whys if why and not why.startswith(said))
     return "; ".join(held) or ("open" if row.servers else "open, nobody serves it")
 
 

@@ -73,5 +73,9 @@ def wrapped(text: str, before: str, width: int) -> list[str]:
     """The text after `before`, its further lines below its first."""
     plain = printable(" ".join(text.split()))
     return textwrap.wrap(
-        plain, width, initial_indent=before, subsequent_indent=" " * len(before)
+        plain,
+        width,
+        initial_indent=before,
+        subsequent_indent=" " * len(before),
+        break_on_hyphens=False,  # an id is copied whole
     ) or [before.rstrip()]

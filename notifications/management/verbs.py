@@ -11,6 +11,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
+from notifications.recipients import is_address
+
 MOST_REASON = 255
 """Characters of a reason, as the rows keep it."""
 
@@ -62,6 +64,18 @@ def add_changing(parser: argparse.ArgumentParser, *, reason: str = "", needed: b
 def local_moment(when: datetime) -> str:
     """In the shop's time zone, to the second."""
     return timezone.localtime(when).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def reference_text(text: str) -> str:
+    """A person's reference. An address in its place would find nobody, and be kept as a name."""
+    if not 0 < len(text.strip()) <= MOST_REASON:
+        raise argparse.ArgumentTypeError(f"give 1 to {MOST_REASON} characters")
+    if is_address(text):
+        raise argparse.ArgumentTypeError(
+            "this is an address; give the reference, as the shop names them: customer/42 "
+            "(`manage.py told` finds it by the address)"
+        )
+    return text.strip()
 
 
 def reason_text(text: str) -> str:

@@ -45,6 +45,13 @@ def url(endpoint: WebhookEndpoint, verb: str) -> str:
     return reverse(f"admin:notifications_webhookendpoint_{verb}", args=[endpoint.pk])
 
 
+def test_the_form_says_when_there_is_nothing_to_be_posted(client: Client, settings: Any) -> None:
+    assert "Add webhook endpoint" in client.get(ADD).content.decode().split("<h1>")[0]
+
+    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"ROUTES": {}}
+    assert "No event type is routed to webhooks yet" in client.get(ADD).content.decode()
+
+
 def test_an_endpoint_is_added_and_its_secret_shown_once(client: Client) -> None:
     form = client.get(ADD).content.decode()
     assert "order.shipped" in form

@@ -88,9 +88,9 @@ def test_a_dry_run_says_how_many_by_channel_who_is_excluded_and_how_long_it_take
     a_customer(sms_consent=False, push_consent=False)
     said = command("announce", *NEWS, "--rate", "120/m", "--dry-run")
     assert "shop.news to 2 people (customers)" in said
-    assert "  email   : 2 messages; 1.0 s for all" in said
-    assert "  sms     : 1 messages, 1 not (opted_out); 1.0 s for all" in said
-    assert "  push    : 2 messages, 1 not (opted_out)" in said
+    assert "  email     2 messages; 1.0 s for all" in said
+    assert "  sms       1 messages, 1 not (opted_out); 1.0 s for all" in said
+    assert "  push      2 messages, 1 not (opted_out)" in said
     assert said.endswith("Nothing was done.\n")
     told = json.loads(command("announce", *NEWS, "--dry-run", "--json"))
     assert told["channels"]["sms"]["excluded"] == {"opted_out": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import threading
@@ -42,6 +43,7 @@ def lead_to(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
         for name in ("SESV2", "PINPOINT_SMS_VOICE_V2", "SOCIALMESSAGING"):
             monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", url)
         monkeypatch.setenv("FCM_ENDPOINT", url)
+        monkeypatch.setenv("WEBHOOK_TARGET", f"{url}/webhooks/partner")
         monkeypatch.setenv("PROVIDER_SANDBOX_SMTP", urlsplit(url).netloc)
         clients.forget()
 
@@ -92,12 +94,17 @@ def _self_signed(file: Path) -> Path:
     return file
 
 
+def address_of(channel: Channel) -> str:
+    """A webhook's provider is wherever its address says."""
+    return os.environ["WEBHOOK_TARGET"] if channel.name == "webhook" else channel.address
+
+
 @OVER_HTTP
 def test_a_certificate_that_does_not_hold_is_transient(
     channel: Channel, a_stranger_answers: None
 ) -> None:
     with pytest.raises(TransientError) as caught:
-        channel.make(PATIENCE).send(message_to(channel.address))
+        channel.make(PATIENCE).send(message_to(address_of(channel)))
 
     assert caught.value.code == "not_connected"
 
@@ -105,6 +112,6 @@ def test_a_certificate_that_does_not_hold_is_transient(
 @EVERY
 def test_a_refused_connection_is_transient(channel: Channel, nobody_listens: None) -> None:
     with pytest.raises(TransientError) as caught:
-        channel.make(PATIENCE).send(message_to(channel.address))
+        channel.make(PATIENCE).send(message_to(address_of(channel)))
 
     assert caught.value.code == "not_connected"

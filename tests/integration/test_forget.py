@@ -130,20 +130,6 @@ def test_an_id_of_metas_goes_because_the_number_can_be_read_from_it(person: str)
     forget(person, "--reason", "asked for it")
 
     assert "wamid." not in everything_kept()
-    said = Told(
-        delivery_id=whatsapp.get().pk,
-        generation=0,
-        number=1,
-        provider="meta",
-        provider_message_id=wamid,
-        kind=Receipt.Kind.READ,
-        code="",
-        detail="",
-        occurred_at=timezone.now(),
-    )
-    take(envelope_of((said,), subject="receipts"))
-    assert Receipt.objects.filter(kind="read").exists()
-    assert "wamid." not in everything_kept(), "what comes later tells it no more"
     assert Delivery.objects.get(channel="email").provider_message_id == "0100-ses"
 
 
@@ -195,6 +181,15 @@ def test_what_is_being_sent_is_left_to_its_sender_and_said(customer: Customer) -
     assert (delivery.state, delivery.address) == (State.SENDING, EMAIL)
 
 
+def test_an_address_or_somebody_unknown_is_not_taken_for_done_in_silence() -> None:
+    with pytest.raises(CommandError, match="this is an address"):
+        forget(EMAIL, "--reason", "asked for it")
+    assert not Erasure.objects.exists()
+
+    said = forget("customer/881", "--reason", "asked for it")
+    assert "Nothing was kept of customer/881: is this their reference?" in said
+
+
 def test_nobody_else_is_touched(customer: Customer, person: str) -> None:
     neighbour = make_delivery(make_event(9), recipient=f"{person}1")
 
@@ -208,7 +203,7 @@ def test_nobody_else_is_touched(customer: Customer, person: str) -> None:
 def test_an_address_is_no_person_and_nobody_is_said_to_be_forgotten(
     person: str, address: str
 ) -> None:
-    with pytest.raises(CommandError, match="no address") as caught:
+    with pytest.raises(CommandError, match="this is an address") as caught:
         forget(address, "--reason", "asked for it")
 
     assert address not in str(caught.value)

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from notifications import pauses, switches, topology
-from notifications.models import Breaker, Dispatch, Pause
+from notifications.models import Breaker, Dispatch, Pause, WorkerProcess
 from tests.integration.operator_rows import make_event
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("aws")]
@@ -79,6 +79,16 @@ def test_an_open_breaker_is_listed_with_its_error_and_its_probe() -> None:
     breakers = {queue["name"]: queue["breaker"] for queue in listed()["queues"]}
     assert breakers["email"]["error"] == "SendingPaused"
     assert breakers["sms"] is None
+
+
+def test_what_a_worker_says_of_an_open_breaker_is_not_said_twice() -> None:
+    Breaker.objects.failed("email", "SendingPaused", at_once=True, retry_after=90)
+    why = "account email is left alone: SendingPaused"
+    served = [{"name": "email", "last_poll": 2.5, "under_way": 0, "held_by": why}]
+    WorkerProcess.objects.create(name="mail@host", host="host", pid=7, pool="x", queues=served)
+
+    [line, _] = [line for line in queues().splitlines() if "SendingPaused" in line]
+    assert line.count("SendingPaused") == 1
 
 
 def test_a_paused_event_type_is_listed_with_what_it_put_off_and_resumed_with_it() -> None:

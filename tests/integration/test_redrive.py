@@ -381,6 +381,7 @@ def test_letters_are_chosen_by_queue_type_cause_and_time(wanted: list[str], foun
     [
         (["--reason", "x"], "Say which"),
         (["--queue", "email"], "Say why"),
+        (["--queue", "fax", "--reason", "x"], "No queue is named 'fax'; there are: analytics"),
         (["--id", "one", "--reason", "x"], "invalid int value"),
     ],
 )

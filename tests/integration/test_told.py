@@ -66,6 +66,26 @@ def delivery_of(number: int = 1, event_type: str = "order.created", **given: Any
     return Delivery.objects.get(pk=delivery.pk)
 
 
+def test_that_a_partner_was_posted_it_tells_no_customer() -> None:
+    event = published(make_event(1))
+    posted = make_delivery(event, state="sent", channel="sms", recipient="endpoint/1")
+    Delivery.objects.filter(pk=posted.pk).update(channel="webhook")
+    Event.objects.filter(pk=event.pk).update(expected=["email", "webhook"])
+
+    status, printed = ask("order/1")
+    assert (status, printed.split(";")[0]) == (1, "order/1: no")
+    assert "not yet of order.created order/1" in printed
+    assert "told at" in printed
+    assert ask("endpoint/1")[0] == 0
+
+    make_delivery(event, state="skipped", channel="email")
+    status, printed = ask("order/1")
+    assert (status, "not of order.created order/1" in printed) == (1, True)
+
+    make_delivery(event, state="sent", channel="push")
+    assert ask("order/1")[0] == 0
+
+
 def test_who_was_told_of_everything_was_told() -> None:
     delivery_of(1)
     shipped = published(make_event(1, "order.shipped"))

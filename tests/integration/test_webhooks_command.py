@@ -122,7 +122,7 @@ def test_a_dry_run_changes_nothing(endpoint: WebhookEndpoint, words: list[str]) 
         (["test", "nobody"], "there is no endpoint 'nobody'"),
         (["add", "warehouse", URL], "there is an endpoint 'warehouse' already"),
         (["add", "warehouse", URL, "--dry-run"], "there is an endpoint 'warehouse' already"),
-        (["add", "books", "http://partner.example/"], "must begin with https://"),
+        (["add", "books", "http://partner.example/"], r"must begin with https://\.$"),
         (["add", "books", URL, "--event-type", "order.eaten"], "no event type 'order.eaten'"),
         (["disable", "warehouse"], "--reason"),
         (["rotate", "warehouse", "--reason", "x", "--overlap", "-1"], "0 to 720 hours"),

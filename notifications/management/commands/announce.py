@@ -115,14 +115,15 @@ class Command(BaseCommand):
 
 
 def _lines(trial: Trial, left: dict[str, float | None], rate: float | None) -> list[str]:
-    of = "" if trial.looked_at == trial.people else f" of the first {trial.looked_at:,}"
+    of = "" if trial.looked_at == trial.people else f"of the first {trial.looked_at:,}: "
     width = max(map(len, left))
     lines = []
     for channel, seconds in left.items():
         kept = trial.excluded[channel]
         without = "".join(f", {count:,} not ({why})" for why, count in sorted(kept.items()))
         takes = f"; {words(seconds)} for all" if seconds is not None else "; as fast as it goes"
-        lines.append(f"  {channel:<{width}}{of}: {trial.told[channel]:,} messages{without}{takes}")
+        told = f"{of}{trial.told[channel]:,} messages{without}{takes}"
+        lines.append(f"  {channel:<{width}}  {told}")
     if trial.refused:
         lines.append(f"  {trial.refused:,} rows make no event: {trial.why_refused}")
     if rate is not None:

@@ -11,8 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from notifications import erasure
 from notifications.conf import conf
-from notifications.management.verbs import add_changing, local_moment
-from notifications.recipients import is_address
+from notifications.management.verbs import add_changing, local_moment, reference_text
 
 
 class Command(BaseCommand):
@@ -23,7 +22,11 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("person", help='the reference, as the shop names them: "customer/42"')
+        parser.add_argument(
+            "person",
+            type=reference_text,
+            help='the reference, as the shop names them: "customer/42"',
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         parser.add_argument(
             "--prove", metavar="ADDRESS", default="", help="only list what was sent to ADDRESS"
@@ -36,11 +39,6 @@ class Command(BaseCommand):
         add_changing(parser, reason="why; it stands on the record", needed=False)
 
     def handle(self, *, person: str, prove: str, dry_run: bool, **options: Any) -> None:
-        if is_address(person):  # it would find nothing, and say that somebody is forgotten
-            raise CommandError(
-                "Nothing was done: name a person's reference, such as customer/42, and no address; "
-                "`manage.py told ADDRESS` says whose it is."
-            )
         if prove:
             self._prove(person, prove, as_json=options["json"])
             return
@@ -67,6 +65,8 @@ class Command(BaseCommand):
         else:
             for kind, rows in erased.counts.items():
                 self.stdout.write(f"  {kind}: {rows}")
+            if not any(erased.counts.values()):
+                self.stdout.write(f"Nothing was kept of {person}: is this their reference?")
             done = "Nothing was done." if dry_run else f"{person} is forgotten."
             self.stdout.write(done)
             if not conf().forget:

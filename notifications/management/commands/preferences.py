@@ -15,10 +15,9 @@ from django.db import router, transaction
 
 from notifications import preferences
 from notifications.conf import conf
-from notifications.management.verbs import add_changing, local_moment
+from notifications.management.verbs import add_changing, local_moment, reference_text
 from notifications.models import Consent, Preference
 from notifications.preferences import CannotOptOut, Choice, Source
-from notifications.recipients import is_address
 
 MOST = 1000
 """Changes of mind that are listed."""
@@ -33,7 +32,11 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("person", help='the reference, as the shop names them: "customer/42"')
+        parser.add_argument(
+            "person",
+            type=reference_text,
+            help='the reference, as the shop names them: "customer/42"',
+        )
         parser.add_argument(
             "--set",
             dest="wishes",
@@ -50,10 +53,6 @@ class Command(BaseCommand):
     def handle(self, *, person: str, wishes: list[Wish], **options: Any) -> None:
         if wishes and not options["reason"]:
             raise CommandError("Say why, as --reason: it stands in the history.")
-        if not 0 < len(person) <= 255:
-            raise CommandError("A person's reference has 1 to 255 characters.")
-        if is_address(person):  # it would stand in two tables as it is, and count for nobody
-            raise CommandError("Name a person's reference, such as customer/42, and no address.")
         try:
             changed = self._set(person, wishes, **options) if wishes else 0
         except (CannotOptOut, ImproperlyConfigured) as error:

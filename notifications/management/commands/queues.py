@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
-from contextlib import suppress
 from datetime import timedelta
 from getpass import getuser
 from io import StringIO
@@ -16,6 +14,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from notifications import breakers, pauses, rate_limits
 from notifications.management import queue_text
+from notifications.management.interrupts import until_interrupted
 from notifications.management.verbs import VerbCommand, add_changing, listing
 from notifications.models import Breaker, Pause
 from notifications.queue_overview import overview
@@ -76,10 +75,10 @@ class Command(VerbCommand):
         if watch is None:
             self._show(span, json)
             return
-        with suppress(KeyboardInterrupt):
-            while True:
+        with until_interrupted() as interrupted:
+            while not interrupted.is_set():
                 self._show(span, json, clear="" if json else CLEAR)
-                time.sleep(watch)
+                interrupted.wait(watch)
 
     def _show(self, span: timedelta, as_json: bool, *, clear: str = "") -> None:
         """Written at once, so that a terminal that is redrawn does not flicker."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from notifications import redrive
+from notifications import redrive, topology
 from notifications.management.mending import MendingCommand, add_named, given
 from notifications.models import DeadLetter
+from notifications.topology import Role
 
 FILTERS = ("id", "queue", "event_type", "fingerprint")
 
@@ -34,6 +36,7 @@ class Command(MendingCommand):
             raise CommandError(
                 "Say which: --id, --queue, --event-type, --fingerprint, --since or --until."
             )
+        _check_queues(wanted.get("queue", ()))
         return wanted
 
     def work(self) -> redrive.Redrive:
@@ -44,3 +47,14 @@ class Command(MendingCommand):
 
     def row(self, subject: DeadLetter) -> dict[str, Any]:
         return redrive.row(subject)
+
+
+def _check_queues(names: Iterable[str]) -> None:
+    """A queue that was taken away since may have dead letters; a typing error has none."""
+    known = {
+        queue.name for queue in topology.current().queues if queue.role is not Role.DEAD_LETTERS
+    }
+    for name in names:
+        if name not in known and not DeadLetter.objects.filter(queue=name).exists():
+            there_are = ", ".join(sorted(known))
+            raise CommandError(f"No queue is named {name!r}; there are: {there_are}.")

@@ -77,9 +77,10 @@ class Command(VerbCommand):
         if options["json"]:
             self._say({"templates": [_row(each) for each in found]})
             return
+        width = max((len(_named(each.place)) for each in found), default=0)
         for each in found:
             draft = f", version {each.draft.number} is a draft" if each.draft else ""
-            self.stdout.write(f"  {_named(each.place):<45}  {each.in_use}{draft}")
+            self.stdout.write(f"  {_named(each.place):<{width}}  {each.in_use}{draft}")
 
     def _show(self, **options: Any) -> None:
         place = _place(options)

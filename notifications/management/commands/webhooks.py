@@ -75,7 +75,7 @@ class Command(VerbCommand):
                 case _:
                     self._list(as_json=options["json"])
         except EndpointRefused as error:
-            raise CommandError(f"Nothing was done: {error.message}.") from None
+            raise CommandError(f"Nothing was done: {error.message.rstrip('.')}.") from None
 
     def _list(self, *, as_json: bool) -> None:
         found = list(WebhookEndpoint.objects.order_by("name"))
