@@ -9,8 +9,9 @@ from notifications.recipients import mask
 MAX_LENGTH = 1000
 """Characters kept of one excerpt."""
 
-# Lengths as RFC 5321 bounds them, which also keeps the search linear in a hostile text.
-_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})*")
+# Lengths as RFC 5321 bounds them, which also keeps the search linear in a hostile text. In a URL
+# that somebody quotes, the @ is %40.
+_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63})*")
 # Seven digits or more after a plus, or nine or more, with the usual separators. Not within a
 # word (an id), and not in the shape of a date: "2026-11-20 10:15" is worth reading.
 _PHONE = re.compile(
@@ -34,6 +35,6 @@ def redact(text: str, *, address: str = "", limit: int = MAX_LENGTH) -> str:
     if address:
         text = re.sub(re.escape(address), lambda _: mask(address), text, flags=re.IGNORECASE)
     text = _CREDENTIAL.sub(r"\1 …", text)
-    text = _EMAIL.sub(lambda found: mask(found[0]), text)
+    text = _EMAIL.sub(lambda found: mask(found[0].replace("%40", "@")), text)
     text = _PHONE.sub(lambda found: mask(re.sub(r"\D", "", found[0])), text)
     return text.replace("\0", "")[:limit]

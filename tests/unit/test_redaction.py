@@ -17,6 +17,7 @@ from notifications.redaction import MAX_LENGTH, redact
         ("(0151) 23 45 67 89 refused", "…6789 refused"),
         ("Authorization: Bearer abcdef0123456789.xyz", "Authorization: Bearer …"),
         ("api_key=s3cr3ts3cr3t failed", "api_key= … failed"),
+        ("?to=ann.smith%40example.org refused", "?…@example.org refused"),
         (
             "not verified: Ann@Example.org, shop@a.example",
             "not verified: A…@Example.org, s…@a.example",
