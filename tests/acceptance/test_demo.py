@@ -154,7 +154,7 @@ def test_what_the_demo_prints_opens_the_admin_and_the_inbox(demo: Demo, tmp_path
     assert "inbox.js" in httpx.get(printed["inbox"]).text
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_demo_leaves_no_process_behind(demo: Demo, tmp_path: Path, number: int) -> None:
     process = demo("--orders", "5")
     wait_for(lambda: is_open(tmp_path), within=60, what="the house")
