@@ -16,6 +16,7 @@ from notifications import events
 from notifications.conf import Category, conf
 from notifications.models import Consent, Preference
 from notifications.models.consent import MOST_NAME, MOST_TEXT
+from notifications.texts import fit
 
 Source = Consent.Source
 
@@ -80,9 +81,9 @@ def set_preference(
         channel=channel,
         wanted=wanted,
         source=Source(source).value,
-        by=_fits(by, MOST_NAME),
-        proof=_fits(proof, MOST_TEXT),
-        reason=_fits(reason, MOST_TEXT),
+        by=fit(by, MOST_NAME),
+        proof=fit(proof, MOST_TEXT),
+        reason=fit(reason, MOST_TEXT),
     )
 
 
@@ -135,7 +136,3 @@ def _told() -> Iterable[tuple[str, str]]:
 
 def _ordered(category: str, told: set[tuple[str, str]]) -> list[str]:
     return [channel for channel in conf().channels if (category, channel) in told]
-
-
-def _fits(text: str, most: int) -> str:
-    return text.replace("\0", "")[:most]

@@ -26,6 +26,7 @@ from notifications.models.suppression import (
     Refused,
     SuppressionQuerySet,
 )
+from notifications.texts import fit
 
 Reason = Suppression.Reason
 
@@ -83,9 +84,9 @@ def refused_of(
         channel,
         _hashes(channel, address, address_hash),
         Reason(reason).value,
-        hint=_fits(recipients.mask(canonical(address)), MOST_HINT),
-        note=_fits(note, MOST_TEXT),
-        by=_fits(by, MOST_NAME),
+        hint=fit(recipients.mask(canonical(address)), MOST_HINT),
+        note=fit(note, MOST_TEXT),
+        by=fit(by, MOST_NAME),
         delivery=delivery,
     )
 
@@ -125,7 +126,7 @@ def lift(
         if not although_complained and any(why == Reason.COMPLAINT for _, why in rows):
             raise ComplaintStands
         lifted = _all().filter(pk__in=[pk for pk, _ in rows])
-        return lifted.lift(by=_fits(by, MOST_NAME), reason=_fits(reason, MOST_TEXT))
+        return lifted.lift(by=fit(by, MOST_NAME), reason=fit(reason, MOST_TEXT))
 
 
 def canonical(address: str) -> str:
@@ -177,10 +178,6 @@ def _is_email(address: str) -> bool:
     except ValidationError:
         return False
     return True
-
-
-def _fits(text: str, most: int) -> str:
-    return text.replace("\0", "")[:most]
 
 
 def _all() -> SuppressionQuerySet:
