@@ -164,7 +164,7 @@ def told(asked: str, *, event_type: str = "", since: datetime | None = None) -> 
     silent, more = _silent(term, event_type, since, known)
     happenings = _happenings(deliveries, silent)
     return Answer(
-        mask(term) if is_address(term) else term,
+        mask(term) if _may_be_address(term) else term,
         timezone.now(),
         tuple(sorted(happenings, key=lambda each: (each.time, each.event_id))),
         cut or more,
@@ -175,7 +175,7 @@ def _is_a_partner_s(delivery: Delivery) -> bool:
     return delivery.recipient.startswith(PARTNER)
 
 
-def is_address(term: str) -> bool:
+def _may_be_address(term: str) -> bool:
     """References and subjects have a slash, and no address has one but a device's token, maybe."""
     return "@" in term or "/" not in term
 
@@ -189,7 +189,7 @@ def _term(asked: str) -> str:
 def _deliveries(term: str, wanted: Mapping[str, Any]) -> tuple[list[Delivery], bool]:
     """The latest, by each of the indexes that may know it; True: there are more."""
     looks = [Q(address_hash__in=searched_hashes(term))]
-    if not is_address(term):
+    if not _may_be_address(term):
         looks = [Q(subject=term), Q(recipient=term), Q(recipient__startswith=f"{term}/")]
     found: dict[UUID, Delivery] = {}
     cut = False
@@ -205,7 +205,7 @@ def _silent(
 ) -> tuple[list[Event], bool]:
     """The subject's events without a delivery that a channel has not reported on: those of which
     there is somebody to tell, or may be."""
-    if is_address(term):
+    if _may_be_address(term):
         return [], False
     wanted = {"type": event_type, "time__gte": since}
     found = Event.objects.filter(subject=term, **{k: v for k, v in wanted.items() if v})
