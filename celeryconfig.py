@@ -4,7 +4,7 @@ Data only. What a line would break if it were left out or changed is said on it;
 the worker cannot do without are checked when it starts (`notifications.worker.app`).
 """
 
-import os
+from orders_site.environment import read
 
 # The broker. boto3 finds region, credentials and endpoint by itself, so the URL is bare.
 broker_url = "sqs://"
@@ -13,15 +13,15 @@ broker_transport_options = {
     # Seconds of an idle queue's long poll, 20 at most. An open poll cannot be called back, so
     # this is also how long an idle worker may take to stop. AWS bills each poll; an emulator
     # does not, so the local parts set it to 1.
-    "wait_time_seconds": int(os.environ.get("SQS_WAIT_SECONDS", "20")),
+    "wait_time_seconds": read("SQS_WAIT_SECONDS"),
     "receives_per_queue": 4,  # under way at once while a queue is busy; an idle one has one
 }
 
 # What a worker takes on. Without -Q it serves every registered consumer: one process is enough
 # for a small shop, and a new consumer is not forgotten.
 task_create_missing_queues = False  # -Q with a name that is no consumer is an error, not a queue
-worker_pool = "threads"  # tasks wait for providers and the database; -P prefork works as well
-worker_concurrency = int(os.environ.get("WORKER_CONCURRENCY", "16"))
+worker_pool = read("WORKER_POOL")  # threads: tasks wait for providers and the database
+worker_concurrency = read("WORKER_CONCURRENCY")
 worker_prefetch_multiplier = 2  # messages held for each thread; more while they go fast
 worker_disable_rate_limits = True  # rate_limit means the account, cluster-wide, not this process
 worker_enable_remote_control = False  # it would need queues of its own, one for each worker
@@ -42,7 +42,7 @@ task_reject_on_worker_lost = True
 task_annotations = {
     f"notifications.{channel}": {"rate_limit": None if rate == "none" else rate}
     for channel in ("email", "sms", "whatsapp", "push")
-    for rate in [os.environ.get(f"{channel.upper()}_RATE_LIMIT", "")]
+    for rate in [read(f"{channel.upper()}_RATE_LIMIT")]
     if rate
 }
 

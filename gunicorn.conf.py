@@ -1,8 +1,12 @@
 """gunicorn's settings for the web process: `gunicorn orders_site.wsgi`."""
 
-import os
+from notifications import log_config
+from orders_site.environment import read
 
-bind = os.environ.get("WEB_BIND", "127.0.0.1:8000")
-workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
-threads = 4  # a request waits for the database only: providers and AWS are asked elsewhere
+bind = read("WEB_BIND")
+workers = read("WEB_CONCURRENCY")
+# A request waits for the database only: providers and AWS are asked elsewhere.
+threads = read("WEB_THREADS")
+if read("LOG_FORMAT") == "json":
+    logconfig_dict = log_config.gunicorn(read("LOG_LEVEL"))
 control_socket_disable = True  # it would be one for all of a user's checkouts, in the home folder

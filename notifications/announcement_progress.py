@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext
+
 from notifications import rate_limits
 from notifications.consumers import serving
 from notifications.durations import words
@@ -69,27 +71,32 @@ def seconds_for(
 def in_words(now: Standing) -> str:
     """ "12,000 of about 1,000,000 people, 50/s, another 5 h 29 min"."""
     announcement = now.announcement
-    about = "" if announcement.expanded_at else "about "
     done = min((lane.settled for lane in now.lanes), default=0)
-    said = f"{done:,} of {about}{now.total:,} people"
+    counted = {"done": f"{done:,}", "total": f"{now.total:,}"}
+    if announcement.expanded_at:
+        said = gettext("%(done)s of %(total)s people") % counted
+    else:
+        said = gettext("%(done)s of about %(total)s people") % counted
     if announcement.state not in Announcement.RUNNING or not now.lanes:
         return said
     last = max(now.lanes, key=lambda lane: lane.seconds_left or 0.0)
     said += f", {last.pace:.3g}/s" if last.pace else ""
-    return said + (f", another {words(now.seconds_left)}" if now.seconds_left is not None else "")
+    if now.seconds_left is None:
+        return said
+    return said + ", " + gettext("another %(span)s") % {"span": words(now.seconds_left)}
 
 
 def lane_in_words(lane: LaneStanding) -> str:
     """ "48 sent, 2 skipped (opted_out 2), 50 under way, 49.8/s of 50/s"."""
     parts = [f"{count:,} {_phrase(word)}" for word, count in sorted(lane.counts.items()) if count]
     if lane.under_way:
-        parts.append(f"{lane.under_way:,} under way")
+        parts.append(gettext("%(under_way)s under way") % {"under_way": f"{lane.under_way:,}"})
     if lane.postponed:
-        parts.append(f"{lane.postponed:,} put off")
+        parts.append(gettext("%(postponed)s put off") % {"postponed": f"{lane.postponed:,}"})
     if lane.pace is not None:
-        limit = f" of {rate_limits.in_words(lane.limit)}" if lane.limit else ""
-        parts.append(f"{lane.pace:.3g}/s{limit}")
-    return ", ".join(parts) or "nothing yet"
+        pace = {"pace": f"{lane.pace:.3g}/s", "limit": rate_limits.in_words(lane.limit)}
+        parts.append(gettext("%(pace)s of %(limit)s") % pace if lane.limit else pace["pace"])
+    return ", ".join(parts) or gettext("nothing yet")
 
 
 def as_json(now: Standing) -> dict[str, Any]:

@@ -11,13 +11,23 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import router, transaction
-from django.db.models.functions import Now
+from django.db.models.functions import Least, Now
+from django.utils.translation import gettext
 
-from notifications import announcement_states, audiences, consumers, decision, events, recipients
+from notifications import (
+    announcement_states,
+    audiences,
+    audit,
+    consumers,
+    decision,
+    events,
+    recipients,
+)
 from notifications.audiences import Audience
 from notifications.conf import Route, conf
 from notifications.envelope import Envelope
@@ -26,6 +36,8 @@ from notifications.exceptions import EventRefused, NotificationError, UnknownEve
 from notifications.expansion import event_of
 from notifications.models import Announcement, Dispatch, Lane
 from notifications.nudges import nudge
+from notifications.rate_limits import in_words
+from notifications.redaction import redact
 
 LOOKED_AT = 1000
 """People of whom `try_out` asks the shop whether they would be told."""
@@ -77,7 +89,9 @@ def wish(
     except (UnknownEvent, ImproperlyConfigured) as error:
         raise Refused(error.message if isinstance(error, UnknownEvent) else str(error)) from None
     if kind.internal:
-        raise Refused(f"{event_type} is no event that travels")
+        raise Refused(
+            gettext("%(event_type)s is no event that travels") % {"event_type": event_type}
+        )
     return Wish(kind, whom, dict(data or {}), _channels(kind.name, channels))
 
 
@@ -88,7 +102,7 @@ def begin(wanted: Wish, *, by: str, reason: str, rate: float | None = None) -> A
     could not be made, as then nobody's can.
     """
     if rate is not None and not rate > 0:
-        raise Refused("the rate must be above 0")
+        raise Refused(gettext("the rate must be above 0"))
     upto = wanted.audience.last_key()
     _insist_on_an_event(wanted, upto)
     using = router.db_for_write(Announcement)
@@ -101,7 +115,7 @@ def begin(wanted: Wish, *, by: str, reason: str, rate: float | None = None) -> A
             channels=list(wanted.channels),
             rate=rate,
             actor=by,
-            reason=reason,
+            reason=redact(reason),
             estimate=wanted.audience.count(),
             upto=upto,
         )
@@ -109,30 +123,75 @@ def begin(wanted: Wish, *, by: str, reason: str, rate: float | None = None) -> A
             Lane(announcement=announcement, channel=channel) for channel in wanted.channels
         )
         announcement.write(f"begun, about {people(announcement.estimate)}: {reason}", by=by)
+        audit.record(
+            "announcement.start",
+            by=by,
+            reason=reason,
+            target=announcement,
+            after={
+                "state": announcement.state,
+                "event_type": announcement.event_type,
+                "audience": announcement.audience,
+                "channels": announcement.channels,
+                "rate": rate,
+            },
+            count=announcement.estimate,
+        )
     announcement.refresh_from_db()
     return announcement
 
 
 def pause(number: int, *, by: str, reason: str) -> Announcement:
     """Take nobody more, and hold what lies on the queues. Raises Refused."""
-    return _move(number, Announcement.objects.pause, "paused", by=by, reason=reason)
+    return _move("pause", number, "paused", by=by, reason=reason)
 
 
 def resume(number: int, *, by: str, reason: str = "") -> Announcement:
     """On with it, and first with what was put off. Raises Refused."""
-    return _move(number, Announcement.objects.resume, "resumed", by=by, reason=reason, pull=True)
+    return _move("resume", number, "resumed", by=by, reason=reason, pull=True)
 
 
 def cancel(number: int, *, by: str, reason: str) -> Announcement:
     """For good. What is not sent yet is skipped, as `announcement_cancelled`. Raises Refused."""
-    return _move(number, Announcement.objects.cancel, "cancelled", by=by, reason=reason, pull=True)
+    return _move("cancel", number, "cancelled", by=by, reason=reason, pull=True)
+
+
+def change_rate(number: int, rate: float | None, *, by: str, reason: str) -> Announcement:
+    """From now on so many people a second over each channel, at most; None: as fast as the accounts
+    allow. What lies on the queues already goes at its old pace. Raises Refused."""
+    if rate is not None and not rate > 0:
+        raise Refused(gettext("the rate must be above 0"))
+    using = router.db_for_write(Announcement)
+    with transaction.atomic(using=using):
+        announcement = Announcement.objects.using(using).held(number, wait=True)
+        if announcement is None or announcement.state not in Announcement.OPEN:
+            raise Refused(
+                gettext("Announcement %(number)s is %(state)s.")
+                % {"number": number, "state": find(number).get_state_display()}
+            )
+        before, announcement.rate = announcement.rate, rate
+        announcement.save(update_fields=["rate"])
+        # A slow one may have set its lanes' next batch hours ahead.
+        soon = Now() + timedelta(seconds=1 / rate if rate else 0)
+        announcement.lanes.update(next_at=Least("next_at", soon))
+        was, now = in_words(before), in_words(rate)
+        announcement.write(f"its rate is {now} over each channel, it was {was}: {reason}", by=by)
+        audit.record(
+            "announcement.rate",
+            by=by,
+            reason=reason,
+            target=announcement,
+            before={"rate": was},
+            after={"rate": now},
+        )
+    return announcement
 
 
 def find(number: int) -> Announcement:
     """Raises Refused."""
     found = Announcement.objects.filter(pk=number).first()
     if found is None:
-        raise Refused(f"There is no announcement {number}.")
+        raise Refused(gettext("There is no announcement %(number)s.") % {"number": number})
     return found
 
 
@@ -171,16 +230,21 @@ def _channels(event_type: str, asked: Sequence[str]) -> tuple[str, ...]:
     routes = (route for route in conf().routes.get(event_type, ()) if not route.step)
     routed = list(dict.fromkeys(route.channel for route in routes))
     if not routed:
-        raise Refused(f"{event_type} is told over no channel: give it routes in the settings.")
+        raise Refused(
+            gettext("%(event_type)s is told over no channel: give it routes in the settings.")
+            % {"event_type": event_type}
+        )
     if strange := sorted(set(asked) - set(routed)):
         raise Refused(
-            f"{event_type} is not told over {', '.join(strange)}; "
-            f"its channels are {', '.join(routed)}."
+            gettext("%(event_type)s is not told over %(strange)s; its channels are %(routed)s.")
+            % {"event_type": event_type, "strange": ", ".join(strange), "routed": ", ".join(routed)}
         )
     chosen = tuple(channel for channel in routed if not asked or channel in asked)
     served = {consumer.channel for consumer in consumers.all_consumers()}
     if unserved := sorted(set(chosen) - served):
-        raise Refused(f"No consumer serves {', '.join(unserved)}.")
+        raise Refused(
+            gettext("No consumer serves %(unserved)s.") % {"unserved": ", ".join(unserved)}
+        )
     return chosen
 
 
@@ -210,16 +274,29 @@ def _objections(envelope: Envelope, route: Route) -> Iterable[str]:
 
 
 def _move(
-    number: int, verb: Any, done: str, *, by: str, reason: str, pull: bool = False
+    verb: str, number: int, done: str, *, by: str, reason: str, pull: bool = False
 ) -> Announcement:
     """pull: what waits in the outbox is due now, be it to be sent or to be skipped."""
     using = router.db_for_write(Announcement)
     with transaction.atomic(using=using):
-        if not verb(number):
+        held = Announcement.objects.using(using).held(number, wait=True)
+        before = held.state if held else ""
+        if not getattr(Announcement.objects, verb)(number):
             state = find(number).get_state_display()
-            raise Refused(f"Announcement {number} is {state}.")
+            raise Refused(
+                gettext("Announcement %(number)s is %(state)s.")
+                % {"number": number, "state": state}
+            )
         announcement = find(number)
         announcement.write(f"{done}{f': {reason}' if reason else ''}", by=by)
+        audit.record(
+            f"announcement.{verb}",
+            by=by,
+            reason=reason,
+            target=announcement,
+            before={"state": before},
+            after={"state": announcement.state},
+        )
         if pull and Dispatch.objects.of_announcement(number).update(available_at=Now()):
             transaction.on_commit(lambda: nudge(using), using=using, robust=True)
     announcement_states.look_again()

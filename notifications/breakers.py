@@ -17,9 +17,9 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 
-from django.db import Error
+from django.db import Error, router, transaction
 
-from notifications import switches
+from notifications import audit, switches
 from notifications.exceptions import (
     Busy,
     NotificationError,
@@ -68,10 +68,21 @@ def leave_probe(account: str) -> None:
         Breaker.objects.release_probe(account)
 
 
-def probe_now(account: str, *, by: str) -> bool:
+def probe_now(account: str, *, by: str, reason: str = "") -> bool:
     """An operator knows that the provider is back: the next message tries, whatever is left of the
     back-off. False when the account was not left alone, or its probe was due already."""
-    put_forward = Breaker.objects.probe_now(account)
+    using = router.db_for_write(Breaker)
+    with transaction.atomic(using=using):
+        put_forward = Breaker.objects.using(using).probe_now(account)
+        if put_forward:
+            audit.record(
+                "breaker.probe",
+                by=by,
+                reason=reason,
+                target=Breaker(account=account),
+                before={"tried": "after its back-off"},
+                after={"tried": "at once"},
+            )
     if put_forward:
         switches.look_again()
         logger.warning("Account %s is tried at once: %s says so", account, by)

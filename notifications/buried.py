@@ -1,7 +1,8 @@
 """Buried: a message as it lies in a dead-letter queue, read back into the letter that it was.
 
 A worker sent it there, with the reason written on it (`notifications.dead_letters`), or SQS moved
-it after its queue's `maxReceiveCount`, with nothing on it but what its publisher wrote.
+it after its queue's `maxReceiveCount`, or SNS could not deliver it at all: with nothing on it but
+what its publisher wrote.
 """
 
 from __future__ import annotations
@@ -10,14 +11,22 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from notifications import dead_letters
+from notifications import dead_letters, fingerprints
 from notifications.dead_letters import Failure, Letter
 from notifications.envelope import EARLIEST, LATEST
 from notifications.identity import identify
-from notifications.topology import Queue, Topology
+from notifications.topology import Queue, Role, Topology
 
 MAX_RECEIVES = "max_receives"
 """The reason of what SQS moved: it was received too often, and nobody lived to say why."""
+
+UNDELIVERED = "sns_could_not_deliver"
+"""The reason of what SNS put on a subscription's dead-letter queue."""
+
+_UNSAID = {
+    MAX_RECEIVES: "SQS moved it here: it was received more often than its queue allows.",
+    UNDELIVERED: "SNS could not deliver it to its queue: that was gone, or did not let it.",
+}
 
 Attributes = Mapping[str, Mapping[str, Any]]
 
@@ -29,7 +38,8 @@ def letter(layout: Topology, grave: Queue, message: Mapping[str, Any]) -> Letter
     further: whoever may send to this queue may write anything.
     """
     system, attributes = message.get("Attributes", {}), message.get("MessageAttributes", {})
-    ours, theirs = _told_apart(attributes)
+    undelivered = grave.role is Role.UNDELIVERED  # no worker has had it: all is its publisher's
+    ours, theirs = ({}, attributes) if undelivered else _told_apart(attributes)
     body = message.get("Body", "")
     identity = identify(body)
     sent = dead_letters.moment(_number(system.get("SentTimestamp")) / 1000)
@@ -38,7 +48,7 @@ def letter(layout: Topology, grave: Queue, message: Mapping[str, Any]) -> Letter
         dead_letters=grave.physical,
         message_id=ours.get("source_message_id", "")[:100] or message["MessageId"],
         body=body,
-        failure=_failure(ours) if ours else _received_too_often(),
+        failure=_failure(ours) if ours else _nobody_said_why(grave),
         first_seen=_moment(ours.get("first_seen", "")) or sent,
         attributes=theirs,
         group=system.get("MessageGroupId", ""),
@@ -74,21 +84,24 @@ def _queue(
 
 def _failure(ours: Mapping[str, str]) -> Failure:
     reason, error_class, error = ours["reason"], ours.get("error_class", ""), ours.get("error", "")
-    told = ours.get("fingerprint", "")[: dead_letters.MAX_FINGERPRINT]
+    told = ours.get("fingerprint", "")
     return Failure(
         reason=reason[: dead_letters.MAX_REASON] or "failed",
         error_class=error_class[: dead_letters.MAX_ERROR_CLASS],
         error=error[: dead_letters.MAX_ERROR],
-        fingerprint=told or dead_letters.fingerprint(error_class, reason, error),
+        fingerprint=told
+        if fingerprints.is_fingerprint(told)
+        else fingerprints.fingerprint(error_class, reason, error),
         attempts=min(_number(ours.get("attempts")), 2**31 - 1),
     )
 
 
-def _received_too_often() -> Failure:
+def _nobody_said_why(grave: Queue) -> Failure:
+    reason = UNDELIVERED if grave.role is Role.UNDELIVERED else MAX_RECEIVES
     return Failure(
-        reason=MAX_RECEIVES,
-        error="SQS moved it here: it was received more often than its queue allows.",
-        fingerprint=dead_letters.fingerprint("", MAX_RECEIVES, ""),
+        reason=reason,
+        error=_UNSAID[reason],
+        fingerprint=fingerprints.fingerprint("", reason, ""),
     )
 
 

@@ -19,6 +19,19 @@ SENTENCES: dict[str, Promise] = {
         "SQS moved it here after its queue's maxReceiveCount: it was received again and again, "
         "and no worker lived to say why."
     ),
+    "sns_could_not_deliver": _(
+        "SNS could not deliver it: its queue was gone, did not let its topic send, or has a key "
+        "that SNS may not use. `manage.py provision --check` says more; redrive it after that."
+    ),
+    "event_lost": _(
+        "It happened after the backup from which the database was restored, which knows nothing of "
+        "it: put right what it is about, then redrive it; or discard it."
+    ),
+    "not_recorded": _(
+        "It bears our name, and our outbox has not recorded it, or not with these facts: somebody "
+        "who may publish has forged it, or its row was lost. Redrive it only if you know that it "
+        "is true: that records it."
+    ),
     "failed": _("Its task raised an error that trying again would not mend: a bug, most likely."),
 }
 

@@ -4,8 +4,8 @@
 
     def roll_up(*, using: str, go_on: Callable[[], bool]) -> int: ...
 
-In a `chores.py` of any installed app. All chores of a relay share one thread with the keeping of
-dead letters, and every relay has them: so one works in short steps, each a transaction that
+In a `chores.py` of any installed app. A shop's chores share one thread with the keeping of dead
+letters, and every relay has them: so one works in short steps, each a transaction that
 another relay may make at the same time (`SKIP LOCKED`, `notifications.advisory`).
 """
 

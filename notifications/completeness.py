@@ -9,9 +9,11 @@ while it is ahead and once it was called for; one that was called off is not.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+
+from django.utils.translation import gettext
 
 from notifications import consumers
 from notifications.conf import conf
@@ -87,36 +89,41 @@ class Facts:
 
 @dataclass(frozen=True)
 class Report:
-    """since: the moment from which a consumer that has not reported is waited for."""
+    """since: the moment from which a consumer that has not reported is waited for. dead_letter: the
+    open one for which it gave up."""
 
     consumer: str
     standing: Standing
     since: datetime | None = None
     detail: str = ""
+    dead_letter: int | None = None
 
     def words(self, now: datetime) -> str:
         """A clause: "analytics has not reported for 12 min"."""
         ago = words(max(0.0, (now - self.since).total_seconds())) if self.since else ""
         match self.standing:
             case Standing.DONE:
-                said = "is done"
+                said = gettext("%(consumer)s is done")
             case Standing.SILENT:
-                said = f"has not reported for {ago}"
+                said = gettext("%(consumer)s has not reported for %(ago)s")
             case Standing.UNPUBLISHED:
-                said = f"has been waiting for its publication for {ago}"
+                said = gettext("%(consumer)s has been waiting for its publication for %(ago)s")
+            case Standing.UNDER_WAY if ago:
+                said = gettext("%(consumer)s has been under way for %(ago)s")
             case Standing.UNDER_WAY:
-                said = f"has been under way for {ago}" if ago else "is under way"
+                said = gettext("%(consumer)s is under way")
             case Standing.GIVEN_UP:
-                said = "gave it up"
+                said = gettext("%(consumer)s gave it up")
             case Standing.REMOVED:
-                said = "was removed and never reported"
+                said = gettext("%(consumer)s was removed and never reported")
             case Standing.UNRECORDED:
-                said = "keeps no record"
+                said = gettext("%(consumer)s keeps no record")
             case Standing.AHEAD:
-                said = "comes next, unless somebody else has told it before"
+                said = gettext("%(consumer)s comes next, unless somebody else has told it before")
             case Standing.NOT_CALLED_FOR:
-                said = "was not called for"
-        return f"{self.consumer} {said}" + (f" ({self.detail})" if self.detail else "")
+                said = gettext("%(consumer)s was not called for")
+        said %= {"consumer": self.consumer, "ago": ago}
+        return f"{said} ({self.detail})" if self.detail else said
 
 
 @dataclass(frozen=True)
@@ -147,7 +154,8 @@ class Completeness:
 
     def words(self, now: datetime) -> str:
         """ "6 of 7; analytics has not reported for 12 min"."""
-        counted = f"{self.reached} of {self.expected}"
+        figures = {"reached": self.reached, "expected": self.expected}
+        counted = gettext("%(reached)d of %(expected)d") % figures
         return "; ".join([counted, *(report.words(now) for report in self.missing)])
 
 
@@ -171,13 +179,16 @@ def _report(name: str, facts: Facts) -> Report:
     if done and not (tally and tally.open):
         return Report(name, Standing.DONE)
     if not done and (letter := facts.dead_letters.get(name)):
-        return Report(name, Standing.GIVEN_UP, detail=f"dead letter {letter} is open")
+        detail = gettext("dead letter %(id)d is open") % {"id": letter}
+        return Report(name, Standing.GIVEN_UP, detail=detail, dead_letter=letter)
     if tally and tally.open:  # put off, perhaps: its task has ended well, and is "done"
-        left = f"{tally.open} of {tally.total} deliveries" if tally.total > 1 else ""
+        figures = {"open": tally.open, "total": tally.total}
+        left = gettext("%(open)d of %(total)d deliveries") % figures if tally.total > 1 else ""
         detail = "; ".join(filter(None, [left, tally.waiting]))
         return Report(name, Standing.UNDER_WAY, tally.started, detail)
     if handled and handled.outcome == Handled.Outcome.OPEN:
-        tried = f"{handled.attempts} failed attempts" if handled.attempts else ""
+        failed = gettext("%(attempts)d failed attempts") % {"attempts": handled.attempts}
+        tried = failed if handled.attempts else ""
         return Report(name, Standing.UNDER_WAY, handled.received_at, tried)
     if tally:
         return Report(name, Standing.DONE)
@@ -214,8 +225,9 @@ def _worst(reports: list[Report]) -> Report:
     alike = sum(each.standing is worst.standing for each in reports)
     if worst.standing is Standing.DONE or len(reports) == 1:
         return worst
-    detail = "; ".join(filter(None, [worst.detail, f"{alike} of {len(reports)} events"]))
-    return Report(worst.consumer, worst.standing, worst.since, detail)
+    events = gettext("%(some)d of %(all)d events") % {"some": alike, "all": len(reports)}
+    detail = "; ".join(filter(None, [worst.detail, events]))
+    return replace(worst, detail=detail)
 
 
 def _registered() -> dict[str, Consumer]:

@@ -2,17 +2,55 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from difflib import get_close_matches
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+from notifications.policies import (
+    LONGEST_KEPT,
+    Bulk,
+    Editable,
+    Fleet,
+    Objective,
+    ReceiptWebhooks,
+    Reputation,
+    Retention,
+)
+
+__all__ = [
+    "SERVICE",
+    "VISIBILITY_SECONDS",
+    "Bulk",
+    "Category",
+    "ChannelConf",
+    "Conf",
+    "Digest",
+    "Editable",
+    "Fallback",
+    "Fleet",
+    "Objective",
+    "ProviderConf",
+    "QuietHours",
+    "ReceiptWebhooks",
+    "Reputation",
+    "Retention",
+    "Route",
+    "as_far_as_readable",
+    "conf",
+    "problems",
+]
 
 MAX_SOURCE = 255
 """Characters. Consumers would take an event with a longer source, or none, for no event."""
@@ -23,11 +61,11 @@ VISIBILITY_SECONDS = 60
 LONGEST_VISIBILITY = 12 * 3600
 """Seconds, the most that SQS allows."""
 
-LONGEST_KEPT = 36500
-"""Days; a century."""
+RETENTION_DAYS = 14
+"""The most for which SQS keeps a message."""
 
-LONGEST_WINDOW = 14 * 24
-"""Hours over which a rate is counted, each of whose messages is looked at."""
+FEWEST_RETENTION_DAYS = 2
+"""A weekend's trouble must find its messages there."""
 
 
 @dataclass(frozen=True)
@@ -167,80 +205,6 @@ class Category:
 
 
 @dataclass(frozen=True)
-class Retention:
-    """For how many days what is over is kept. What is open is kept, however old it grows.
-
-    dispatches: those published. events: for replays. dead_letters: redriven or discarded.
-    outcomes: deliveries with their attempts and receipts, and the inbox: what knows that
-        something was done already. So they outlive events and dead letters. Jobs too.
-    failed_tasks: Celery's results. bodies: the texts that people were sent, word for word; 0: no
-        text is kept.
-    """
-
-    dispatches: int = 14
-    events: int = 90
-    dead_letters: int = 90
-    outcomes: int = 365
-    failed_tasks: int = 90
-    bodies: int = 30
-
-    def problems(self) -> Iterator[str]:
-        """The names of what is no whole number of days."""
-        for entry in fields(self):
-            days = getattr(self, entry.name)
-            fewest = 0 if entry.name == "bodies" else 1
-            if type(days) is not int or not fewest <= days <= LONGEST_KEPT:
-                yield entry.name
-
-
-@dataclass(frozen=True)
-class ReceiptWebhooks:
-    """Whose calls over HTTP are taken for receipts and replies; nobody's, as it stands.
-
-    meta_app_secrets: Meta signs with the app's secret. meta_verify_token: the word that we agreed
-        on with Meta, which it says when the webhook is set up.
-    twilio_auth_tokens: Twilio, and who signs alike, signs with the account's token.
-    Several secrets, while one is being replaced: any of them will do.
-    """
-
-    meta_app_secrets: tuple[str, ...] = field(default=(), repr=False)
-    meta_verify_token: str = field(default="", repr=False)
-    twilio_auth_tokens: tuple[str, ...] = field(default=(), repr=False)
-
-
-@dataclass(frozen=True)
-class Reputation:
-    """From when on a channel's bounces and complaints stop it, before its provider does.
-
-    bounce_rate, complaint_rate: hard bounces and complaints per message sent. SES puts an account
-        under review at 5 % and 0.1 %, and stops it at 10 % and 0.5 % (Amazon SES Developer Guide,
-        "Reputation metrics messages"): the defaults lie below.
-    window_hours: how far back is counted.
-    least_sends, least_cases: with fewer messages, or fewer bounces (complaints) of them, a rate
-        says nothing: two of ten are an accident, and so is the one complaint of the week.
-    """
-
-    bounce_rate: float = 0.04
-    complaint_rate: float = 0.0008
-    window_hours: int = 24
-    least_sends: int = 200
-    least_cases: int = 5
-
-    def problems(self) -> Iterator[str]:
-        """What cannot be meant, by the field's name."""
-        for name in ("bounce_rate", "complaint_rate"):
-            rate = getattr(self, name)
-            if type(rate) not in (int, float) or not 0 < rate <= 1:
-                yield f"{name} is a part of one: above 0, and 1 at most"
-        if type(self.window_hours) is not int or not 1 <= self.window_hours <= LONGEST_WINDOW:
-            yield f"window_hours is a whole number from 1 to {LONGEST_WINDOW}"
-        for name in ("least_sends", "least_cases"):
-            least = getattr(self, name)
-            if type(least) is not int or least < 1:
-                yield f"{name} is a whole number from 1"
-
-
-@dataclass(frozen=True)
 class Conf:
     """What the NOTIFICATIONS dictionary may hold, key by key in capitals (`prefix` ← "PREFIX").
 
@@ -258,6 +222,9 @@ class Conf:
         email (`notifications.channels.base.Attachment`).
     address_gone: dotted path to `(channel, reference, address) -> None`, called when a provider has
         said for good that an address is nobody's any more (an app that was uninstalled).
+    foreign_events: the event types of which other publishers are believed. None: of all, and then
+        also whoever writes our `source` on a message; otherwise an event of ours must be one that
+        our outbox recorded (`notifications.provenance`).
     allowed_recipients: None: everybody. Else who may be reached from here, and nobody besides
         (`notifications.allow_list`): for a staging environment.
     timeline: dotted path to `(subject) -> Iterable[Entry]`, what the shop itself knows of a subject
@@ -275,10 +242,29 @@ class Conf:
     visibility_seconds: how long SQS hides a received message, at most, before another worker may
         have it: twice its consumer's maximum processing time if that is less. A worker at work
         extends it; what a worker held that died comes again after it.
+    queue_retention_days: how long SQS keeps a message that no worker takes, 14 at the most.
+    kms_key: the ARN of the KMS key that encrypts what topics and queues hold, whose policy lets SNS
+        use it; empty: queues by SQS's own key.
     retention: for how many days what is over is kept.
     receipt_webhooks: whose calls over HTTP are taken for receipts, and the secrets they sign with.
     reputation: from when on bounces and complaints stop a channel.
+    bulk: how bulk work is begun on a page.
     quiet_hours: channel → the hours in which it disturbs nobody, but for urgent events.
+    editable: event type → Editable, what an operator may put right (`notifications.edits`). Of an
+        event type that is not in it, nothing.
+    objectives: event type → Objective, what part of its customers is to be told how soon.
+    metrics_token: the bearer token for which the web process tells the metrics of the fleet
+        (`notifications.metrics.urls`). Empty: it tells nobody.
+    metrics_emf: whether relays and workers print their metrics for CloudWatch (docs/metrics.md).
+    trusted_proxies: how many of the shop's own proxies a request comes through, each of which adds
+        to X-Forwarded-For whom it was asked by: whose address a wrong password counts against.
+    fleet: how many processes are planned, to be compared with the connections that the database
+        takes. None: nothing is compared.
+    celery: dotted path of the module of Celery settings that the worker's app is created with
+        ("celeryconfig"), for `manage.py check`. Empty: the worker alone looks at them, as it
+        starts.
+    process_bind: "host:port" where each worker and relay says over HTTP how it does
+        (`notifications.process_server`). Empty: nowhere.
     """
 
     prefix: str = "dev"
@@ -292,6 +278,7 @@ class Conf:
     still_true: str = ""
     attachments: str = ""
     address_gone: str = ""
+    foreign_events: Collection[str] | None = None
     allowed_recipients: Collection[str] | None = None
     timeline: str = ""
     public_url: str = ""
@@ -301,10 +288,21 @@ class Conf:
     encryption_keys: Mapping[int, str] = field(default_factory=dict)
     fifo_topics: frozenset[str] = frozenset()
     visibility_seconds: int = VISIBILITY_SECONDS
-    retention: Retention = Retention()
-    receipt_webhooks: ReceiptWebhooks = ReceiptWebhooks()
-    reputation: Reputation = Reputation()
+    queue_retention_days: int = RETENTION_DAYS
+    kms_key: str = ""
+    retention: Retention = field(default_factory=Retention)
+    receipt_webhooks: ReceiptWebhooks = field(default_factory=ReceiptWebhooks)
+    reputation: Reputation = field(default_factory=Reputation)
+    bulk: Bulk = field(default_factory=Bulk)
     quiet_hours: Mapping[str, QuietHours] = field(default_factory=dict)
+    editable: Mapping[str, Editable] = field(default_factory=dict)
+    objectives: Mapping[str, Objective] = field(default_factory=dict)
+    metrics_token: str = field(default="", repr=False)
+    metrics_emf: bool = False
+    trusted_proxies: int = 0
+    fleet: Fleet | None = None
+    celery: str = ""
+    process_bind: str = ""
 
 
 SERVICE = "service"
@@ -313,12 +311,53 @@ SERVICE = "service"
 _SERVICE = Category(_("Your orders and your account"), transactional=True)
 
 
-@cache
 def conf() -> Conf:
     """The typed setting. Raises ImproperlyConfigured saying what cannot be read."""
+    return cast(Conf, _part.get()) or _whole()
+
+
+@contextmanager
+def as_far_as_readable() -> Iterator[set[str]]:
+    """Meanwhile `conf()` gives what can be read, and its default for each key that cannot: for the
+    system checks, which say all that is wrong at once. Yields the names of such keys that somebody
+    asked for since the set was cleared: what they make of a default is nonsense."""
+    given: Any = getattr(settings, "NOTIFICATIONS", {})
+    unreadable = _unreadable(given)
+    readable = {name: given[name] for name in _NAMES - unreadable if name in given}
+    part = _Part(_typed(readable), unreadable)
+    token = _part.set(part)
+    try:
+        yield part.asked
+    finally:
+        _part.reset(token)
+
+
+class _Part:
+    """A Conf that notes who asks for what could not be read."""
+
+    def __init__(self, readable: Conf, unreadable: Collection[str]) -> None:
+        self.asked: set[str] = set()
+        self._readable = readable
+        self._unreadable = {name.lower() for name in unreadable}
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._unreadable:
+            self.asked.add(name)
+        return getattr(self._readable, name)
+
+
+_part: ContextVar[_Part | None] = ContextVar("part", default=None)
+
+
+@cache
+def _whole() -> Conf:
     given: Any = getattr(settings, "NOTIFICATIONS", {})
     for problem in problems(given):
         raise ImproperlyConfigured(problem)
+    return _typed(given)
+
+
+def _typed(given: Mapping[str, Any]) -> Conf:
     values = {name.lower(): value for name, value in given.items()}
     values["routes"] = {
         name: tuple(route for line in lines for route in _routes(line))
@@ -340,12 +379,24 @@ def problems(given: Any) -> Iterator[str]:
     if not isinstance(given, Mapping):
         yield "NOTIFICATIONS must be a dictionary."
         return
-    known = {entry.name.upper() for entry in fields(Conf)}
-    if unknown := sorted(map(str, set(given) - known)):
-        yield f"NOTIFICATIONS has unknown keys {unknown}; it may hold {sorted(known)}."
-    for name, (fits, expected) in _KINDS.items():
-        if name in given and not fits(given[name]):
-            yield f'NOTIFICATIONS["{name}"] must be {expected}.'
+    if unknown := sorted(map(str, set(given) - _NAMES)):
+        yield f"NOTIFICATIONS has unknown keys {unknown}; it may hold {sorted(_NAMES)}."
+    for name in _misfits(given):
+        yield f'NOTIFICATIONS["{name}"] must be {_KINDS[name][1]}.'
+
+
+def _misfits(given: Mapping[str, Any]) -> list[str]:
+    return [name for name, (fits, _) in _KINDS.items() if name in given and not fits(given[name])]
+
+
+def _unreadable(given: Any) -> set[str]:
+    """The keys of which nobody knows what they are: those of a wrong kind, and those that somebody
+    meant who wrote another ("ROUTE")."""
+    if not isinstance(given, Mapping):
+        return set(_NAMES)
+    absent = sorted(_NAMES - set(given))
+    meant = (get_close_matches(str(name).upper(), absent, n=1) for name in set(given) - _NAMES)
+    return set(_misfits(given)).union(*meant)
 
 
 def _is_text(value: Any) -> bool:
@@ -372,15 +423,29 @@ def _is_channel(value: Any) -> bool:
     )
 
 
+def _is_editable(value: Any) -> bool:
+    return isinstance(value, Editable) and _holds(value.free, str) and _holds(value.sensitive, str)
+
+
+def _is_objective(value: Any) -> bool:
+    return isinstance(value, Objective) and _holds(value.channels, str) and _is_text(value.route)
+
+
+MOST_PROXIES = 10
+_NAMES = frozenset(entry.name.upper() for entry in fields(Conf))
+KMS_KEY_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+"
+"""Of a KMS key, as a regular expression that CloudFormation reads too. An alias is none."""
+
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(
         (
             *("PREFIX", "RECIPIENTS", "CONTEXT", "STILL_TRUE", "ATTACHMENTS"),
-            *("TIMELINE", "ADDRESS_GONE", "FORGET"),
+            *("TIMELINE", "ADDRESS_GONE", "FORGET", "CELERY", "PROCESS_BIND"),
         ),
         (_is_text, "a text"),
     ),
-    **dict.fromkeys(("PUBLIC_URL", "PUBLIC_NAME"), (_is_text, "a text")),
+    **dict.fromkeys(("PUBLIC_URL", "PUBLIC_NAME", "METRICS_TOKEN"), (_is_text, "a text")),
+    "METRICS_EMF": (lambda value: isinstance(value, bool), "True or False"),
     "SOURCE": (
         lambda value: _is_text(value) and 0 < len(value) <= MAX_SOURCE,
         f"a text of 1 to {MAX_SOURCE} characters",
@@ -405,6 +470,10 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         ),
     ),
     "TEMPLATE_PARTIALS": (lambda value: _holds(value, str), "a list of template names"),
+    "FOREIGN_EVENTS": (
+        lambda value: value is None or _holds(value, str),
+        "None, or a list of event types",
+    ),
     "ALLOWED_RECIPIENTS": (
         lambda value: value is None or _holds(value, str),
         "None, or a list of addresses and patterns",
@@ -413,6 +482,14 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "VISIBILITY_SECONDS": (
         lambda value: type(value) is int and 2 <= value <= LONGEST_VISIBILITY,
         f"a whole number of seconds from 2 to {LONGEST_VISIBILITY}",
+    ),
+    "QUEUE_RETENTION_DAYS": (
+        lambda value: type(value) is int and FEWEST_RETENTION_DAYS <= value <= RETENTION_DAYS,
+        f"a whole number of days from {FEWEST_RETENTION_DAYS} to {RETENTION_DAYS}",
+    ),
+    "KMS_KEY": (
+        lambda value: _is_text(value) and (not value or bool(re.fullmatch(KMS_KEY_ARN, value))),
+        "the ARN of a KMS key, arn:aws:kms:REGION:ACCOUNT:key/ID (an alias is none), or empty",
     ),
     "RETENTION": (
         lambda value: isinstance(value, Retention) and not any(value.problems()),
@@ -423,16 +500,36 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         "a ReceiptWebhooks(…)",
     ),
     "REPUTATION": (lambda value: isinstance(value, Reputation), "a Reputation(…)"),
+    "BULK": (
+        lambda value: isinstance(value, Bulk) and not any(value.problems()),
+        "a Bulk(…) of whole numbers",
+    ),
+    "FLEET": (
+        lambda value: value is None or (isinstance(value, Fleet) and not any(value.problems())),
+        "None, or a Fleet(…) of whole numbers",
+    ),
     "QUIET_HOURS": (
         lambda value: _maps(value, str, lambda entry: isinstance(entry, QuietHours)),
         "a dictionary of channel names and QuietHours(…)",
+    ),
+    "EDITABLE": (
+        lambda value: _maps(value, str, _is_editable),
+        "a dictionary of event types and Editable(…), of lists of names",
+    ),
+    "OBJECTIVES": (
+        lambda value: _maps(value, str, _is_objective),
+        "a dictionary of event types and Objective(…), channels being a list of names",
+    ),
+    "TRUSTED_PROXIES": (
+        lambda value: type(value) is int and 0 <= value <= MOST_PROXIES,
+        f"a whole number from 0 to {MOST_PROXIES}",
     ),
 }
 
 
 def _forget(*, setting: str, **_: object) -> None:
     if setting == "NOTIFICATIONS":
-        conf.cache_clear()
+        _whole.cache_clear()
 
 
 setting_changed.connect(_forget, dispatch_uid="notifications.conf")

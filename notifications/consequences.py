@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import router, transaction
 from django.utils.module_loading import import_string
 
@@ -23,7 +24,8 @@ logger = logging.getLogger(__name__)
 
 
 def draw(duty: Duty, error: Exception | None) -> None:
-    """`error`: what the send ended with; None: it was accepted. Never raises."""
+    """`error`: what the send ended with; None: it was accepted. No error goes past it, but a
+    task's soft time limit."""
     try:
         if error is None:
             duty.adapter.note(duty.recipient.reference, None)
@@ -32,6 +34,8 @@ def draw(duty: Duty, error: Exception | None) -> None:
             duty.adapter.note(duty.recipient.reference, error)
         if isinstance(error, PermanentError) and error.code in duty.adapter.gone:
             _tell_shop(duty)
+    except SoftTimeLimitExceeded:
+        raise
     except Exception as trouble:  # noqa: BLE001 - the outcome stands, whatever comes of this
         logger.warning(
             "what followed for %s of a send over %s was lost: %s",

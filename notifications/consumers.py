@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from notifications.envelope import Envelope
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}\Z")
+_TAKEN = ("-bulk", "-dlq", "-undelivered", "-undelivered-in-order")
+"""How the names of its other queues end."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,10 @@ _registry: dict[str, Consumer] = {}
 def register(consumer: Consumer) -> Consumer:
     """Add a consumer. One name for two tasks is a configuration error; for the same task, the
     later registration stands."""
-    if not _NAME.match(consumer.name) or consumer.name.endswith(("-bulk", "-dlq")):
+    if not _NAME.match(consumer.name) or consumer.name.endswith(_TAKEN):
         raise ImproperlyConfigured(
             f"Consumer name {consumer.name!r}: use 1 to 40 of a-z, 0-9 and -, "
-            "starting with a letter and not ending in -bulk or -dlq."
+            f"starting with a letter and not ending in {' or '.join(_TAKEN)}."
         )
     known = _registry.get(consumer.name)
     if known is not None and known.task != consumer.task:

@@ -8,7 +8,6 @@ kept as a `DeadLetter` row instead. Only when neither takes it does `bury` raise
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import time
@@ -20,6 +19,7 @@ from uuid import UUID
 
 from kombu.utils.encoding import safe_str
 
+from notifications import fingerprints
 from notifications.exceptions import NotificationError
 from notifications.redaction import redact
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 MAX_ATTRIBUTES = 10
 """Of one message in SQS, the original's own included."""
 
-MAX_REASON, MAX_ERROR_CLASS, MAX_FINGERPRINT = 40, 200, 64
+MAX_REASON, MAX_ERROR_CLASS, MAX_FINGERPRINT = 40, 200, fingerprints.LONGEST
 """Characters, as the columns of `DeadLetter` hold them."""
 
 MAX_ERROR = 500
@@ -40,7 +40,6 @@ WRITTEN = ALWAYS_WRITTEN | {"error_class", "error", "fingerprint", "source_queue
 _TRIES, _BETWEEN = 3, 0.5  # of a send that could not reach SQS, and seconds between them
 
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_VARIABLE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|\d+", re.IGNORECASE)
 
 Send = Callable[["Letter", Mapping[str, Any]], None]
 
@@ -67,13 +66,13 @@ class Failure:
     def of(cls, error: BaseException, *, attempts: int, reason: str = "") -> Failure:
         """`reason` is the error's own code unless given; a bug's is `failed`."""
         code = error.code if isinstance(error, NotificationError) else ""
-        name = f"{type(error).__module__}.{type(error).__qualname__}"
+        name = fingerprints.class_name(error)
         text = error.message if isinstance(error, NotificationError) else safe_str(error)
         return cls(
             reason=printable(reason or code or "failed")[:MAX_REASON],
             error_class=name[:MAX_ERROR_CLASS],
             error=printable(redact(text))[:MAX_ERROR],
-            fingerprint=fingerprint(name, code, text),
+            fingerprint=fingerprints.of(error),
             attempts=attempts,
         )
 
@@ -159,12 +158,6 @@ def sqs_attributes(letter: Letter) -> dict[str, dict[str, str]]:
 def printable(text: str) -> str:
     """What SQS and PostgreSQL take of it, with a mark in place of the rest."""
     return _UNPRINTABLE.sub("�", text)
-
-
-def fingerprint(error_class: str, code: str, text: str) -> str:
-    """Equal for errors that differ only in numbers and ids: 16 hexadecimal digits."""
-    cause = code or _VARIABLE.sub("#", text)
-    return hashlib.sha256(f"{error_class}\0{cause}".encode(errors="replace")).hexdigest()[:16]
 
 
 def moment(unix_seconds: float) -> datetime:

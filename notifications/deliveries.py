@@ -6,22 +6,28 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import timedelta
 from typing import NoReturn
 from uuid import UUID
 
+from celery.exceptions import SoftTimeLimitExceeded
+
 from notifications import (
+    asked,
     decision,
     digests,
+    edits,
     failover,
     fallbacks,
+    held_duties,
     messages,
+    metrics,
     outcomes,
     providers,
     quiet_hours,
     recipient_limits,
     recipients,
+    spans,
 )
 from notifications.accounts import UNLIMITED, Account
 from notifications.channels.adapters import adapter
@@ -44,6 +50,8 @@ from notifications.outages import DATABASE_AWAY
 from notifications.outcomes import Sent, Skipped, Trouble
 from notifications.recipients import Recipient
 from notifications.retries import RetryPolicy
+from notifications.span import Kind, Span
+from notifications.unheard import unheard
 
 DEFAULT_LEASE = timedelta(seconds=30)
 """For a channel that no consumer serves (a delivery made by hand)."""
@@ -115,6 +123,8 @@ def deliver(
             tried = _deliver_one(duty, last_start=last_start) or tried
         except (ProviderPaused, *DATABASE_AWAY):
             raise  # the account or the database is away: the rest would fare no better now
+        except SoftTimeLimitExceeded:
+            raise  # there is no time for the rest
         except Exception as error:  # noqa: BLE001 - raised below, when the others have been told
             errors.append(error)
             tried = tried or not isinstance(error, Busy)
@@ -157,6 +167,8 @@ def _skip_unnamed(envelope: Envelope, channel: str, duties: list[Duty]) -> None:
 def _deliver_one(duty: Duty, *, last_start: float) -> bool:
     """Whether there was anything to do. What one of several providers did not take goes to
     another at once, as long as the run has time for one more send."""
+    if held_duties.hold(duty):
+        return False
     for _ in duty.providers[1:]:
         try:
             return _try_one(duty)
@@ -173,23 +185,41 @@ def _try_one(duty: Duty) -> bool:
     claim = _claim(duty)
     if claim is None:
         return False
+    with spans.span(
+        f"deliver {duty.channel}",
+        delivery=claim.delivery_id,
+        attempt=f"{claim.generation}.{claim.number}",
+        channel=duty.channel,
+    ) as span:
+        _attempt(duty, claim, lease_ends, span)
+    return True
+
+
+def _attempt(duty: Duty, claim: Claim, lease_ends: float, span: Span) -> None:
     result: Sent | Skipped | Trouble
     content: Content | None = None
+    request = ""
     started = time.monotonic()
     try:
-        reason = _decide(duty, claim)
+        duty = edits.applied(duty, claim)
+        with spans.span("decide"):
+            reason = _decide(duty, claim)
         if reason:
             result = Skipped(reason)
         else:
-            message = messages.compose(duty, claim)
-            duty, message = _wait_turn(duty, claim, message)
-            content = message.content
-            _insist_on_lease(lease_ends)
-            result = _send(duty, message)
+            with spans.span("render"):
+                message = messages.compose(duty, claim)
+            with spans.span("send"):
+                duty, message = _wait_turn(duty, claim, message)
+                content = message.content
+                _insist_on_lease(lease_ends)
+                request = asked.in_a_line(message, duty.adapter, channel=duty.channel)
+                result = _send(duty, message)
     except Exception as error:  # noqa: BLE001 - every one is put on record, and raised again there
         result = Trouble(error)
-    outcomes.record(duty, claim, result, seconds=time.monotonic() - started, content=content)
-    return True
+    seconds = time.monotonic() - started
+    span.set(provider=duty.sender, outcome=type(result).__name__.lower())
+    outcomes.record(duty, claim, result, seconds=seconds, content=content, request=request)
 
 
 def _claim(duty: Duty) -> Claim | None:
@@ -265,7 +295,7 @@ def _wait_turn(duty: Duty, claim: Claim, message: Message) -> tuple[Duty, Messag
     lend_connection()
     if duty.providers:
         return failover.choose(duty, claim, message)
-    with suppress(Exception):  # the send meets it again, and is the one to tell
+    with unheard():
         duty.adapter.prepare()
     duty.account.wait_turn(duty.adapter.weight(message))
     return duty, message
@@ -280,13 +310,19 @@ def _insist_on_lease(ends: float) -> None:
 
 def _send(duty: Duty, message: Message) -> Sent:
     lend_connection()
+    started = time.perf_counter()
     try:
-        accepted = duty.adapter.send(message)
+        with spans.span(
+            f"{duty.adapter.operation} {duty.sender}", Kind.CLIENT, provider=duty.sender
+        ):
+            accepted = duty.adapter.send(message)
     except NotificationError as error:
         duty.account.report(error)
         raise
     except Exception as error:
         raise outcomes.Unforeseen(error) from error
+    finally:
+        metrics.record_provider(duty.channel, duty.sender, time.perf_counter() - started)
     duty.account.report(None)
     return Sent(accepted, message.content.template_version)
 

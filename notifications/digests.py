@@ -17,13 +17,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.db import router, transaction
 from django.utils import timezone
 
 from notifications import consumers, digest_items, events, quiet_hours, recipients, wall_clock
-from notifications.conf import Digest, Route, conf
+from notifications.conf import Digest, Route, as_far_as_readable, conf
 from notifications.duties import Duty
 from notifications.envelope import Envelope
 from notifications.events import EventData, event
@@ -70,10 +69,8 @@ def register_configured(**_: object) -> None:
 
     A name that is none, or an event's of the shop, is left alone: the system check says so.
     """
-    try:
+    with as_far_as_readable():
         wanted = configured()
-    except ImproperlyConfigured:
-        return
     for kind in events.all_event_types():
         if kind.data is DigestDue and kind.name not in wanted:
             events.unregister(kind.name)

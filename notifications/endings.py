@@ -12,8 +12,8 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from notifications import topology
-from notifications.jobs import Outcome
 from notifications.models import DeadLetter, Delivery, Dispatch, Handled, JobItem, wait
+from notifications.work import Outcome
 
 AT_ONCE = 500
 """Items looked at in one go."""

@@ -15,13 +15,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from notifications import events
+from notifications import events, tracing
 from notifications.conf import conf
-from notifications.exceptions import EventRefused, NotAnEvent
+from notifications.exceptions import EventRefused, NewerEvent, NotAnEvent, UnknownEvent
 from notifications.identifiers import foreign_event_id
 
 SPEC_VERSION = "1.0"
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 MAX_NESTING = 1  # an SNS envelope holds an event, never another envelope
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -59,6 +58,7 @@ class Envelope:
 def write(envelope: Envelope) -> str:
     """The CloudEvents JSON that travels through SNS and SQS."""
     announced = {"announcement": envelope.announcement} if envelope.announcement else {}
+    traced = {tracing.HEADER: envelope.traceparent} if envelope.traceparent else {}
     return json.dumps(
         {
             "specversion": SPEC_VERSION,
@@ -70,7 +70,7 @@ def write(envelope: Envelope) -> str:
             "datacontenttype": "application/json",
             "dataversion": envelope.version,
             "generation": envelope.generation,
-            "traceparent": envelope.traceparent,
+            **traced,
             **announced,
             "data": envelope.data,
         },
@@ -86,7 +86,15 @@ def read(text: str, *, internal: bool = False) -> Envelope:
     envelope = _read(json_object(text), nested=0)
     if envelope.event_type.internal and not internal:
         raise NotAnEvent(f"{envelope.type}: no event that travels")
+    if envelope.foreign and not _is_believed(envelope.type):
+        raise NotAnEvent(f"{envelope.type}: of another publisher, and not in FOREIGN_EVENTS")
     return envelope
+
+
+def _is_believed(event_type: str) -> bool:
+    """Of another publisher: its source is a claim, which whoever may publish can make."""
+    foreign = conf().foreign_events
+    return foreign is None or event_type in foreign
 
 
 def _read(body: dict[str, Any], nested: int) -> Envelope:
@@ -118,17 +126,22 @@ def _read_cloudevent(body: dict[str, Any]) -> Envelope:
     if not isinstance(data, dict):
         raise NotAnEvent("data: must be a JSON object")
     kind = events.event_type(name, version)
-    _validate(kind, data)
+    payload = _validate(kind, data, ours=source == conf().source)
+    subject = _text(body, "subject")
     return Envelope(
         id=_uuid(body),
         type=name,
         version=version,
         source=source,
-        subject=_text(body, "subject"),
+        # What its facts are about, whatever it says: or what becomes of one order could be
+        # put down to another.
+        subject=subject
+        if kind.internal
+        else _text({"subject": kind.subject_of(payload)}, "subject"),
         time=_moment(_text(body, "time")),
         data=data,
         generation=_whole(body, "generation", 0),
-        traceparent=_traceparent(body),
+        traceparent=tracing.read(body.get(tracing.HEADER)),
         foreign=source != conf().source,
         announcement=(_whole(body, "announcement", 0) or None) if source == conf().source else None,
     )
@@ -154,10 +167,15 @@ def _read_flat(body: dict[str, Any]) -> Envelope:
     )
 
 
-def _validate(kind: events.EventType, data: dict[str, Any]) -> events.EventData:
+def _validate(
+    kind: events.EventType, data: dict[str, Any], *, ours: bool = False
+) -> events.EventData:
+    """ours: published by this shop, whose code may be ahead of this process in a deploy."""
     try:
         return kind.parse(data)
     except EventRefused as error:
+        if ours and isinstance(error, NewerEvent):
+            raise UnknownEvent(error.message) from None
         raise NotAnEvent(error.message) from None
 
 
@@ -208,12 +226,6 @@ def _whole(body: dict[str, Any], name: str, default: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
         raise NotAnEvent(f"{name}: must be a whole number")
     return value
-
-
-def _traceparent(body: dict[str, Any]) -> str:
-    """The W3C trace context, or nothing: a wrong one must not cost the event."""
-    value = body.get("traceparent")
-    return value if isinstance(value, str) and _TRACEPARENT.match(value) else ""
 
 
 def _uuid(body: dict[str, Any]) -> UUID:

@@ -2,7 +2,7 @@
 
 | where | what goes | what stays |
 |---|---|---|
-| deliveries | address, its hash, errors | when they were told what; a proof (`proofs`) |
+| deliveries | address, its hash, errors, edits | when they were told what; a proof (`proofs`) |
 | those still open | the duty: discarded as `forgotten` | |
 | texts that they were sent | the rows | |
 | attempts, receipts | what the provider said | code, time, the provider's own id, unless that |
@@ -12,7 +12,9 @@
 | preferences and consents | the rows | |
 | suppressions | the masked address, the note | the hash: they are not to be written to again |
 | conversations | the rows | |
+| jobs begun from a search for them | its address' hash, the id that tells a number | the rest |
 | failed tasks of their messages | the row | |
+| audit entries about them | the reason | who did what, when; a hash of the person |
 
 The shop's own tables are the shop's: NOTIFICATIONS["FORGET"] is asked first, in the same
 transaction as the first rows. Events hold ids alone, and stay.
@@ -20,7 +22,7 @@ transaction as the first rows. Events hold ids alone, and stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
@@ -30,10 +32,11 @@ from django.db import models, router, transaction
 from django.db.models.functions import Replace
 from django.utils.module_loading import import_string
 
-from notifications import proofs, suppressions
+from notifications import audit, proofs, suppressions
 from notifications.conf import conf
 from notifications.models import (
     Attempt,
+    AuditEntry,
     Consent,
     Conversation,
     DeadLetter,
@@ -41,6 +44,7 @@ from notifications.models import (
     Dispatch,
     Erasure,
     Handled,
+    Job,
     JobEntry,
     JobItem,
     Preference,
@@ -49,9 +53,10 @@ from notifications.models import (
     Suppression,
 )
 from notifications.models.settlement import NAMES_A_NUMBER
-from notifications.recipients import address_hash, address_hashes
+from notifications.recipients import address_hash, address_hashes, searched_hashes
 
-FORGOTTEN = "forgotten"
+FORGOTTEN = AuditEntry.FORGOTTEN
+FORGET = "person.forget"
 BATCH = 500
 """Deliveries of one transaction."""
 
@@ -89,9 +94,11 @@ def forget(*, person: str, by: str, reason: str, all_below: bool = False) -> Era
     for batch in _batches(person):
         with _transaction():
             _forget_deliveries(batch, erased)
-    Erasure.objects.create(
-        person_hash=address_hash(person), by=by, reason=reason, counts=erased.counts
-    )
+    with _transaction():
+        Erasure.objects.create(
+            person_hash=address_hash(person), by=by, reason=reason, counts=erased.counts
+        )
+        audit.record(FORGET, by=by, reason=reason, target=audit.Person(person), after=erased.counts)
     erased.under_way = _deliveries(person).filter(state=Delivery.State.SENDING).count()
     return erased
 
@@ -178,6 +185,12 @@ def _forget_rows(person: str, addresses: set[str], erased: Erased) -> None:
     spoken = Conversation.objects.using(using).filter(address_hash__in=hashes)
     erased.add("conversations", spoken.delete()[0])
     erased.add("suppressions", listed.exclude(hint="", note="").update(hint="", note=""))
+    _forget_in_filters({found for each in addresses for found in searched_hashes(each)}, erased)
+    named = models.Q()
+    for name in (person, *addresses):
+        named |= audit.about(name)
+    _forget_reasons(audit.PERSON, named & ~models.Q(action=FORGET), erased)
+    _forget_reasons("suppression", _are(listed.values_list("pk", flat=True)), erased)
 
 
 def _forget_deliveries(ids: list[UUID], erased: Erased) -> None:
@@ -195,15 +208,29 @@ def _forget_deliveries(ids: list[UUID], erased: Erased) -> None:
     erased.add("receipts", receipts.exclude(detail="").update(detail=""))
     for told_by in (Delivery.objects.filter(pk__in=gone), attempts, receipts):
         named: models.QuerySet[Any] = told_by
-        named.filter(provider_message_id__startswith=NAMES_A_NUMBER).update(provider_message_id="")
+        telling = named.filter(provider_message_id__startswith=NAMES_A_NUMBER)
+        _forget_in_filters(set(telling.values_list("provider_message_id", flat=True)), erased)
+        telling.update(provider_message_id="")
     erased.add("texts", RenderedContent.objects.filter(delivery__in=gone).delete()[0])
     events = {row.event_id for row in rows}
     letters = DeadLetter.objects.filter(event_id__in=events)
     erased.add("dead letters", letters.exclude(error="").update(error=""))
+    _forget_reasons("delivery", _are(gone), erased)
+    _forget_reasons("deadletter", _are(letters.values_list("pk", flat=True)), erased)
     erased.add("jobs' items", _forget_in_jobs(gone, events))
     for told in (Dispatch, Handled):
         of_them = told.objects.filter(event_id__in=events)
         of_them.exclude(last_error="").update(last_error="")
+
+
+def _forget_reasons(kind: str, which: models.Q, erased: Erased) -> None:
+    """Of what operators did about them: in their own words, which may name anybody."""
+    entries = AuditEntry.objects.using(router.db_for_write(AuditEntry)).filter(target_kind=kind)
+    erased.add("audit entries", entries.filter(which).forget_reasons())
+
+
+def _are(ids: Iterable[Any]) -> models.Q:
+    return models.Q(target__in=[str(each) for each in ids])
 
 
 def _forget_in_jobs(gone: list[UUID], events: set[UUID]) -> int:
@@ -215,6 +242,19 @@ def _forget_in_jobs(gone: list[UUID], events: set[UUID]) -> int:
             text=Replace("text", models.Value(why), models.Value(FORGOTTEN))
         )
     return items.update(why="")
+
+
+def _forget_in_filters(names: set[str], erased: Erased) -> None:
+    """By which deliveries were searched for, and then mended by a job, which keeps its filter."""
+    if not names:
+        return
+    for job in Job.objects.filter(filter__has_key="named").only("filter"):
+        searched = job.filter["named"]  # of what is typed it holds every meaning: "order/<name>"
+        kept = [each for each in searched if not any(name in each for name in names)]
+        if len(kept) < len(searched):
+            job.filter["named"] = [*kept, f"person:{FORGOTTEN}"]
+            job.save(update_fields=["filter"])
+            erased.add("jobs' filters", 1)
 
 
 def _proof_of(row: Delivery) -> str:

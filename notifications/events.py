@@ -20,7 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from notifications.conf import SERVICE
-from notifications.exceptions import EventRefused, UnknownEvent
+from notifications.exceptions import EventRefused, NewerEvent, UnknownEvent
 
 MAX_NAMED, MAX_LOCATION = 10, 100
 """Wrong fields that a refusal names, and characters of where each of them stands."""
@@ -66,6 +66,8 @@ class EventType:
         try:
             return self.data.model_validate(data)
         except ValidationError as error:
+            if _is_newer(error):
+                raise NewerEvent(f"{self.name} v{self.version}: {_fields(error)}") from None
             raise EventRefused(f"{self.name} v{self.version}: {_fields(error)}") from None
 
 
@@ -159,6 +161,11 @@ def all_event_types() -> tuple[EventType, ...]:
     """Every type that travels, by name and version."""
     kinds = (_registry[key] for key in sorted(_registry))
     return tuple(kind for kind in kinds if not kind.internal)
+
+
+def _is_newer(error: ValidationError) -> bool:
+    """Whether nothing is wrong but fields that this model does not have."""
+    return all(problem["type"] == "extra_forbidden" for problem in error.errors(include_url=False))
 
 
 def _fields(error: ValidationError) -> str:

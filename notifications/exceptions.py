@@ -112,6 +112,10 @@ class EventRefused(NotificationError, ValueError):
     default_code = "event_refused"
 
 
+class NewerEvent(EventRefused):
+    """Nothing is wrong with the data but fields that our model does not have (yet)."""
+
+
 class EndpointRefused(NotificationError, ValueError):
     """A webhook endpoint that cannot be had so: its name, its URL, or what it wants is wrong."""
 

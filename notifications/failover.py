@@ -17,7 +17,6 @@ Which comes first is drawn by weight for each delivery and generation, and stays
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from notifications.channels.base import Message
@@ -32,6 +31,7 @@ from notifications.exceptions import (
 from notifications.models import Attempt
 from notifications.models.claim import Claim
 from notifications.providers import Provider, ranked
+from notifications.unheard import unheard
 
 LONGEST_SLEEP = 60.0
 """Seconds for which a message sleeps that only an account could take which is left alone, while
@@ -61,7 +61,7 @@ def _wait_turn(chosen: Duty, message: Message, *, soon: bool) -> Message:
     chosen.account.check()
     suited = chosen.adapter.suited(message)
     lend_connection()
-    with suppress(Exception):  # the send meets it again, and is the one to tell
+    with unheard():
         chosen.adapter.prepare()
     chosen.account.wait_turn(chosen.adapter.weight(suited), soon=soon)
     return suited

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import router
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -199,7 +200,8 @@ def came_back(delivery_ids: Iterable[UUID], *, using: str) -> None:
 
 def arrived(delivery_id: UUID) -> None:
     """A receipt says that it did. Whoever else was to be told, the steps ahead are called off when
-    all of them were. Never raises: what is not called off finds out by itself."""
+    all of them were. No error goes past it, but a task's soft time limit: what is not called off
+    finds out by itself."""
     using = router.db_for_write(Delivery)
     try:
         for delivery, route in _of_rules([delivery_id], using=using):
@@ -208,6 +210,8 @@ def arrived(delivery_id: UUID) -> None:
                 envelope = event.envelope()
                 people = recipients.resolve(envelope, route)
                 go_on(envelope, [(route, recipient) for recipient in people])
+    except SoftTimeLimitExceeded:
+        raise
     except Exception as error:  # noqa: BLE001 - the shop's resolver, or the database
         logger.warning("delivery %s: no step was called off: %s", delivery_id, type(error).__name__)
 

@@ -30,7 +30,12 @@ def moment(text: str, *, now: datetime | None = None) -> datetime:
     return timezone.make_aware(found) if timezone.is_naive(found) else found
 
 
+def moments(wanted: Mapping[str, Any]) -> dict[str, datetime]:
+    """`since` (included) and `until` (not), as far as they are given."""
+    return {name: moment(wanted[name]) for name in ("since", "until") if wanted.get(name)}
+
+
 def between(column: str, wanted: Mapping[str, Any]) -> dict[str, datetime]:
-    """Lookups for `since` (included) and `until` (not), as far as they are given."""
+    """The same as lookups on a column."""
     bounds = {"since": f"{column}__gte", "until": f"{column}__lt"}
-    return {lookup: moment(wanted[name]) for name, lookup in bounds.items() if wanted.get(name)}
+    return {bounds[name]: at for name, at in moments(wanted).items()}

@@ -1,6 +1,6 @@
 """Housekeeping: what has to be done now and then, by whichever relay comes to it first.
 
-A thread of the relay, so that no second scheduler has to be run, watched and kept alone: Celery's
+Threads of the relay, so that no second scheduler has to be run, watched and kept alone: Celery's
 beat has no lock, and two of them do everything twice. Each chore takes an advisory lock for as
 long as it works, so any number of relays share it. A shop adds its own (`notifications.chores`).
 """
@@ -14,10 +14,23 @@ from threading import Event, Thread
 
 from django.db import connections
 
-from notifications import digests, expansion, keeper, progress, reputation, retention
+from notifications import (
+    connection_budget,
+    digests,
+    expansion,
+    job_runner,
+    keeper,
+    minutes,
+    objectives,
+    progress,
+    reputation,
+    retention,
+    throughput,
+)
 from notifications.aws.errors import AWS_ERRORS
 from notifications.chores import Chore, all_chores
 from notifications.exceptions import NotificationError
+from notifications.metrics import emf
 from notifications.outages import DATABASE_AWAY, leave_replica
 
 logger = logging.getLogger(__name__)
@@ -25,6 +38,10 @@ logger = logging.getLogger(__name__)
 KEEP_EVERY = 5.0
 """Seconds between two looks into the dead-letter queues: seventeen thousand requests a day for
 each queue and relay, which is a cent."""
+
+UNDELIVERED_EVERY = 60.0
+"""Seconds between two looks for what SNS could not deliver: where that happens, somebody has taken
+a queue or a right away, and nothing comes by itself."""
 
 SWEEP_EVERY = 60.0
 """Seconds between two looks for what has been kept for long enough."""
@@ -42,18 +59,29 @@ _OUTAGES = (*DATABASE_AWAY, *AWS_ERRORS, NotificationError)
 
 OWN = (
     Chore("keeping dead letters", KEEP_EVERY, keeper.drain),
-    Chore("deleting what is over", SWEEP_EVERY, retention.sweep),
+    Chore("keeping what SNS could not deliver", UNDELIVERED_EVERY, keeper.drain_undelivered),
     Chore("looking how far consumers are", progress.LOOK_EVERY, progress.remember),
     Chore("watching what comes back", reputation.LOOK_EVERY, reputation.watch),
+    Chore("adding up the minutes", minutes.EVERY, throughput.roll_up),
+    Chore("measuring objectives", minutes.EVERY, objectives.roll_up),
     Chore("settling digests", SETTLE_EVERY, digests.settle_all),
+    Chore("counting connections", connection_budget.LOOK_EVERY, connection_budget.watch),
 )
+"""In one thread, with those of the shop."""
+
+RETENTION = Chore("deleting what is over", SWEEP_EVERY, retention.sweep)
+"""In a thread of its own: where there is much to delete it takes minutes, and the others go on."""
 
 EXPANSION = Chore("expanding announcements", 1.0, expansion.advance)
-"""In a thread of its own, for it cannot wait."""
+JOBS = Chore("running jobs", 1.0, job_runner.advance)
+TELLING = Chore("telling CloudWatch", emf.LOOK_EVERY, emf.tell_fleet)
+PROMPT = (EXPANSION, JOBS, TELLING)
+"""Each in a thread of its own, and at full speed while the relay publishes, for they cannot wait.
+A minute of which CloudWatch is told nothing wakes somebody."""
 
 
 class Housekeeping:
-    """The chores, in one thread. `close` lets the one under way finish its step.
+    """The chores, in one thread. `stop` lets the one under way finish its step, `close` waits.
 
     chores: ours and those registered, if not given.
     """
@@ -77,8 +105,11 @@ class Housekeeping:
         """The relay has work: the chore goes slowly for a while."""
         self._give_way_until = time.monotonic() + GIVE_WAY
 
-    def close(self) -> None:
+    def stop(self) -> None:
         self._stopped.set()
+
+    def close(self) -> None:
+        self.stop()
         if self._thread.ident is not None:
             self._thread.join()
 

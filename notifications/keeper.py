@@ -8,6 +8,7 @@ when its row is committed; while the database is away it waits in SQS.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -44,17 +45,23 @@ class Depth:
         return self.in_sqs + self.open
 
 
-def drain(*, using: str, go_on: Callable[[], bool] = lambda: True, hidden_for: int = HIDDEN) -> int:
+def drain(
+    *,
+    using: str,
+    go_on: Callable[[], bool] = lambda: True,
+    hidden_for: int = HIDDEN,
+    role: Role = Role.DEAD_LETTERS,
+) -> int:
     """Keep whatever lies in any dead-letter queue; how many messages were kept.
 
     go_on: asked before each receive. hidden_for: seconds for which others do not see what is
-    being kept.
+    being kept. role: of the queues that are looked into.
     A queue that another relay is at just now is left to it. One that SQS does not let us have
     keeps no other waiting; its error is raised in the end. Raises what the database raises while
     it is away.
     """
     kept, trouble = 0, None
-    for grave in dead_letter_queues():
+    for grave in (queue for queue in graves() if queue.role is role):
         try:
             kept += _drain(grave, using, go_on, hidden_for)
         except (*AWS_ERRORS, NotificationError) as error:
@@ -64,28 +71,36 @@ def drain(*, using: str, go_on: Callable[[], bool] = lambda: True, hidden_for: i
     return kept
 
 
+def drain_undelivered(*, using: str, go_on: Callable[[], bool] = lambda: True) -> int:
+    """Likewise, what SNS could not deliver."""
+    return drain(using=using, go_on=go_on, role=Role.UNDELIVERED)
+
+
 def depths() -> list[Depth]:
     """The dead letters of every consumer, by its name. Raises botocore's errors."""
-    graves = dead_letter_queues()
-    found = queue_counts.of(graves)
+    all_graves = graves()
+    found = queue_counts.of(all_graves)
     if found.error:
         raise found.error
-    in_sqs = {grave.consumer: found.counts[grave.name].total for grave in graves}
-    return [Depth(name, in_sqs.get(name, 0), count) for name, count in sorted(open_rows().items())]
+    in_sqs: Counter[str] = Counter()
+    for grave in all_graves:
+        in_sqs[grave.consumer] += found.counts[grave.name].total
+    return [Depth(name, in_sqs[name], count) for name, count in sorted(open_rows().items())]
 
 
 def open_rows() -> dict[str, int]:
     """How many dead letters of each consumer are open here."""
     consumers = {queue.name: queue.consumer for queue in topology.current().queues}
-    rows = dict.fromkeys((grave.consumer for grave in dead_letter_queues()), 0)
+    rows = dict.fromkeys((grave.consumer for grave in graves()), 0)
     for queue, count in DeadLetter.objects.open_by_queue().items():
         consumer = consumers.get(queue, queue)  # of a consumer that is gone: by its queue's name
         rows[consumer] = rows.get(consumer, 0) + count
     return rows
 
 
-def dead_letter_queues() -> list[Queue]:
-    return [queue for queue in topology.current().queues if queue.role is Role.DEAD_LETTERS]
+def graves() -> list[Queue]:
+    """The dead-letter queues, those of subscriptions included."""
+    return [queue for queue in topology.current().queues if queue.role.is_grave]
 
 
 def _drain(grave: Queue, using: str, go_on: Callable[[], bool], hidden_for: int) -> int:

@@ -15,6 +15,7 @@ from django.db import connections
 logger = logging.getLogger(__name__)
 
 CHANNEL = "notifications_outbox"
+LISTEN = f"LISTEN {CHANNEL}"
 THROTTLE = 0.03
 """Seconds between two nudges of one process. NOTIFY takes a lock over the whole database at
 commit; a woken relay polls for a while anyway, so what comes in between is seen as soon."""
@@ -37,6 +38,10 @@ _quiet_until = 0.0
 # other. A nudge that a crash loses costs nothing: the relay sweeps.
 _NOTIFY = "SELECT pg_notify(%s, '')"
 _NOTIFY_WITHOUT_DISK = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, '')"
+
+_LISTENING = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = %s
+"""
 
 
 def nudge(using: str = "default") -> None:
@@ -69,8 +74,17 @@ def listen(using: str = "default") -> psycopg.Connection[Any]:
     for name in ("cursor_factory", "context", "prepare_threshold"):  # Django's own, not libpq's
         parameters.pop(name, None)
     connection = psycopg.connect(**parameters | _NOTICE_A_DEAD_PEER, autocommit=True)
-    connection.execute(f"LISTEN {CHANNEL}")
+    connection.execute(LISTEN)
     return connection
+
+
+def listening(using: str = "default") -> int:
+    """How many relays are at work, as the server tells by the last statement of each connection:
+    a listener says nothing but the one. What another role does is hidden."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(_LISTENING, [LISTEN])
+        (count,) = cursor.fetchone()
+    return int(count)
 
 
 class Listener:

@@ -10,11 +10,12 @@ from typing import Any
 from django.db import router, transaction
 from django.utils import timezone
 
-from notifications import consumers, envelope, events, fallback_steps, tracing
+from notifications import consumers, envelope, events, fallback_steps, restorations, spans, tracing
 from notifications.conf import conf
 from notifications.exceptions import EventRefused, OutsideTransaction
 from notifications.models import Dispatch, Event
 from notifications.nudges import nudge
+from notifications.span import Kind
 
 MAX_BYTES = 200 * 1024
 """Of one event on the wire. SNS takes 256 KiB with the attributes; events are ids and facts."""
@@ -29,9 +30,18 @@ def record(data: events.EventData, *, time: datetime | None = None) -> Event:
     using = router.db_for_write(Event)
     _refuse_outside_transaction(using)
     kind = events.type_of(data)
-    event = event_of(kind, _validated(kind, data), time)
-    Dispatch.objects.using(using).record(event, topic=kind.topic)
-    fallback_steps.order_steps(event, using=using)
+    with spans.span(
+        f"record {kind.name}",
+        Kind.PRODUCER,
+        event_type=kind.name,
+        operation="record",
+        operation_type="create",
+        queue=kind.topic,
+    ) as span:
+        event = event_of(kind, _validated(kind, data), time, traceparent=span.traceparent)
+        span.set(event=event.id, subject=event.subject)
+        Dispatch.objects.using(using).record(event, topic=kind.topic)
+        fallback_steps.order_steps(event, using=using)
     # Robust: an order that is committed stands, whether or not the relay could be woken.
     # A lambda, because Django logs a failure by its name and a partial has none.
     transaction.on_commit(lambda: nudge(using), using=using, robust=True)
@@ -51,17 +61,26 @@ def _validated(kind: events.EventType, data: events.EventData) -> events.EventDa
     return kind.parse(data.model_dump(by_alias=True, round_trip=True, warnings=False))
 
 
-def event_of(kind: events.EventType, data: events.EventData, time: datetime | None = None) -> Event:
-    """The event that tells these facts, not kept yet. Raises EventRefused."""
+def event_of(
+    kind: events.EventType,
+    data: events.EventData,
+    time: datetime | None = None,
+    *,
+    traceparent: str = "",
+) -> Event:
+    """The event that tells these facts, not kept yet. Raises EventRefused.
+
+    traceparent: of the span that it is recorded in; a new one of the current trace, if not given.
+    """
     facts = data.model_dump(mode="json", by_alias=True, round_trip=True)
     event = Event(
         type=kind.name,
         version=kind.version,
         source=conf().source,
         subject=kind.subject_of(data),
-        time=time or timezone.now(),
+        time=restorations.not_after_its_cause(time or timezone.now()),
         data=facts,
-        traceparent=tracing.traceparent(),
+        traceparent=traceparent or tracing.traceparent(),
         expected=consumers.expected_for(kind.name),
     )
     for problem in _problems(event):

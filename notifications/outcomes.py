@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from django.db import InterfaceError, InternalError, OperationalError, router, transaction
 from django.utils import timezone
 
-from notifications import consequences
+from notifications import consequences, fingerprints, metrics
 from notifications.channels.base import Accepted, Content
 from notifications.duties import Duty
 from notifications.exceptions import (
@@ -79,13 +79,15 @@ def record(
     *,
     seconds: float,
     content: Content | None = None,
+    request: str = "",
 ) -> None:
     """Record `result`, which took `seconds`. Raises what the message needs; see `deliver`.
 
-    content: what was, or may have been, told: it is kept for a while.
+    content: what was, or may have been, told: it is kept for a while. request: what the provider
+    was asked, if it was.
     """
     error = getattr(result, "error", None)
-    note = _Note(duty, claim, round(seconds * 1000), content, error)
+    note = _Note(duty, claim, round(seconds * 1000), content, error, request)
     match result:
         case Sent():
             note.sent(result)
@@ -136,6 +138,7 @@ def as_it_failed(delivery: Delivery) -> Exception:
         kind = AttemptsExhausted
     error = kind(delivery.last_error.removeprefix(f"{delivery.reason}: "), delivery.reason)
     error.attempts = delivery.attempts  # type: ignore[attr-defined]
+    error.fingerprint = delivery.fingerprint  # type: ignore[attr-defined]
     return error
 
 
@@ -148,6 +151,7 @@ class _Note:
     duration_ms: int | None
     content: Content | None = None
     error: Exception | None = None
+    request: str = ""
 
     def sent(self, result: Sent) -> None:
         self._conclude(
@@ -237,18 +241,19 @@ class _Note:
     def counted(self, error: Exception) -> Exception:
         """The error with the attempts of this generation on it, for the dead letter to tell."""
         error.attempts = self.claim.number  # type: ignore[attr-defined]
+        fingerprints.mark(error)
         return error
 
     def _exhausted(self, error: TransientError, spent: int) -> NoReturn:
+        exhausted = AttemptsExhausted(f"{spent} attempts, the last: {code_of(error)}")
+        exhausted.__cause__ = error
         self._conclude(
             Delivery.State.FAILED,
             Attempt.Outcome.TRANSIENT,
             reason=AttemptsExhausted.default_code,
-            **self._blame(error),
+            **self._blame(error) | {"fingerprint": fingerprints.mark(exhausted)},
         )
-        raise self.counted(
-            AttemptsExhausted(f"{spent} attempts, the last: {code_of(error)}")
-        ) from error
+        raise self.counted(exhausted) from error
 
     def _conclude(self, state: Delivery.State, outcome: Attempt.Outcome, **details: Any) -> None:
         conclusion = Conclusion(
@@ -257,10 +262,12 @@ class _Note:
             outcome=outcome,
             provider=self.duty.sender,
             duration_ms=self.duration_ms,
+            request=self.request,
             **details,
         )
         if not insist(lambda: Delivery.objects.conclude(conclusion), using=_database()):
             self._come_late(conclusion)
+        metrics.record_delivery(self.duty.channel, state)
         if self.error is not None or outcome == Attempt.Outcome.SENT:
             consequences.draw(self.duty, self.error)
         logger.info("attempt %s: %s %s", self.claim.tag, outcome.value, conclusion.code)
@@ -312,7 +319,12 @@ class _Note:
         return packed(self.content) if self.content else ""
 
     def _blame(self, error: Exception) -> dict[str, str]:
-        return {"code": code_of(error)[:100], "detail": self._redacted(str(error))}
+        cause = error.error if isinstance(error, Unforeseen) else error
+        return {
+            "code": code_of(error)[:100],
+            "detail": self._redacted(str(error)),
+            "fingerprint": fingerprints.of(cause),
+        }
 
     def _redacted(self, text: str) -> str:
         return redact(text, address=self.duty.recipient.address)

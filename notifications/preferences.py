@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import router
+from django.db import router, transaction
+from django.utils.translation import gettext
 
-from notifications import events
+from notifications import audit, events
 from notifications.conf import Category, conf
 from notifications.models import Consent, Preference
 from notifications.models.consent import MOST_NAME, MOST_TEXT
@@ -28,7 +29,10 @@ class CannotOptOut(Exception):
     """The category is transactional: a receipt, or what happens to somebody's own order."""
 
     def __init__(self, category: str) -> None:
-        super().__init__(f"{category} is transactional: a person must be told, and cannot opt out")
+        super().__init__(
+            gettext("%(category)s is transactional: a person must be told, and cannot opt out")
+            % {"category": category}
+        )
 
 
 class UnknownCategory(ImproperlyConfigured):
@@ -36,7 +40,10 @@ class UnknownCategory(ImproperlyConfigured):
 
     def __init__(self, category: str) -> None:
         known = ", ".join(sorted(conf().categories))
-        super().__init__(f"No category is named {category!r}; there are: {known}.")
+        super().__init__(
+            gettext("No category is named %(category)r; there are: %(known)s.")
+            % {"category": category, "known": known}
+        )
 
 
 @dataclass(frozen=True)
@@ -75,16 +82,33 @@ def set_preference(
     """
     if category_of(category).transactional:
         raise CannotOptOut(category)
-    return Preference.objects.using(router.db_for_write(Preference)).say(
-        person=person,
-        category=category,
-        channel=channel,
-        wanted=wanted,
-        source=Source(source).value,
-        by=fit(by, MOST_NAME),
-        proof=fit(proof, MOST_TEXT),
-        reason=fit(reason, MOST_TEXT),
-    )
+    using = router.db_for_write(Preference)
+    with transaction.atomic(using=using):
+        every = Preference.objects.using(using)
+        mine = every.filter(person=person, category=category, channel=channel)
+        by_staff = source == Source.OPERATOR
+        before = mine.values_list("wanted", flat=True).first() if by_staff else None
+        changed = every.say(
+            person=person,
+            category=category,
+            channel=channel,
+            wanted=wanted,
+            source=Source(source).value,
+            by=fit(by, MOST_NAME),
+            proof=fit(proof, MOST_TEXT),
+            reason=fit(reason, MOST_TEXT),
+        )
+        if changed and by_staff:
+            what = {"category": category, "channel": channel}
+            audit.record(
+                "preference.set",
+                by=by,
+                reason=reason,
+                target=audit.Person(person),
+                before={**what, "wanted": before},
+                after={**what, "wanted": wanted},
+            )
+    return changed
 
 
 def wanted(person: str, category: str, channel: str) -> bool:

@@ -4,7 +4,7 @@ it empties and what holds it. What each figure means and where it is from: docs/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -27,12 +27,13 @@ from notifications.models import Breaker, Delivery, Pause, WorkerProcess
 from notifications.models.worker_process import SILENCE
 from notifications.pace import NO_LAG, Lag
 from notifications.progress import Oldest
+from notifications.queue_counts import QueueCounts
 from notifications.topology import Queue, Role
 
-LONGEST_LOOK = 2.0
-"""Seconds in all in which to find the oldest open events; the relays have done it before us."""
+LONGEST_LOOK = 0.5
+"""Seconds in which to find the oldest open events where no relay has told them of late."""
 
-_ORDER = (Role.MAIN, Role.BULK, Role.DEAD_LETTERS)
+_ORDER = (Role.MAIN, Role.BULK, Role.DEAD_LETTERS, Role.UNDELIVERED)
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,9 @@ class Row:
     """One queue.
 
     counts: None where SQS did not say. oldest: None where nobody can know. lag, rate: its
-    consumer's. drains_in: seconds; None at a rate of nothing. open_letters: of its consumer, here;
-    letters_in_sqs: None where SQS did not say. pauses, breakers: what holds it, or, where its
-    channel has several providers, keeps it from some of them.
+    consumer's. drains_in: seconds; None at a rate of nothing, and where nobody serves it.
+    open_letters: of its consumer, here; letters_in_sqs: None where SQS did not say. pauses,
+    breakers: what holds it, or, where its channel has several providers, keeps it from some.
     """
 
     queue: Queue
@@ -79,15 +80,24 @@ class Overview:
     trouble: str = ""
 
 
-def overview(span: timedelta) -> Overview:
-    """span: of the last minutes from which lag and rate are told. Raises what the database does."""
+def overview(
+    span: timedelta,
+    *,
+    found: QueueCounts | None = None,
+    rates: Mapping[str, float] | None = None,
+) -> Overview:
+    """span: of the last minutes from which lag and rate are told. found: what SQS has said already;
+    it is asked if that is not given. rates: those of the consumers, if they are known: `pace.rates`
+    reads every outcome of the time. Raises what the database does.
+    """
     layout = topology.current()
-    found = queue_counts.of(layout.queues)
+    found = queue_counts.of(layout.queues) if found is None else found
     # After SQS: what is just being kept is counted twice, not never.
     open_letters = keeper.open_rows()
     queues = sorted(layout.queues, key=lambda queue: (queue.consumer, _ORDER.index(queue.role)))
-    by_consumer = {name: _of_consumer(name, span) for name in {queue.consumer for queue in queues}}
-    rates = pace.rates([row.consumer for row in by_consumer.values()], span)
+    by_consumer = _by_consumer({queue.consumer for queue in queues}, span)
+    if rates is None:
+        rates = pace.rates([row.consumer for row in by_consumer.values()], span)
     context = _Context(
         found.counts,
         open_letters,
@@ -115,34 +125,39 @@ class _Context:
 
     def row(self, queue: Queue, row: Row) -> Row:
         row = replace(row, queue=queue, counts=self.counts.get(queue.name))
-        if queue.role is not Role.BULK:
+        if queue.role in (Role.MAIN, Role.DEAD_LETTERS):
             row = self._with_letters(row)
-        if queue.role is Role.DEAD_LETTERS:
+        if queue.role.is_grave:
             return replace(row, oldest=None, lag=NO_LAG)
         if queue.role is Role.BULK:
             since = self.reopened.get(row.consumer.channel)
             row = replace(row, oldest=Oldest(since) if row.consumer.channel else None)
         rate = self.rates.get(queue.consumer, 0.0)
+        accounts = providers.accounts_of(row.consumer)
         held = {(Pause.Kind.QUEUE, queue.name), (Pause.Kind.CHANNEL, row.consumer.channel)}
+        held |= {(Pause.Kind.PROVIDER, account) for account in accounts}
+        servers = self.servers.get(queue.name, ())
         return replace(
             row,
             rate=rate,
-            drains_in=self._drains_in(row, rate),
-            servers=self.servers.get(queue.name, ()),
+            drains_in=self._drains_in(row, rate if servers else 0.0),
+            servers=servers,
             pauses=tuple(each for each in self.pauses if (each.kind, each.name) in held),
             breakers=tuple(
-                self.breakers[account]
-                for account in providers.accounts_of(row.consumer)
-                if account in self.breakers
+                self.breakers[account] for account in accounts if account in self.breakers
             ),
         )
 
     def _with_letters(self, row: Row) -> Row:
-        in_sqs = self.counts.get(f"{row.consumer.name}-dlq")
+        in_sqs = [
+            self.counts.get(grave.name)
+            for grave in keeper.graves()
+            if grave.consumer == row.consumer.name
+        ]
         return replace(
             row,
             open_letters=self.open_letters.get(row.consumer.name, 0),
-            letters_in_sqs=in_sqs.total if in_sqs else None,
+            letters_in_sqs=None if None in in_sqs else sum(each.total for each in in_sqs if each),
         )
 
     def _drains_in(self, row: Row, rate: float) -> float | None:
@@ -157,13 +172,17 @@ class _Context:
         return ahead / rate if rate else None
 
 
-def _of_consumer(name: str, span: timedelta) -> Row:
-    consumer = consumers.get(name)
-    queue = topology.current().queue(name)
-    if not (consumer.channel or consumer.keeps_inbox):
-        return Row(queue, consumer)
-    found = progress.oldest(consumer, go_on=progress.for_seconds(LONGEST_LOOK / 10))
-    return Row(queue, consumer, oldest=found, lag=pace.lag(consumer, span))
+def _by_consumer(names: Iterable[str], span: timedelta) -> dict[str, Row]:
+    """Of one whose reports nobody keeps there is neither an oldest nor a lag."""
+    asked = {name: consumers.get(name) for name in names}
+    known = [each for each in progress.known() if each.name in asked]
+    oldest = progress.told(known, go_on=progress.for_seconds(LONGEST_LOOK))
+    lags = pace.lags(known, span)
+    layout = topology.current()
+    return {
+        name: Row(layout.queue(name), each, oldest=oldest.get(name), lag=lags.get(name, NO_LAG))
+        for name, each in asked.items()
+    }
 
 
 def _reopened() -> dict[str, datetime]:

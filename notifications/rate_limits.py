@@ -8,20 +8,31 @@ and whose turn it is, are on the account's row (`notifications.models.rate_limit
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from celery import current_app
 from celery.utils.time import rate
 from django.core.exceptions import ImproperlyConfigured
+from django.db import router, transaction
+from django.utils.translation import gettext
 
+from notifications import audit
 from notifications.consumers import Consumer, all_consumers
 from notifications.models import RateLimit
+from notifications.models.rate_limit import RateLimitQuerySet
 from notifications.providers import Provider, of_consumer
+from notifications.redaction import redact
 
 NONE = "none"
 """No limit, in words."""
+
+SLOWEST, FASTEST, MOST = 1 / 86_400, 1_000_000.0, 10_000
+"""Units a second that an operator may set, and units at once: beyond, the database's clock cannot
+tell one turn from the next."""
 
 SHORTEST_LATE, LONGEST_LATE = 0.05, 1.0
 """Seconds; the bounds of `valid_for`."""
@@ -42,6 +53,43 @@ def parse(words: object) -> float | None:
         f"{words!r} is no rate: give it as Celery does, units per second, minute or hour "
         '("5/s", "100/m", "10/h").'
     )
+
+
+def wished(words: str) -> float:
+    """Units a second, as an operator gives them; math.inf for "none", no limit.
+
+    Raises ImproperlyConfigured.
+    """
+    if words == NONE:
+        return math.inf
+    per_second = parse(words)
+    if per_second is None:
+        raise ImproperlyConfigured(
+            gettext(
+                "a limit is more than 0: `manage.py queues pause` stops a channel, "
+                '"%(none)s" lifts the limit'
+            )
+            % {"none": NONE}
+        )
+    if not SLOWEST <= per_second <= FASTEST:
+        raise ImproperlyConfigured(
+            gettext(
+                '%(words)r is no limit that anybody keeps: from one a day ("0.042/h") to '
+                "%(most)s a second."
+            )
+            % {"words": words, "most": f"{FASTEST:,.0f}"}
+        )
+    return per_second
+
+
+def wished_burst(text: str) -> int:
+    """Units at once after a rest. Raises ImproperlyConfigured."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 10) or not 0 < int(text) <= MOST:
+        raise ImproperlyConfigured(
+            gettext("%(text)r: give 1 or more units, %(most)d at most")
+            % {"text": text, "most": MOST}
+        )
+    return int(text)
 
 
 def declared(consumer: Consumer, provider: Provider | None = None) -> float | None:
@@ -147,6 +195,49 @@ def standing(account: str) -> Standing:
             f"No account is named {account!r}; there are: {', '.join(found) or 'none'}."
         )
     return found[account]
+
+
+def set_limit(
+    account: str, per_second: float, *, by: str, reason: str, burst: int | None = None
+) -> None:
+    """From now on this many units a second, whatever its task declares; math.inf is no limit.
+
+    burst: units at once after a rest. Raises ValueError for what is no rate, and
+    ImproperlyConfigured for an account that is not known.
+    """
+    with _changing("set", account, by=by, reason=reason) as limits:
+        limits.set_override(account, per_second, by=by, reason=redact(reason), burst=burst)
+
+
+def take_back(account: str, *, by: str, reason: str) -> None:
+    """What its task declares holds again. Raises ImproperlyConfigured as `set_limit` does."""
+    with _changing("reset", account, by=by, reason=reason) as limits:
+        limits.take_back(account, by=by, reason=reason)
+
+
+@contextmanager
+def _changing(verb: str, account: str, *, by: str, reason: str) -> Iterator[RateLimitQuerySet]:
+    """Within a transaction that holds the account's row, if it has one, and audits the change."""
+    using = router.db_for_write(RateLimit)
+    limits = RateLimit.objects.using(using)
+    with transaction.atomic(using=using):
+        limits.select_for_update().filter(account=account).first()
+        before = _for_audit(standing(account))
+        yield limits
+        after = _for_audit(standing(account))
+        if after != before:
+            audit.record(
+                f"rate_limit.{verb}",
+                by=by,
+                reason=reason,
+                target=RateLimit(account=account),
+                before=before,
+                after=after,
+            )
+
+
+def _for_audit(now: Standing) -> dict[str, Any]:
+    return {"limit": in_words(now.effective), "set": now.override is not None, "burst": now.burst}
 
 
 class _Sender(NamedTuple):

@@ -23,6 +23,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from notifications import tracing
 from notifications.channels.correlation import Correlation, to_query
 from notifications.channels.receipts import handed_on, twilio, whatsapp
 from notifications.channels.receipts.base import Said
@@ -191,6 +192,7 @@ def _take(caller: Caller, signed: bytes, found: Found) -> None:
                 destination=QUEUE,
                 reason=Dispatch.Reason.RECEIVED,
                 body=text,
+                attributes=tracing.carried(),
             )
             for subject, text in handed_on.write(found)
         )

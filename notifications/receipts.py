@@ -18,13 +18,13 @@ from django.db import router, transaction
 from django.utils import timezone
 from pydantic import Field
 
-from notifications import bounces, fallbacks, replies
+from notifications import bounces, fallbacks, metrics, replies, spans
 from notifications.conf import conf
 from notifications.envelope import Envelope
 from notifications.events import EventData, event
 from notifications.exceptions import Busy
 from notifications.identifiers import NAMESPACE
-from notifications.models import Attempt, Delivery, Receipt
+from notifications.models import Attempt, Delivery, Event, Receipt
 from notifications.models.settlement import NAMES_A_NUMBER, Word
 from notifications.replies import Heard
 
@@ -124,6 +124,21 @@ def take(envelope: Envelope) -> None:
 
 
 def _take_one(receipt: Told) -> None:
+    with spans.span(
+        f"receipt {receipt.kind}", delivery=receipt.delivery_id, provider=receipt.provider
+    ) as span:
+        if spans.is_on():
+            span.link(_trace_of(receipt.delivery_id))
+        _settle(receipt)
+
+
+def _trace_of(delivery_id: UUID) -> str:
+    """Of the event that was told. A receipt may come days later: it is a trace by itself."""
+    events = Event.objects.filter(pk__in=Delivery.objects.filter(pk=delivery_id).values("event_id"))
+    return events.values_list("traceparent", flat=True).first() or ""
+
+
+def _settle(receipt: Told) -> None:
     word = Word(**{name: getattr(receipt, name) for name in Word.__dataclass_fields__})
     with transaction.atomic(using=router.db_for_write(Delivery)):
         settlement = Delivery.objects.settle_by_receipt(word)
@@ -140,6 +155,8 @@ def _take_one(receipt: Told) -> None:
             bounces.heed(receipt, settlement)  # said again, it does not undo who has lifted it
         if settlement.moved_to in _CAME_BACK:
             fallbacks.came_back([receipt.delivery_id], using=router.db_for_write(Delivery))
+    if settlement.moved_to:
+        metrics.record_delivery(settlement.channel, settlement.moved_to)
     if settlement.moved_to and settlement.moved_to not in _CAME_BACK:
         fallbacks.arrived(receipt.delivery_id)
     logger.info(

@@ -24,17 +24,35 @@ _CREDENTIAL = re.compile(
 )
 
 
-def redact(text: str, *, address: str = "", limit: int = MAX_LENGTH) -> str:
+def redact(text: str, *, address: str = "", limit: int = MAX_LENGTH, spared: str = "") -> str:
     """`text` with credentials, e-mail addresses and phone numbers masked, cut to `limit`.
 
     `address` is masked wherever it stands, whatever its shape (a device token, say)
-    and in any case.
+    and in any case. `spared`: a worker's own name (`celery@host`), which is no address.
     """
     if not text:
         return ""
-    if address:
+    if address and _may_hold(text, address):
         text = re.sub(re.escape(address), lambda _: mask(address), text, flags=re.IGNORECASE)
     text = _CREDENTIAL.sub(r"\1 …", text)
-    text = _EMAIL.sub(lambda found: mask(found[0].replace("%40", "@")), text)
+    text = _EMAIL.sub(lambda found: _without_name(found[0], spared), text)
     text = _PHONE.sub(lambda found: mask(re.sub(r"\D", "", found[0])), text)
     return text.replace("\0", "")[:limit]
+
+
+def redact_lines(text: str, *, spared: str = "") -> str:
+    """A traceback redacted line by line, whole."""
+    return "\n".join(redact(line, spared=spared) for line in text.splitlines())
+
+
+def _without_name(found: str, spared: str) -> str:
+    """A quotation mark before it may belong to an address."""
+    return found if found.lstrip("'`") == spared else mask(found.replace("%40", "@"))
+
+
+def _may_hold(text: str, address: str) -> bool:
+    """Asked first, because a pattern of each address would be compiled, and kept: half a thousand
+    of them, in every process. Of ASCII this is exact; of anything else the pattern tells."""
+    if not (text.isascii() and address.isascii()):
+        return True
+    return address.lower() in text.lower()

@@ -10,26 +10,39 @@ stays sent.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import router, transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from notifications import consumers, envelope, fallback_steps, fallbacks, topology
+from notifications import (
+    consumers,
+    envelope,
+    fallback_steps,
+    fallbacks,
+    jobs,
+    spans,
+    topology,
+    tracing,
+)
 from notifications.aws.batches import MAX_BYTES
 from notifications.consumers import Consumer
+from notifications.dead_letters import MAX_ATTRIBUTES
 from notifications.endings import endings
 from notifications.envelope import Envelope
 from notifications.exceptions import NotAnEvent, UnknownEvent
 from notifications.filters import between
 from notifications.horizon import too_old
-from notifications.jobs import LOOK, Filter, Outcome, Verdict, left_alone, refused
+from notifications.jobs import LOOK
 from notifications.models import DeadLetter, Delivery, Dispatch, Event, Handled, Job, JobItem
+from notifications.provenance import NotRecorded
 from notifications.redaction import redact
+from notifications.work import Filter, Outcome, Verdict, left_alone, refused
 
 SIZES = (1, 10, 100, None)
 """Items of the first stage, the second, … ; the last has all that are left."""
@@ -42,6 +55,8 @@ _COLUMNS = {
     "queue": "queue",
     "event_type": "event_type",
     "fingerprint": "fingerprint",
+    "reason": "reason",
+    "subject": "subject",
     "id": "pk",
 }
 
@@ -59,6 +74,18 @@ def queues_of(names: Iterable[str]) -> list[str]:
     return sorted(meant | given)
 
 
+def filters() -> tuple[str, ...]:
+    """The names of all of its filters that take several values."""
+    return tuple(_COLUMNS)
+
+
+def letters(wanted: Filter, state: DeadLetter.State) -> QuerySet[DeadLetter]:
+    """Those in this state that the filter means."""
+    meant = {**wanted, "queue": queues_of(wanted.get("queue", ()))}
+    chosen = {f"{column}__in": meant[name] for name, column in _COLUMNS.items() if meant.get(name)}
+    return DeadLetter.objects.filter(state=state, **chosen, **between("created_at", wanted))
+
+
 @dataclass(frozen=True)
 class Readable:
     """A letter, read as its consumer would read it now.
@@ -72,8 +99,32 @@ class Readable:
     raw: bool
 
 
+def redrive_one(letter: DeadLetter, *, by: str, reason: str) -> str:
+    """Redrive one letter, by a job of one item. Why it was not; empty when it is on its way.
+
+    Its end is not waited for: the relays look after the job until then.
+    """
+    work, using = Redrive(), router.db_for_write(Job)
+    try:
+        with transaction.atomic(using=using):
+            job = jobs.begin(
+                work, {"id": [letter.pk]}, by=by, reason=reason, rate=1.0, runner=Job.Runner.RELAY
+            )
+            held = Job.objects.held(job.pk)
+            if held is not None:
+                jobs.step(work, held)
+            item = job.items.get()
+    except jobs.AlreadyOpen as error:
+        return error.message.rstrip(".")
+    return "" if item.outcome == Outcome.DISPATCHED else item.why
+
+
 class Redrive:
-    """Filters: queue, event_type, fingerprint, id (lists), since, until (of its keeping)."""
+    """Filters: queue, event_type, fingerprint, reason, subject, id (lists), since, until (of its
+    keeping).
+
+    A job without stages orders all of them at its rate, and stops likewise when one fails again.
+    """
 
     kind = Job.Kind.REDRIVE
     column = "dead_letter_id"
@@ -83,12 +134,7 @@ class Redrive:
         self._looks_at = 0.0
 
     def found(self, wanted: Filter) -> QuerySet[DeadLetter]:
-        meant = {**wanted, "queue": queues_of(wanted.get("queue", ()))}
-        chosen = {
-            f"{column}__in": meant[name] for name, column in _COLUMNS.items() if meant.get(name)
-        }
-        bounds = between("created_at", wanted)
-        return DeadLetter.objects.filter(state=DeadLetter.State.OPEN, **chosen, **bounds)
+        return letters(wanted, DeadLetter.State.OPEN)
 
     def take(self, item: JobItem) -> DeadLetter | None:
         return DeadLetter.objects.filter(mended_by=item).first()
@@ -147,8 +193,11 @@ class Redrive:
         self._looks_at = now + max(LOOK, 9 * (now - began))
         if not failed:
             return ""
-        job.stage_left = size_of(job.stage or 1)  # it is to be passed, so it begins anew
-        return f"stage {job.stage} failed again: {failed[0].subject}: {failed[0].why}"
+        again = f"failed again: {failed[0].subject}: {failed[0].why}"
+        if job.stage is None:
+            return again
+        job.stage_left = size_of(job.stage)  # it is to be passed, so it begins anew
+        return f"stage {job.stage} {again}"
 
     def may_begin(self, job: Job) -> bool:
         if job.stage_left is None or job.stage_left:
@@ -210,7 +259,7 @@ def _dispatch(read: Readable, letter: DeadLetter, at: datetime) -> Dispatch:
     """The event as it is recorded; where it is not, the letter's own body, as of its generation."""
     event, queue = read.event, topology.current().bulk_queue(read.consumer.name).name
     if not read.raw:
-        if event.foreign:
+        if event.foreign or letter.reason == NotRecorded.default_code:  # a person vouches for it
             fallback_steps.keep(event)
         if Event.objects.filter(pk=event.id).exists():
             return Dispatch.objects.postpone(
@@ -224,6 +273,12 @@ def _dispatch(read: Readable, letter: DeadLetter, at: datetime) -> Dispatch:
         reason=Dispatch.Reason.REDRIVEN,
         generation=event.generation,
         body=read.body if read.raw else envelope.write(event),
-        attributes=texts,
+        attributes=texts | _own_trace(texts),
         available_at=max(at, event.time + KNOWN_BY_AGE) if read.raw else at,
     )
+
+
+def _own_trace(texts: Mapping[str, str]) -> dict[str, str]:
+    """As of `Dispatch.objects.postpone`, where SQS takes one attribute more."""
+    fits = tracing.HEADER in texts or len(texts) < MAX_ATTRIBUTES
+    return tracing.carried() if fits and spans.is_on() else {}

@@ -23,13 +23,16 @@ from django.db import connections, router
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.utils import timezone
 
+from notifications import metrics, spans, topology
 from notifications.aws.batches import Outcome
-from notifications.housekeeping import EXPANSION, Housekeeping
+from notifications.housekeeping import PROMPT, RETENTION, Housekeeping
 from notifications.models import Dispatch
-from notifications.models.dispatch import LEASE
+from notifications.models.dispatch import LEASE, LONGEST_BACK_OFF
 from notifications.nudges import Listener
 from notifications.outages import DATABASE_AWAY
-from notifications.publishing import Batch, Prepared, in_order, prepare, publish
+from notifications.publish_spans import published
+from notifications.publishing import PUBLISHERS, Batch, Prepared, in_order, prepare
+from notifications.pulse import Pulse
 
 logger = logging.getLogger(__name__)
 
@@ -39,15 +42,21 @@ ALERT_FOR = 2.0
 """Seconds. A relay at rest looks once per SWEEP; for ALERT_FOR after it was woken or found
 something, every ALERT_POLL: nudges are throttled, and work rarely comes alone."""
 
-PUBLISHERS = 8
-"""Batches in flight: at 10 ms to SNS and back, one at a time is 1,000 events/s at most; eight
-keep one process busy (1,800/s on half of a shared core pair, 0.3 ms of CPU each)."""
-
 ROWS = 80
 """Claimed at a time: as many as the publishers carry at once."""
 
+LOOP_PATIENCE = 120.0
+"""Seconds within which the loop comes round. A batch may take nearly as long: when SNS refuses its
+content, each of its ten entries goes by itself, with the time-outs of a call."""
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between passes while nothing gets through, doubled at each."""
+
+SEVERAL = 3
+"""Calls that fail one after the other are no hiccup any more."""
+
+BELIEVED = LONGEST_BACK_OFF + 2 * LONGEST_PAUSE
+"""Seconds. What failed is tried again within them, if no other relay has had more luck with it."""
 
 
 @dataclass
@@ -71,7 +80,7 @@ class Brake:
 
     def __init__(self) -> None:
         self._failures = 0
-        self._until = 0.0
+        self._until = self._failed_at = 0.0
         self._lock = Lock()
 
     @property
@@ -79,13 +88,20 @@ class Brake:
         """How long to wait before the next pass."""
         return max(self._until - time.monotonic(), 0.0)
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether several calls failed in a row, the last of them lately."""
+        lately = time.monotonic() - self._failed_at < BELIEVED
+        return self._failures >= SEVERAL and lately
+
     def call_ended(self, *, got_through: bool) -> None:
         with self._lock:
             if got_through:
                 self._failures, self._until = 0, 0.0
             elif not self.seconds:  # calls that failed side by side are one failure
                 self._failures += 1
-                self._until = time.monotonic() + _pause(self._failures)
+                self._failed_at = time.monotonic()
+                self._until = self._failed_at + _pause(self._failures)
 
 
 class Relay:
@@ -107,6 +123,7 @@ class Relay:
         report_every: float = 10.0,
     ) -> None:
         self.tally = Tally()
+        self.pulse = Pulse(LOOP_PATIENCE)
         self._brake = Brake()
         self._once = once
         self._rows = rows
@@ -115,9 +132,8 @@ class Relay:
         self._sweep_every = sweep
         self._report_every = report_every
         self._using = router.db_for_write(Dispatch)
-        self._housekeeping = Housekeeping(self._using)
-        # Beside the others: a sweep through old rows must not let a queue of thousands run dry.
-        self._expansion = Housekeeping(self._using, [EXPANSION])
+        self._housekeeping = [Housekeeping(self._using), Housekeeping(self._using, [RETENTION])]
+        self._prompt = [Housekeeping(self._using, [chore]) for chore in PROMPT]
         self._stopping = False
         self._in_flight: set[Future[None]] = set()
         self._alert_until = self._sweep_at = self._report_at = 0.0
@@ -128,6 +144,11 @@ class Relay:
         self._wake.setblocking(False)
         self._bell.setblocking(False)
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether nothing that it publishes gets through, as far as it knows."""
+        return self._brake.is_stuck
+
     def stop(self) -> None:
         """Finish what is in flight, give back the rest, return. Safe in a signal handler."""
         self._stopping = True
@@ -137,14 +158,18 @@ class Relay:
         """Publish until stopped. What it cannot reach is waited for, and said once."""
         listener = Listener(self._using)
         if not self._once:
-            self._housekeeping.start()
-            self._expansion.start()
+            for thread in (*self._housekeeping, *self._prompt):
+                thread.start()
         try:
             with ThreadPoolExecutor(self._publishers, "publisher") as pool:
-                self._publish_until_stopped(pool, listener)
+                try:
+                    self._publish_until_stopped(pool, listener)
+                finally:  # beside the calls in flight, all at once: their times must not add up
+                    for thread in (*self._housekeeping, *self._prompt):
+                        thread.stop()
         finally:
-            self._housekeeping.close()
-            self._expansion.close()
+            for thread in (*self._housekeeping, *self._prompt):
+                thread.close()
             listener.close()
             self._wake.close()
             self._bell.close()
@@ -152,24 +177,28 @@ class Relay:
 
     def _publish_until_stopped(self, pool: ThreadPoolExecutor, listener: Listener) -> None:
         while not self._stopping:
+            self.pulse.turn()
+            self._wait_for_room()
             try:
-                found = self._pass(pool)
-                self._report()
+                with self.pulse.excused():
+                    found = self._pass(pool)
+                    self._report()
             except DATABASE_AWAY as error:
                 self._lose_database(error)
                 continue
             self._find_database()
             if found:
                 self._alert_until = time.monotonic() + ALERT_FOR
-                self._housekeeping.give_way()
+                for thread in self._housekeeping:
+                    thread.give_way()
             elif self._once and not self._wait_for_in_flight():
                 return
             if not self._once:
-                self._rest(listener, found=found)
+                with self.pulse.excused():  # the listener may connect to the database
+                    self._rest(listener, found=found)
 
     def _pass(self, pool: ThreadPoolExecutor) -> int:
         """Claim, prepare, hand over: the number of rows found due."""
-        self._wait_for_room()
         if time.monotonic() >= self._sweep_at:
             self._sweep()
         until = time.monotonic() + self._lease.total_seconds() / 2
@@ -183,9 +212,10 @@ class Relay:
     def _wait_for_room(self) -> None:
         """Until a publisher is free, so that no row waits claimed for long."""
         self._forget_finished()
-        if len(self._in_flight) >= self._publishers:
-            wait(self._in_flight, return_when=FIRST_COMPLETED)
+        while len(self._in_flight) >= self._publishers:
+            wait(self._in_flight, SWEEP, return_when=FIRST_COMPLETED)
             self._forget_finished()
+            self.pulse.turn()
 
     def _wait_for_in_flight(self) -> bool:
         """Until all is out. Whether there was anything: a FIFO successor may be due now."""
@@ -213,6 +243,7 @@ class Relay:
                 logger.error("Dispatch %d cannot be published: %s", dispatch.pk, error)
                 Dispatch.objects.back_off(dispatch.token, {dispatch.pk: error})
                 self.tally.add(published=0, errors={dispatch.pk: error})
+                metrics.record_publish_failures(_known(dispatch.destination), 1)
 
     def _work_off(self, batch: Batch, until: float) -> None:
         """One batch, in a publishing thread. Given back when its lease could end meanwhile."""
@@ -220,7 +251,10 @@ class Relay:
             if self._stopping or time.monotonic() > until:
                 Dispatch.objects.release(batch.token, batch.ids)
             else:
-                self._record(batch, publish(batch))
+                with spans.about(queue=batch.physical):
+                    with self.pulse.at(f"a call for {batch.physical}"):
+                        outcome = published(batch)
+                    self._record(batch, outcome)
         except DATABASE_AWAY as error:
             logger.warning(
                 "%d rows for %s could not be marked (%s): they are due again in %s.",
@@ -240,8 +274,10 @@ class Relay:
         self.tally.add(published=len(published), errors=errors)
         self._brake.call_ended(got_through=outcome.got_through)
         if published:
+            metrics.record_published(batch.destination, len(published))
             Dispatch.objects.mark_published(batch.token, published)
         if errors:
+            metrics.record_publish_failures(batch.destination, len(errors))
             Dispatch.objects.back_off(batch.token, errors)
             logger.warning(
                 "%d of %d for %s failed: %s",
@@ -294,6 +330,13 @@ class Relay:
         logger.info(
             "published %d, failed %d, lag %.1f s", self.tally.published, self.tally.failed, lag
         )
+
+
+def _known(destination: str) -> str:
+    """As a label: a row may name what was a topic or a queue once."""
+    layout = topology.current()
+    names = {*(topic.name for topic in layout.topics), *(queue.name for queue in layout.queues)}
+    return destination if destination in names else metrics.OTHER
 
 
 def _pause(times: int) -> float:

@@ -15,7 +15,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -93,8 +93,11 @@ def parts_of(channel: str) -> tuple[Part, ...]:
 
 
 def verbatim(envelope: Envelope) -> Content:
-    """The event itself, as CloudEvents JSON: what a channel without templates is told."""
-    return Content(text=write(envelope))
+    """The event itself, as CloudEvents JSON: what a channel without templates is told.
+
+    Without its trace, which is ours: with it a partner could tell which events one visit caused.
+    """
+    return Content(text=write(replace(envelope, traceparent="")))
 
 
 def render(

@@ -18,8 +18,8 @@ from notifications.consumers import Consumer
 from notifications.exceptions import EventRefused, UnknownEvent
 from notifications.filters import between
 from notifications.horizon import too_old
-from notifications.jobs import Filter, Outcome, Verdict, left_alone, refused
 from notifications.models import Dispatch, Event, Handled, Job, JobItem
+from notifications.work import AtOnce, Filter, Outcome, Verdict, left_alone, refused
 
 _COLUMNS = {"event_type": "type", "subject": "subject", "event": "pk"}
 
@@ -46,7 +46,7 @@ def types_for(consumer: Consumer, asked: list[str]) -> list[str]:
     return asked or taken
 
 
-class Replay:
+class Replay(AtOnce):
     """Filters: consumer (its name); event_type, subject, event (lists), since and until (of the
     event's recording)."""
 
@@ -89,15 +89,6 @@ class Replay:
             reason=Dispatch.Reason.REPLAYED,
         )
         return Verdict(Outcome.DISPATCHED, dispatch=dispatch, consumer=consumer)
-
-    def look(self, job: Job) -> str:
-        return ""
-
-    def may_begin(self, job: Job) -> bool:
-        return True
-
-    def is_over(self, job: Job) -> bool:
-        return True
 
 
 def row(event: Event) -> dict[str, Any]:

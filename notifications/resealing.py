@@ -12,7 +12,7 @@ from django.apps import apps
 from django.db import models, router
 from django.db.models.functions import Cast
 
-from notifications import sealed
+from notifications import audit, sealed
 from notifications.exceptions import Unreadable
 from notifications.models.sealed import SealedTextField
 
@@ -39,6 +39,19 @@ def stale(model: type[models.Model], column: str) -> models.QuerySet[Any]:
         .order_by("pk")
     )
     return stale
+
+
+def begin(*, by: str, reason: str = "") -> None:
+    """Put on record, before the first is sealed anew, who has it done and how many there are."""
+    found = {f"{of._meta.label}.{column}": stale(of, column).count() for of, column in columns()}
+    audit.record(
+        "addresses.reseal",
+        by=by,
+        reason=reason,
+        target=f"key {sealed.newest()}",
+        before={name: count for name, count in found.items() if count},
+        count=sum(found.values()),
+    )
 
 
 def reseal(model: type[models.Model], column: str) -> Iterator[tuple[int, int]]:

@@ -7,23 +7,26 @@ overrides it; what a person has said for themselves, nobody may override.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db import router, transaction
+from django.db.models import Q, QuerySet
 
-from notifications import consumers, decision, digests, jobs, recipients, topology
+from notifications import consumers, decision, digests, edits, jobs, recipients, topology
 from notifications.envelope import Envelope
 from notifications.filters import between
 from notifications.horizon import too_old
-from notifications.jobs import Filter, Outcome, Verdict, left_alone, refused
 from notifications.models import Delivery, Dispatch, Event, Job, JobItem
 from notifications.recipients import Recipient
 from notifications.redaction import redact
 from notifications.rendered import kept
+from notifications.work import AtOnce, Filter, Outcome, Verdict, left_alone, refused
 
-NAMED_BY = ("delivery", "subject", "event")
+NAMED_BY = ("delivery", "subject", "event", "named")
 """Filters that name single things. Any other means many people, and must say which states."""
 
 ORIGINAL, CURRENT = "original", "current"
@@ -36,6 +39,18 @@ _COLUMNS = {
     "event_type": "event_type",
     "channel": "channel",
     "state": "state",
+    "provider": "provider",
+    "fingerprint": "fingerprint",
+}
+_VERSION = "template_version"
+
+_NAMES = {
+    "delivery": "pk",
+    "event": "event_id",
+    "subject": "subject",
+    "person": "recipient",
+    "provider_message_id": "provider_message_id",
+    "address_hash": "address_hash",
 }
 
 _UNDER_WAY = {
@@ -55,9 +70,26 @@ def under_way(state: str, next_try_at: datetime | None) -> str:
     return _UNDER_WAY.get(Delivery.State(state), "")
 
 
-class Resend:
-    """Filters: delivery (ids), subject (texts), event (ids), event_type, channel, state (lists),
-    since and until (of the delivery's making).
+def named(names: Iterable[str]) -> Q:
+    """Whatever has one of these names, "<what>:<name>": what a search in the list means.
+
+    A person's are those to their devices, too. Raises ValueError.
+    """
+    means = Q(pk__in=[])
+    for text in names:
+        what, _, name = text.partition(":")
+        if what not in _NAMES:
+            raise ValueError(f"{what!r} names no delivery: use {', '.join(_NAMES)}")
+        means |= Q(**{_NAMES[what]: UUID(name) if what in ("delivery", "event") else name})
+        if what == "person" and "/" in name:  # and their devices: "customer/42/device/7"
+            means |= Q(recipient__startswith=f"{name}/")
+    return means
+
+
+class Resend(AtOnce):
+    """Filters: delivery (ids), subject (texts), event (ids), event_type, channel, state, provider,
+    fingerprint, template_version (lists), named (see `named`), since and until (of the delivery's
+    making).
 
     `text` beside them says which words are sent: ORIGINAL, those that were sent the last time, to
     the letter, as long as they are kept; without it, what the templates make of it today."""
@@ -70,7 +102,10 @@ class Resend:
         chosen = {
             f"{column}__in": wanted[name] for name, column in _COLUMNS.items() if wanted.get(name)
         }
-        return Delivery.objects.filter(**chosen, **between("created_at", wanted))
+        rows = Delivery.objects.filter(**chosen, **between("created_at", wanted))
+        if labels := wanted.get(_VERSION):
+            rows = rows.filter(_rendered_with(labels))
+        return rows.filter(named(wanted["named"])) if wanted.get("named") else rows
 
     def take(self, item: JobItem) -> Delivery | None:
         return Delivery.objects.filter(mended_by=item).first()
@@ -78,18 +113,32 @@ class Resend:
     def weigh(self, delivery: Delivery, job: Job) -> Verdict:
         if why := under_way(delivery.state, delivery.next_try_at):
             return left_alone(why)
+        # Race: found as failed, and mended since by a redrive, say: it must not be told twice.
+        if (states := job.filter.get("state")) and delivery.state not in states:
+            return left_alone(f"it is {delivery.get_state_display()} by now")
         event = Event.objects.filter(pk=delivery.event_id).first()
         if event is None:
             return refused("its event is kept no longer")
         if why := too_old(event.time, event.recorded_at):
             return refused(why)
-        if why := why_not(event.envelope(), delivery, override=job.override):
+        told = self.envelope(event, delivery)
+        if why := why_not(told, delivery, override=job.override):
             return refused(why)
-        if _repeats(job) and (why := _why_not_original(event.envelope(), delivery, job)):
+        if _repeats(job) and (why := _why_not_original(told, delivery, job)):
             return refused(f"{why}: resend it as it is rendered now")
         return Verdict(Outcome.DISPATCHED)
 
+    def envelope(self, event: Event, delivery: Delivery) -> Envelope:
+        """The event as this delivery would be told it."""
+        return edits.told(event, delivery)
+
     def order(self, delivery: Delivery, job: Job, *, at: datetime) -> Verdict:
+        return self.reopen(delivery, job, at=at)
+
+    def reopen(
+        self, delivery: Delivery, job: Job, *, at: datetime, edited: str | None = None
+    ) -> Verdict:
+        """edited: as the delivery's column takes it; None: what was put right before holds."""
         generation = delivery.generation + 1
         override = redact(f"{job.actor}: {job.reason}") if job.override else ""
         # Race: a receipt, or another job, may have moved it while the shop was asked. It is not
@@ -101,7 +150,9 @@ class Resend:
         original = told[0] if told else None
         if _repeats(job) and original is None:
             return refused("its original text has just grown too old to be kept")
-        if not as_it_was.reopen(generation=generation, override=override, original=original):
+        if not as_it_was.reopen(
+            generation=generation, override=override, original=original, edited=edited
+        ):
             return left_alone("it has moved just now")
         consumer = consumers.name_serving(delivery.channel)
         dispatch = Dispatch.objects.postpone(
@@ -118,26 +169,37 @@ class Resend:
             generation=generation,
         )
 
-    def look(self, job: Job) -> str:
-        return ""
 
-    def may_begin(self, job: Job) -> bool:
-        return True
+def resend_one(
+    delivery: Delivery,
+    *,
+    by: str,
+    reason: str,
+    text: str = CURRENT,
+    override: bool = False,
+    work: Resend | None = None,
+) -> str:
+    """Resend one delivery, by a job of one item. Why it was not; empty when it is on its way.
 
-    def is_over(self, job: Job) -> bool:
-        return True
-
-
-def resend_one(delivery: Delivery, *, by: str, reason: str, text: str = CURRENT) -> str:
-    """Resend one delivery, by a job of one item. Why it was not; empty when it is on its way."""
+    In one transaction: whoever dies in it leaves no job behind that keeps others from it.
+    """
     wanted: dict[str, Any] = {"delivery": [str(delivery.pk)]}
     if text == ORIGINAL:
         wanted["text"] = ORIGINAL
-    work = Resend()
-    job = jobs.begin(work, wanted, by=by, reason=reason, rate=1.0)
-    job = jobs.run(work, job.pk)
-    item = job.items.get()
+    work = work or Resend()
+    try:
+        with transaction.atomic(using=router.db_for_write(Job)):
+            job = jobs.begin(work, wanted, by=by, reason=reason, rate=1.0, override=override)
+            item = jobs.run(work, job.pk).items.get()
+    except jobs.AlreadyOpen as error:
+        return error.message.rstrip(".")
     return "" if item.outcome == Outcome.DISPATCHED else item.why
+
+
+def objection(delivery: Delivery, *, override: bool = False, work: Resend | None = None) -> str:
+    """Why it would not be resent now, however the shop answers; empty when it would."""
+    job = Job(kind=Job.Kind.RESEND, filter={}, override=override)
+    return jobs.weigh(work or Resend(), delivery, job).why
 
 
 def _repeats(job: Job) -> bool:
@@ -189,3 +251,16 @@ def row(delivery: Delivery) -> dict[str, Any]:
         "recipient": delivery.recipient,
         "was": delivery.state,
     }
+
+
+def filters() -> tuple[str, ...]:
+    """The names of all of its filters that take several values."""
+    return tuple(dict.fromkeys((*_COLUMNS, _VERSION, *NAMED_BY)))
+
+
+def _rendered_with(labels: Iterable[str]) -> Q:
+    """Told last in the words of one of these versions ("v3#17"), whatever files it includes."""
+    words = Q(pk__in=[])
+    for label in labels:
+        words |= Q(template_version=label) | Q(template_version__startswith=f"{label}+")
+    return words

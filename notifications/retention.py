@@ -20,6 +20,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
+from notifications import audit, objectives
 from notifications.advisory import lock_for_transaction
 from notifications.conf import conf
 from notifications.models import (
@@ -38,10 +39,13 @@ from notifications.models import (
     JobEntry,
     JobItem,
     Lane,
+    Punctuality,
     Receipt,
     RenderedContent,
     Seen,
+    Throughput,
 )
+from notifications.models.punctuality import BY_HOUR, BY_MINUTE
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +96,9 @@ def kinds() -> Iterator[Kind]:
     yield Kind("signatures of calls", 1, _seen)
     of_announcement = ((AnnouncementEntry, "announcement_id"), (Lane, "announcement_id"))
     yield Kind("announcements", kept.outcomes, _announcements, of_announcement)
+    yield Kind("figures of minutes", kept.throughput, _throughput)
+    yield Kind("minutes of objectives", objectives.KEPT.days, _punctuality(BY_MINUTE))
+    yield Kind("hours of objectives", objectives.longest().days + 1, _punctuality(BY_HOUR))
     if apps.is_installed("django_celery_results"):
         yield Kind("failed tasks", kept.failed_tasks, _failed_tasks)
 
@@ -109,6 +116,21 @@ def sweep(*, using: str = "", go_on: Callable[[], bool] = lambda: True) -> int:
             logger.info("Deleted %d %s older than %d days.", deleted, kind.name, kind.days)
         total += deleted
     return total
+
+
+def purge(*, by: str, reason: str = "") -> int:
+    """Delete all that is due, whatever there is; how many rows, as `sweep` counts them.
+
+    Audited before the first row is deleted, with what is due then: it may be broken off.
+    """
+    due = {kind.name: kind.due().count() for kind in kinds()}
+    total = sum(due.values())
+    found = {name: count for name, count in due.items() if count}
+    audit.record("retention.purge", by=by, reason=reason, target="rows", before=found, count=total)
+    deleted = 0
+    while some := sweep():
+        deleted += some
+    return deleted
 
 
 def inbox_since() -> datetime:
@@ -233,6 +255,15 @@ def _seen(before: Any) -> QuerySet[Seen]:
 
 def _announcements(before: Any) -> QuerySet[Announcement]:
     return Announcement.objects.filter(settled_at__lt=before).order_by("id")
+
+
+def _throughput(before: Any) -> QuerySet[Throughput]:
+    return Throughput.objects.filter(minute__lt=before).order_by("minute")
+
+
+def _punctuality(width: int) -> Over:
+    rows = Punctuality.objects.filter(width=width).order_by("start")
+    return lambda before: rows.filter(start__lt=before)
 
 
 def _can_come_again() -> tuple[QuerySet[Any], ...]:

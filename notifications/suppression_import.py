@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from notifications import suppressions
+from notifications import audit, suppressions
 from notifications.conf import conf
 from notifications.models import Suppression
 from notifications.models.suppression import Refused
@@ -73,17 +73,28 @@ def import_csv(
     imported = Imported()
     batch: list[Refused] = []
     write = suppressions.missing if dry_run else suppressions.add
-    for row in _rows(lines, channel=channel, note=note, by=by):
-        if isinstance(row, WrongLine):
-            imported.wrong += 1
-            if len(imported.told) < MOST_TOLD:
-                imported.told.append(row)
-            tell(row)
-            continue
-        batch.append(row)
-        if len(batch) == BATCH:
-            _write(batch, write, imported)
-    _write(batch, write, imported)
+    try:
+        for row in _rows(lines, channel=channel, note=note, by=by):
+            if isinstance(row, WrongLine):
+                imported.wrong += 1
+                if len(imported.told) < MOST_TOLD:
+                    imported.told.append(row)
+                tell(row)
+                continue
+            batch.append(row)
+            if len(batch) == BATCH:
+                _write(batch, write, imported)
+        _write(batch, write, imported)
+    finally:  # what broke off has suppressed what came before
+        if imported.added and not dry_run:
+            audit.record(
+                "suppression.import",
+                by=by,
+                reason=note,
+                target="suppressions",
+                after={"added": imported.added, "already": imported.already},
+                count=imported.added,
+            )
     return imported
 
 

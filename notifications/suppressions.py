@@ -14,11 +14,12 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import router, transaction
+from django.utils.translation import gettext
 
-from notifications import recipients
+from notifications import audit, recipients
 from notifications.channels.phone_numbers import dialled
 from notifications.conf import conf
-from notifications.models import Suppression
+from notifications.models import Delivery, Suppression
 from notifications.models.suppression import (
     MOST_HINT,
     MOST_NAME,
@@ -44,7 +45,9 @@ class ComplaintStands(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "its owner has complained: lift it only when they have asked for it, and say so"
+            gettext(
+                "its owner has complained: lift it only when they have asked for it, and say so"
+            )
         )
 
 
@@ -61,12 +64,43 @@ def suppress(
     """Send nothing more to this address over `channel`. False when that was so, for this reason.
 
     The address itself, or its hash as a delivery carries it. delivery: the id of the one that
-    made it so. One statement, and any number of them at once leave one row.
+    made it so. One statement, and any number of them at once leave one row. Audited where a
+    person does it (`by`).
     """
     refused = refused_of(
         channel, address, address_hash, reason=reason, by=by, note=note, delivery=delivery
     )
-    return bool(add([refused]))
+    with transaction.atomic(using=router.db_for_write(Suppression)):
+        added = bool(add([refused]))
+        if added and by:
+            _audit_added(refused)
+    return added
+
+
+def suppress_address_of(delivery: Delivery, *, by: str, note: str) -> bool:
+    """Where this one was sent, an operator says, nothing is sent any more. False: that was so."""
+    return suppress(
+        channel=delivery.channel,
+        address=delivery.address,
+        address_hash=delivery.address_hash,
+        reason=Reason.OPERATOR,
+        by=by,
+        note=note,
+        delivery=delivery.pk,
+    )
+
+
+def _audit_added(refused: Refused) -> None:
+    kept = _all().of(refused.channel, refused.hashes).filter(reason=refused.reason)
+    cause = Delivery.objects.filter(pk=refused.delivery).first() if refused.delivery else None
+    audit.record(
+        "suppression.add",
+        by=refused.by,
+        reason=refused.note,
+        target=kept.latest("pk"),
+        subject=cause.subject if cause else "",
+        after={"channel": refused.channel, "suppressed_for": [refused.reason]},
+    )
 
 
 def refused_of(
@@ -125,8 +159,18 @@ def lift(
         rows = list(found.select_for_update().values_list("pk", "reason"))
         if not although_complained and any(why == Reason.COMPLAINT for _, why in rows):
             raise ComplaintStands
-        lifted = _all().filter(pk__in=[pk for pk, _ in rows])
-        return lifted.lift(by=fit(by, MOST_NAME), reason=fit(reason, MOST_TEXT))
+        lifting = _all().filter(pk__in=[pk for pk, _ in rows])
+        lifted = lifting.lift(by=fit(by, MOST_NAME), reason=fit(reason, MOST_TEXT))
+        if lifted:
+            audit.record(
+                "suppression.remove",
+                by=by,
+                reason=reason,
+                target=Suppression(pk=rows[0][0]),
+                before={"channel": channel, "suppressed_for": sorted(why for _, why in rows)},
+                after={"suppressed_for": []},
+            )
+    return lifted
 
 
 def canonical(address: str) -> str:
@@ -141,15 +185,18 @@ def problem_of(channel: str, address: str) -> str:
     """Why this cannot be suppressed as somebody gave it; empty when it can. Says no address."""
     if channel not in conf().channels:
         known = ", ".join(conf().channels) or "none"
-        return f"there is no channel {channel!r}, but {known}" if channel else "it has no channel"
+        if not channel:
+            return gettext("it has no channel")
+        said = gettext("there is no channel %(channel)r, but %(known)s")
+        return said % {"channel": channel, "known": known}
     if not address.strip():
-        return "it has no address"
+        return gettext("it has no address")
     if len(address) > MOST_ADDRESS or not address.isprintable():
-        return "this is no address"
+        return gettext("this is no address")
     if channel == "email":
-        return "" if _is_email(address.strip()) else "this is no email address"
+        return "" if _is_email(address.strip()) else gettext("this is no email address")
     if channel in PHONES and not canonical(address).startswith("+"):
-        return "this is no telephone number"
+        return gettext("this is no telephone number")
     return ""
 
 

@@ -38,12 +38,15 @@ class Trouble:
 class Switches:
     """Every pause in force, in words, and every account in trouble.
 
-    paused_queues, paused_channels: name without the prefix, and who paused it why.
+    paused_queues, paused_channels: name without the prefix, and who paused it why. paused_accounts:
+    the same of a provider's account. paused_templates: "<event type>/<channel>".
     """
 
     paused_queues: Mapping[str, str] = field(default_factory=dict)
     paused_channels: Mapping[str, str] = field(default_factory=dict)
+    paused_accounts: Mapping[str, str] = field(default_factory=dict)
     paused_event_types: frozenset[str] = frozenset()
+    paused_templates: frozenset[str] = frozenset()
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
 
     def holds(self, queue: str, consumer: Consumer) -> str:
@@ -51,11 +54,17 @@ class Switches:
         return self.pause_of(queue, consumer) or self.breaker_of(consumer.account_name)
 
     def pause_of(self, queue: str, consumer: Consumer) -> str:
-        """Who paused the queue or its channel, and why; "" when nobody did."""
-        return self.paused_queues.get(queue, "") or self.paused_channels.get(consumer.channel, "")
+        """Who paused the queue, its channel or its account, and why; "" when nobody did."""
+        return (
+            self.paused_queues.get(queue, "")
+            or self.paused_channels.get(consumer.channel, "")
+            or self.paused_accounts.get(consumer.account_name, "")
+        )
 
     def breaker_of(self, account: str) -> str:
-        """Why the account is left alone; "" when its breaker is closed."""
+        """Why the account is left alone; "" when its breaker is closed and nobody paused it."""
+        if why := self.paused_accounts.get(account, ""):
+            return why
         trouble = self.troubles.get(account)
         if trouble is None or trouble.probe_at is None:
             return ""
@@ -64,15 +73,28 @@ class Switches:
     def breaker_seconds(self, account: str) -> float:
         """How long to leave the account alone, until its next probe; 0 when its breaker is closed.
 
-        Never 0 while it is open: a due probe is for whoever gets it by `try_probe`.
+        Never 0 while it is open: a due probe is for whoever gets it by `try_probe`. Nor while the
+        account is paused: that is over when somebody says so.
         """
+        if account in self.paused_accounts:
+            return PROBE_UNDER_WAY
         trouble = self.troubles.get(account)
         return trouble.seconds if trouble else 0.0
 
     def probe_is_due(self, account: str) -> bool:
-        """Whether `Breaker.objects.try_probe` is worth a statement."""
+        """Whether `Breaker.objects.try_probe` is worth a statement: not of an account on pause."""
+        if account in self.paused_accounts:
+            return False
         trouble = self.troubles.get(account)
         return bool(trouble and trouble.probe_at and trouble.probe_at <= time.monotonic())
+
+    def puts_off(self, event_type: str, channel: str) -> bool:
+        """Whether an event of the type is not to be told over the channel now. channel: empty for
+        a service's queue, which no template concerns."""
+        return (
+            event_type in self.paused_event_types
+            or f"{event_type}/{channel}" in self.paused_templates
+        )
 
     def failing(self, account: str) -> bool:
         """Whether failures of the account are counted, so that a success must be written."""
@@ -122,7 +144,9 @@ def _switches(pauses: Iterable[Pause], breakers: Iterable[Breaker]) -> Switches:
     return Switches(
         paused_queues=words[Pause.Kind.QUEUE],
         paused_channels=words[Pause.Kind.CHANNEL],
+        paused_accounts=words[Pause.Kind.PROVIDER],
         paused_event_types=frozenset(words[Pause.Kind.EVENT_TYPE]),
+        paused_templates=frozenset(words[Pause.Kind.TEMPLATE]),
         troubles={breaker.account: _trouble(breaker) for breaker in breakers},
     )
 

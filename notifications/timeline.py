@@ -7,6 +7,7 @@ Each table is asked once, by the subject that stands on every row, whatever the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,7 @@ from notifications.conf import conf
 from notifications.lag import Lag
 from notifications.models import (
     Attempt,
+    AuditEntry,
     DeadLetter,
     Delivery,
     Dispatch,
@@ -37,12 +39,24 @@ from notifications.models import (
     Receipt,
     wait,
 )
+from notifications.models.settlement import SETTLED_BY_OPERATOR
 from notifications.timeline_entries import RANK, Entry
+
+TOLD_BY_ROWS = frozenset({"dead_letter.discard", "dead_letter.restore", "delivery.settle"})
+"""Actions of which the row that was moved tells the latest."""
 
 MOST = 1000
 """Rows of one table; of a subject with more (an announcement to many), the latest."""
 
+_ORDER = re.compile(r"#?([0-9]{1,18})\Z")
+
 Row = TypeVar("Row", bound=Model)
+
+
+def subject_of(given: str) -> str:
+    """What somebody typed, as events name it: "17" and "#17" are order/17."""
+    number = _ORDER.match(given.strip())
+    return f"order/{int(number[1])}" if number else given.strip()
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,7 @@ class _Rows:
     letters: list[DeadLetter]
     items: list[JobItem]
     log: list[JobEntry]
+    audits: list[AuditEntry]
     tallies: Mapping[tuple[UUID, str], Tally]
     cut: list[str]
 
@@ -119,6 +134,7 @@ class _Rows:
             letters=latest(DeadLetter.objects.defer("body", "attributes"), "created_at"),
             items=items,
             log=list(log),
+            audits=latest(AuditEntry.objects.exclude(target_kind="job"), "id"),
             tallies=_tallies(subject),
             cut=cut,
         )
@@ -141,6 +157,30 @@ class _Rows:
             yield from entries.of_item(item, events.get(item.delivery_id or item.dead_letter_id))
         for line in self.log:
             yield from entries.of_log(line, jobs[line.job_id])
+        by_target = {str(pk): event for pk, event in events.items()}
+        for done in self._untold():
+            yield from entries.of_audit(done, by_target.get(done.target))
+
+    def _untold(self) -> Iterator[AuditEntry]:
+        """What operators did, without what the rows say themselves: who moved them last."""
+        told = {
+            *(
+                ("deadletter", str(each.pk))
+                for each in self.letters
+                if each.changed_at and each.state != DeadLetter.State.REDRIVEN
+            ),
+            *(
+                ("delivery", str(each.pk))
+                for each in self.deliveries
+                if each.reason == SETTLED_BY_OPERATOR
+            ),
+        }
+        for done in reversed(self.audits):
+            target = (done.target_kind, done.target)
+            if done.action in TOLD_BY_ROWS and target in told:
+                told.remove(target)
+            else:
+                yield done
 
 
 def _each(translate: Any, rows: Iterable[Any]) -> Iterator[Entry]:
@@ -218,7 +258,10 @@ def _pauses(events: list[Event], found: list[Entry], *, until_now: bool) -> list
     channels = {consumers.channel_of(consumer) for consumer in expected} - {""}
     held = Q(kind=Pause.Kind.QUEUE, name__in=queues)
     held |= Q(kind=Pause.Kind.CHANNEL, name__in=channels)
-    held |= Q(kind=Pause.Kind.EVENT_TYPE, name__in={event.type for event in events})
+    types = {event.type for event in events}
+    held |= Q(kind=Pause.Kind.EVENT_TYPE, name__in=types)
+    templates = {f"{event_type}/{channel}" for event_type in types for channel in channels}
+    held |= Q(kind=Pause.Kind.TEMPLATE, name__in=templates)
     since = min(event.recorded_at for event in events)
     over = Q(resumed_at=None) | Q(resumed_at__gte=since)
     upto = timezone.now() if until_now else max(entry.at for entry in found)

@@ -14,10 +14,13 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from django.utils.translation import gettext, ngettext
+
 from notifications import consumers, topology
 from notifications.durations import words
 from notifications.models import (
     Attempt,
+    AuditEntry,
     DeadLetter,
     Delivery,
     Dispatch,
@@ -41,11 +44,13 @@ class Kind(StrEnum):
     EVENT = "event"
     OPERATOR = "operator"
     DISPATCH = "dispatch"
+    RENDERED = "rendered"
     ATTEMPT = "attempt"
     RECEIPT = "receipt"
     DELIVERY = "delivery"
     CONSUMER = "consumer"
     DEAD_LETTER = "dead_letter"
+    AHEAD = "ahead"
 
 
 RANK = {kind: rank for rank, kind in enumerate(Kind)}
@@ -70,39 +75,52 @@ class Entry:
 
 
 def of_event(event: Event) -> Iterator[Entry]:
-    by = f"another publisher, {event.source}" if event.foreign else event.source
-    detail = f"by {by}; for {', '.join(event.expected) or 'nobody'}"
+    who = {"source": event.source, "whom": ", ".join(event.expected) or gettext("nobody")}
+    detail = (
+        gettext("by another publisher, %(source)s; for %(whom)s")
+        if event.foreign
+        else gettext("by %(source)s; for %(whom)s")
+    ) % who
     ids = {"event": str(event.id)} | ({"trace": event.traceparent} if event.traceparent else {})
-    yield Entry(event.recorded_at, Kind.EVENT, f"{event.type} recorded", detail, event.id, "", ids)
+    what = gettext("%(type)s recorded") % {"type": event.type}
+    yield Entry(event.recorded_at, Kind.EVENT, what, detail, event.id, "", ids)
 
 
 def of_dispatch(dispatch: Dispatch) -> Iterator[Entry]:
     """When it was due, when a relay took it (known while it holds it), and when it was out."""
     consumer = "" if dispatch.kind == Dispatch.Kind.TOPIC else consumer_of(dispatch.destination)
-    place = f"{dispatch.kind} {dispatch.destination}"
-    tries = f"{dispatch.tries} tries" if dispatch.tries > 1 else ""
+    place = {"place": f"{dispatch.kind} {dispatch.destination}"}
+    tried = gettext("%(tries)d tries") % {"tries": dispatch.tries}
+    tries = tried if dispatch.tries > 1 else ""
     error = redact(dispatch.last_error)
-    about = f"{dispatch.get_reason_display()}, generation {dispatch.generation}"
+    about = gettext("%(reason)s, generation %(number)d") % {
+        "reason": dispatch.get_reason_display(),
+        "number": dispatch.generation,
+    }
 
     def entry(at: datetime, what: str, *detail: str, **ids: str) -> Entry:
         named = {"dispatch": str(dispatch.pk), **ids}
         said = _joined(*detail)
         return Entry(at, Kind.DISPATCH, what, said, dispatch.event_id, consumer, named)
 
-    yield entry(dispatch.available_at, f"available for {place}", about)
+    yield entry(dispatch.available_at, gettext("available for %(place)s") % place, about)
     if dispatch.state == Dispatch.State.CLAIMED and dispatch.lease_until:
-        yield entry(dispatch.lease_until - LEASE, f"claimed for {place}", tries, error)
+        claimed = gettext("claimed for %(place)s") % place
+        yield entry(dispatch.lease_until - LEASE, claimed, tries, error)
     if dispatch.published_at:
         to = {"sns" if dispatch.kind == Dispatch.Kind.TOPIC else "sqs": dispatch.message_id}
-        yield entry(dispatch.published_at, f"published to {place}", tries, **to)
+        published = gettext("published to %(place)s") % place
+        yield entry(dispatch.published_at, published, tries, **to)
     elif error and dispatch.state == Dispatch.State.WAITING:
-        yield entry(dispatch.available_at, f"to be tried again for {place}", tries, error)
+        again = gettext("to be tried again for %(place)s") % place
+        yield entry(dispatch.available_at, again, tries, error)
 
 
 def of_handled(row: Handled) -> Iterator[Entry]:
     """The last that is known: an open one is where it was left."""
-    attempts = f"{row.attempts} failed attempts" if row.attempts else ""
-    detail = _joined(attempts, redact(row.last_error))
+    failed = ngettext("%(count)d failed attempt", "%(count)d failed attempts", row.attempts)
+    failed %= {"count": row.attempts}
+    detail = _joined(failed if row.attempts else "", redact(row.last_error))
     what = f"{row.consumer}: {row.get_outcome_display()}"
     at = row.done_at or row.received_at
     ids = {"handled": str(row.pk)}
@@ -111,10 +129,14 @@ def of_handled(row: Handled) -> Iterator[Entry]:
 
 def of_delivery(delivery: Delivery) -> Iterator[Entry]:
     """Where it stands, at the moment it came there; and an operator's word on it."""
-    who = delivery.recipient + (f" at {seen}" if (seen := delivery.masked_address) else "")
+    who = delivery.recipient
+    if seen := delivery.masked_address:
+        who = gettext("%(who)s at %(address)s") % {"who": who, "address": seen}
     error = redact(delivery.last_error, address=delivery.address)
-    insisted = f"insisted on by {redact(delivery.override)}" if delivery.override else ""
-    again = f"generation {delivery.generation}" if delivery.generation else ""
+    by = gettext("insisted on by %(who)s") % {"who": redact(delivery.override)}
+    insisted = by if delivery.override else ""
+    number = gettext("generation %(number)d") % {"number": delivery.generation}
+    again = number if delivery.generation else ""
     reason = wait.words(delivery.reason, delivery.next_try_at)
     reason = reason or delivery.reason.replace("_", " ")
     detail = _joined(who, reason, again, insisted, error)
@@ -126,7 +148,10 @@ def of_delivery(delivery: Delivery) -> Iterator[Entry]:
         ids["provider"] = delivery.provider_message_id
     yield Entry(at, Kind.DELIVERY, what, detail, delivery.event_id, consumer, ids)
     if delivery.reason == SETTLED_BY_OPERATOR:
-        what = f"{delivery.channel}: settled as {delivery.get_state_display()}"
+        what = gettext("%(channel)s: settled as %(state)s") % {
+            "channel": delivery.channel,
+            "state": delivery.get_state_display(),
+        }
         yield Entry(at, Kind.OPERATOR, what, error, delivery.event_id, consumer, ids)
 
 
@@ -137,10 +162,13 @@ def of_attempt(attempt: Attempt, delivery: Delivery | None) -> Iterator[Entry]:
     detail = _joined(attempt.provider, took, attempt.code, said)
     channel = delivery.channel if delivery else ""
     number = f"{attempt.generation}.{attempt.number}" if attempt.generation else attempt.number
+    outcome = attempt.get_outcome_display()
+    named = {"channel": channel, "number": number, "outcome": outcome}
+    what = gettext("%(channel)s attempt %(number)s: %(outcome)s") % named
     yield Entry(
         attempt.started_at,
         Kind.ATTEMPT,
-        f"{channel} attempt {number}: {attempt.get_outcome_display()}".lstrip(),
+        what.lstrip(),
         detail,
         delivery.event_id if delivery else None,
         consumers.name_serving(channel) if channel else "",
@@ -151,14 +179,18 @@ def of_attempt(attempt: Attempt, delivery: Delivery | None) -> Iterator[Entry]:
 def of_receipt(receipt: Receipt, delivery: Delivery | None) -> Iterator[Entry]:
     """At the time it came; the provider's own clock is told apart."""
     late = words((receipt.received_at - receipt.occurred_at).total_seconds())
-    moved = f"the delivery is {receipt.moved_to}" if receipt.moved_to else "moved nothing"
+    became = gettext("the delivery is %(state)s") % {"state": receipt.moved_to}
+    moved = became if receipt.moved_to else gettext("moved nothing")
     said = redact(receipt.detail, address=delivery.address if delivery else "")
-    detail = _joined(f"{late} old", receipt.code, said, moved)
+    old = gettext("%(span)s old") % {"span": late}
+    detail = _joined(old, receipt.code, said, moved)
     channel = delivery.channel if delivery else ""
+    named = {"channel": channel, "provider": receipt.provider, "kind": receipt.get_kind_display()}
+    what = gettext("%(channel)s receipt from %(provider)s: %(kind)s") % named
     yield Entry(
         receipt.received_at,
         Kind.RECEIPT,
-        f"{channel} receipt from {receipt.provider}: {receipt.get_kind_display()}".lstrip(),
+        what.lstrip(),
         detail,
         delivery.event_id if delivery else None,
         consumers.name_serving(channel) if channel else "",
@@ -169,14 +201,17 @@ def of_receipt(receipt: Receipt, delivery: Delivery | None) -> Iterator[Entry]:
 def of_dead_letter(letter: DeadLetter) -> Iterator[Entry]:
     consumer = consumer_of(letter.queue)
     ids = {"dead_letter": str(letter.pk)}
-    attempts = f"{letter.attempts} attempts" if letter.attempts else ""
-    detail = _joined(letter.reason, attempts, redact(letter.error))
-    what = f"{letter.queue}: dead letter"
+    tried = ngettext("%(count)d attempt", "%(count)d attempts", letter.attempts)
+    tried %= {"count": letter.attempts}
+    detail = _joined(letter.reason, tried if letter.attempts else "", redact(letter.error))
+    what = gettext("%(queue)s: dead letter") % {"queue": letter.queue}
     yield Entry(letter.created_at, Kind.DEAD_LETTER, what, detail, letter.event_id, consumer, ids)
     if letter.changed_at:
-        became = "restored" if letter.state == DeadLetter.State.OPEN else letter.state
-        what = f"{letter.queue}: dead letter {became}"
-        detail = f"by {letter.changed_by}: {redact(letter.change_reason)}"
+        restored = letter.state == DeadLetter.State.OPEN
+        became = gettext("restored") if restored else letter.get_state_display()
+        named = {"queue": letter.queue, "became": became}
+        what = gettext("%(queue)s: dead letter %(became)s") % named
+        detail = _by(letter.changed_by, letter.change_reason)
         at = letter.changed_at
         yield Entry(at, Kind.OPERATOR, what, detail, letter.event_id, consumer, ids)
 
@@ -184,9 +219,8 @@ def of_dead_letter(letter: DeadLetter) -> Iterator[Entry]:
 def of_item(item: JobItem, event_id: UUID | None) -> Iterator[Entry]:
     """What an operator's job made of it. event_id: of the delivery or dead letter it mended."""
     job = item.job
-    insisted = "although it is no longer true" if job.override else ""
-    why = redact(item.why)
-    detail = _joined(f"by {job.actor}: {redact(job.reason)}", insisted, why)
+    insisted = gettext("although it is no longer true") if job.override else ""
+    detail = _joined(_by(job.actor, job.reason), insisted, redact(item.why))
     yield Entry(
         item.moved_at or job.created_at,
         Kind.OPERATOR,
@@ -200,7 +234,7 @@ def of_item(item: JobItem, event_id: UUID | None) -> Iterator[Entry]:
 
 def of_log(line: JobEntry, job: str) -> Iterator[Entry]:
     """One line of the log of a job that this was in."""
-    by = f"by {line.by}" if line.by else ""
+    by = _by(line.by) if line.by else ""
     yield Entry(
         line.at, Kind.OPERATOR, f"{job}: {redact(line.text)}", by, ids={"job": str(line.job_id)}
     )
@@ -208,11 +242,20 @@ def of_log(line: JobEntry, job: str) -> Iterator[Entry]:
 
 def of_pause(pause: Pause) -> Iterator[Entry]:
     ids = {"pause": str(pause.pk)}
-    detail = f"by {pause.paused_by}: {redact(pause.reason)}"
-    yield Entry(pause.paused_at, Kind.OPERATOR, f"{pause} paused", detail, ids=ids)
+    named = {"what": str(pause)}
+    paused = gettext("%(what)s paused") % named
+    detail = _by(pause.paused_by, pause.reason)
+    yield Entry(pause.paused_at, Kind.OPERATOR, paused, detail, ids=ids)
     if pause.resumed_at:
-        by = f"by {pause.resumed_by}"
-        yield Entry(pause.resumed_at, Kind.OPERATOR, f"{pause} resumed", by, ids=ids)
+        resumed = gettext("%(what)s resumed") % named
+        yield Entry(pause.resumed_at, Kind.OPERATOR, resumed, _by(pause.resumed_by), ids=ids)
+
+
+def of_audit(entry: AuditEntry, event_id: UUID | None) -> Iterator[Entry]:
+    """What an operator did. event_id: of what they did it to."""
+    what = entry.action.replace(".", " ").replace("_", " ")
+    by = _by(entry.actor, entry.reason)
+    yield Entry(entry.at, Kind.OPERATOR, what, by, event_id, "", {"audit": str(entry.pk)})
 
 
 def consumer_of(queue: str) -> str:
@@ -221,6 +264,12 @@ def consumer_of(queue: str) -> str:
         if declared.name == queue:
             return declared.consumer
     return queue.removesuffix("-bulk")
+
+
+def _by(who: str, why: str = "") -> str:
+    if why:
+        return gettext("by %(who)s: %(why)s") % {"who": who, "why": redact(why)}
+    return gettext("by %(who)s") % {"who": who}
 
 
 def _joined(*parts: str) -> str:

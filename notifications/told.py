@@ -20,7 +20,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
-from notifications import consumers
+from notifications import audit, consumers
 from notifications.models import (
     DeadLetter,
     Delivery,
@@ -149,8 +149,17 @@ class Answer:
         return [each for each in self.happenings if each.standing in standings]
 
 
-def told(asked: str, *, event_type: str = "", since: datetime | None = None) -> Answer:
+def told(
+    asked: str,
+    *,
+    event_type: str = "",
+    since: datetime | None = None,
+    by: str = "",
+    reason: str = "",
+) -> Answer:
     """What is known of a person, a subject or an address; an order's number will do.
+
+    by, reason: who asks, and why, which is audited: it is personal data that they read.
 
     event_type: of events of that type alone. since: of those that happened no earlier. Events of
     which nobody was to be told are none.
@@ -159,6 +168,8 @@ def told(asked: str, *, event_type: str = "", since: datetime | None = None) -> 
     wanted: dict[str, Any] = {"event_type": event_type} if event_type else {}
     if since:
         wanted["event_time__gte"] = since
+    if by:
+        audit.record("person.told", by=by, reason=reason, target=audit.Person(term))
     deliveries, cut = _deliveries(term, wanted)
     known = {each.event_id for each in deliveries if not _is_a_partner_s(each)}
     silent, more = _silent(term, event_type, since, known)

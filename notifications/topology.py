@@ -6,23 +6,20 @@ consumer is one registration; everything it needs follows from here.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
-from notifications.conf import VISIBILITY_SECONDS, conf
+from notifications.conf import RETENTION_DAYS, VISIBILITY_SECONDS, conf
 from notifications.consumers import Consumer, all_consumers
 from notifications.events import EventType, all_event_types
+from notifications.topics import Topic, feeds, physical_name, source_topics, topics_of
 
-MAX_NAME = 80
-"""SQS allows a queue's name 80 characters of A-Z, a-z, 0-9, - and _, `.fifo` included."""
-
-RETENTION = 14 * 24 * 3600
+RETENTION = RETENTION_DAYS * 24 * 3600
 LONG_POLL = 20
 """Seconds, the most that SQS allows of either."""
 
@@ -33,27 +30,18 @@ any failure; the worker dead-letters what failed, so this net is for what kills 
 SHORTEST_VISIBILITY = 30
 """Seconds: less would leave a heartbeat on a slow machine no time for a second try."""
 
-_PREFIX = re.compile(r"[A-Za-z0-9_-]+\Z")
-
 
 class Role(StrEnum):
     MAIN = "main"
     BULK = "bulk"
     DEAD_LETTERS = "dead_letters"
+    UNDELIVERED = "undelivered"
+    """What SNS could not deliver to the consumer's first queue."""
 
-
-@dataclass(frozen=True)
-class Topic:
-    """One event domain, or what another service publishes for one consumer.
-
-    `name` is without the prefix, `physical` is the name in SNS. `publishers`: the AWS services
-    that may publish to it; who else may is a matter of IAM.
-    """
-
-    name: str
-    physical: str
-    fifo: bool
-    publishers: tuple[str, ...] = ()
+    @property
+    def is_grave(self) -> bool:
+        """Whether no worker receives from it: the keeper brings what lies there into rows."""
+        return self in (Role.DEAD_LETTERS, Role.UNDELIVERED)
 
 
 @dataclass(frozen=True)
@@ -70,6 +58,7 @@ class Queue:
 
     name: without the prefix ("email", "email-bulk", "email-dlq"); physical: the name in SQS.
     senders: the physical names of exactly those topics that may send to it.
+    kms_key: the ARN of the key that encrypts what it holds; empty: SQS's own.
     """
 
     name: str
@@ -82,14 +71,17 @@ class Queue:
     senders: tuple[str, ...] = ()
     retention: int = RETENTION
     long_poll: int = LONG_POLL
+    kms_key: str = ""
 
 
 @dataclass(frozen=True)
 class Subscription:
-    """`topic` feeds `queue` (physical names) with `event_types`; None means all, unfiltered."""
+    """`topic` feeds `queue` (physical names) with `event_types`; None means all, unfiltered.
+    What SNS cannot deliver, because the queue is gone or refuses it, it puts on `undelivered`."""
 
     topic: str
     queue: str
+    undelivered: str
     event_types: tuple[str, ...] | None
     raw: bool = True
 
@@ -123,15 +115,25 @@ class Topology:
         return self.queue(f"{consumer}-dlq")
 
 
-def current() -> Topology:
-    """The topology of what is registered and configured now."""
+def current(*, prefix: str = "") -> Topology:
+    """The topology of what is registered and configured now, or with another prefix."""
     return compute(
-        conf().prefix,
+        prefix or conf().prefix,
         conf().fifo_topics,
         all_consumers(),
         all_event_types(),
         conf().visibility_seconds,
+        retention=conf().queue_retention_days * 24 * 3600,
+        kms_key=conf().kms_key,
     )
+
+
+def declared_queues() -> tuple[Queue, ...]:
+    """Its queues; none while it cannot be computed, which a check of its own says."""
+    try:
+        return current().queues
+    except ImproperlyConfigured:
+        return ()
 
 
 @lru_cache(maxsize=8)
@@ -141,78 +143,42 @@ def compute(
     consumers: tuple[Consumer, ...],
     event_types: tuple[EventType, ...],
     longest_visibility: int = VISIBILITY_SECONDS,
+    *,
+    retention: int = RETENTION,
+    kms_key: str = "",
 ) -> Topology:
     """The topology of these consumers and event types. Raises ImproperlyConfigured.
 
     longest_visibility: seconds; a queue's own follows from its consumer's maximum processing time.
     Where that is longer, the worker's heartbeat extends it (`notifications.worker.heartbeat`).
+    retention: seconds, of the queues that workers receive from. Dead letters are kept for as long
+    as SQS allows: a message that SQS moves there brings its age along.
     """
-    topics = _topics(prefix, fifo_topics, event_types)
-    sources = _source_topics(prefix, consumers, topics)
+    topics = topics_of(prefix, fifo_topics, event_types)
+    sources = source_topics(prefix, consumers, topics)
     queues: list[Queue] = []
     subscriptions: list[Subscription] = []
     for consumer in consumers:
-        feeds = list(_feeds(consumer, topics, sources, event_types))
+        fed = list(feeds(consumer, topics, sources, event_types))
         visibility = _visibility(consumer, longest_visibility)
-        queues += _queues(prefix, consumer, [topic for topic, _ in feeds], visibility)
-        main = queues[-1]
+        fed_by = [topic for topic, _ in fed]
+        *before, main = _queues(prefix, consumer, fed_by, visibility)
+        kinds = sorted({topic.fifo for topic in fed_by})
+        lost = {fifo: _undelivered(prefix, main, fed_by, fifo) for fifo in kinds}
+        queues += [*before, *lost.values(), main]
         subscriptions += [
-            Subscription(topic.physical, main.physical, wants) for topic, wants in feeds
+            Subscription(topic.physical, main.physical, lost[topic.fifo].physical, wants)
+            for topic, wants in fed
         ]
-    return Topology(prefix, (*topics, *sources.values()), tuple(queues), tuple(subscriptions))
-
-
-def _topics(
-    prefix: str, fifo_topics: frozenset[str], event_types: Iterable[EventType]
-) -> tuple[Topic, ...]:
-    names = sorted({kind.topic for kind in event_types if kind.topic})
-    if unknown := sorted(fifo_topics - set(names)):
-        raise ImproperlyConfigured(
-            f'NOTIFICATIONS["FIFO_TOPICS"] names {unknown}, which no event type uses; '
-            f"the topics are: {', '.join(names) or 'none'}."
-        )
-    return tuple(
-        Topic(name, _physical(prefix, name, name in fifo_topics), name in fifo_topics)
-        for name in names
+    return Topology(
+        prefix,
+        tuple(replace(topic, kms_key=kms_key) for topic in (*topics, *sources.values())),
+        tuple(
+            replace(each, kms_key=kms_key, retention=RETENTION if each.role.is_grave else retention)
+            for each in queues
+        ),
+        tuple(subscriptions),
     )
-
-
-def _source_topics(
-    prefix: str, consumers: Iterable[Consumer], topics: Iterable[Topic]
-) -> dict[str, Topic]:
-    """The topics that carry no events, by name: each feeds its consumer, unfiltered."""
-    taken = {topic.name for topic in topics}
-    found: dict[str, Topic] = {}
-    for consumer in consumers:
-        if (source := consumer.source) is None:
-            continue
-        if source.topic in taken:
-            raise ImproperlyConfigured(
-                f"Consumer {consumer.name!r} takes {source.topic!r}, which carries events: "
-                "give its source a topic of its own."
-            )
-        physical = _physical(prefix, source.topic, fifo=False)
-        found[source.topic] = Topic(source.topic, physical, False, source.publishers)
-    return found
-
-
-def _feeds(
-    consumer: Consumer,
-    topics: Iterable[Topic],
-    sources: Mapping[str, Topic],
-    event_types: Iterable[EventType],
-) -> Iterator[tuple[Topic, tuple[str, ...] | None]]:
-    """The topics that carry something this consumer wants, with the types to let through."""
-    if consumer.source is not None:
-        yield sources[consumer.source.topic], None
-        return
-    for topic in topics:
-        if consumer.wants is None:
-            yield topic, None
-            continue
-        carried = {kind.name for kind in event_types if kind.topic == topic.name}
-        if wanted := carried & consumer.wants:
-            yield topic, tuple(sorted(wanted))
 
 
 def _visibility(consumer: Consumer, longest: int) -> int:
@@ -230,7 +196,7 @@ def _queues(
     fifo = bool(topics) and all(topic.fifo for topic in topics)
 
     def queue(name: str, role: Role, redrive: Redrive | None, senders: tuple[str, ...]) -> Queue:
-        physical = _physical(prefix, name, fifo)
+        physical = physical_name(prefix, name, fifo)
         return Queue(
             name, physical, consumer.name, role, fifo, visibility_timeout, redrive, senders
         )
@@ -243,14 +209,19 @@ def _queues(
     return [dead_letters, queue(f"{consumer.name}-bulk", Role.BULK, redrive, ()), main]
 
 
-def _physical(prefix: str, name: str, fifo: bool) -> str:
-    physical = f"{prefix}-{name}{'.fifo' if fifo else ''}"
-    if not _PREFIX.match(prefix) or len(physical) > MAX_NAME:
-        raise ImproperlyConfigured(
-            f'NOTIFICATIONS["PREFIX"] {prefix!r} makes the name {physical!r}, which SQS refuses: '
-            f"use A-Z, a-z, 0-9, - and _, and at most {MAX_NAME} characters in all."
-        )
-    return physical
+def _undelivered(prefix: str, main: Queue, topics: Iterable[Topic], fifo: bool) -> Queue:
+    """Where the subscriptions to its FIFO topics, or to its standard ones, put what they cannot
+    deliver: SNS wants a queue of the topic's kind, which the consumer's own may not be."""
+    name = f"{main.consumer}-undelivered{'-in-order' if fifo and not main.fifo else ''}"
+    return replace(
+        main,
+        name=name,
+        physical=physical_name(prefix, name, fifo),
+        role=Role.UNDELIVERED,
+        fifo=fifo,
+        redrive=None,
+        senders=tuple(topic.physical for topic in topics if topic.fifo is fifo),
+    )
 
 
 def _named(name: str, among: tuple[_Named, ...], kind: str) -> _Named:

@@ -7,18 +7,22 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import router, transaction
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
-from notifications import fallbacks
+from notifications import audit, fallbacks
 from notifications.models import Delivery
 from notifications.redaction import redact
 
 SETTLED_AS = (Delivery.State.SENT, Delivery.State.FAILED)
 
 _WHY_NOT = {
-    Delivery.State.PENDING: "nothing has been sent yet",
-    Delivery.State.SENDING: "its sender holds it, or died and is found out when the message "
-    "comes again: look again in a minute",
-    Delivery.State.RETRYING: "it was not sent, and is tried again by itself",
+    Delivery.State.PENDING: _("nothing has been sent yet"),
+    Delivery.State.SENDING: _(
+        "its sender holds it, or died and is found out when the message comes again: look again "
+        "in a minute"
+    ),
+    Delivery.State.RETRYING: _("it was not sent, and is tried again by itself"),
 }
 
 
@@ -48,7 +52,8 @@ def settle(
     using = router.db_for_write(Delivery)
     with transaction.atomic(using=using):
         named = Delivery.objects.using(using).filter(pk__in=wanted).order_by("pk")
-        states = dict(named.select_for_update(no_key=True).values_list("pk", "state"))
+        held = named.select_for_update(no_key=True).values_list("pk", "state", "subject")
+        states = {pk: state for pk, state, _subject in held}
         answers = [_answer(pk, states.get(pk)) for pk in wanted]
         unknown = [answer.delivery_id for answer in answers if not answer.why_not]
         if not dry_run:
@@ -56,13 +61,23 @@ def settle(
             named.filter(pk__in=unknown).settle_by_operator(state, note=note)
             if state is Delivery.State.FAILED:
                 fallbacks.came_back(unknown, using=using)
+            settled = set(unknown)
+            audit.record_many(
+                "delivery.settle",
+                [(pk, subject) for pk, _state, subject in held if pk in settled],
+                of=Delivery,
+                by=by,
+                reason=reason,
+                before={"state": Delivery.State.UNKNOWN},
+                after={"state": state},
+            )
     return answers
 
 
 def _answer(delivery_id: UUID, state: str | None) -> Answer:
     if state is None:
-        return Answer(delivery_id, "", "there is no such delivery")
+        return Answer(delivery_id, "", gettext("there is no such delivery"))
     known = Delivery.State(state)
     if known is Delivery.State.UNKNOWN:
         return Answer(delivery_id, state)
-    return Answer(delivery_id, state, _WHY_NOT.get(known, "that is a last state"))
+    return Answer(delivery_id, state, str(_WHY_NOT.get(known, _("that is a last state"))))

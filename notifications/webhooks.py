@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, router, transaction
+from django.utils.translation import gettext
 
-from notifications import allow_list, events
+from notifications import allow_list, audit, events
 from notifications.channels.adapters import adapter
 from notifications.channels.base import Accepted, Content, Message
 from notifications.channels.webhook_signature import PREFIX as SECRET_PREFIX
@@ -26,7 +27,10 @@ from notifications.envelope import SPEC_VERSION, Envelope
 from notifications.exceptions import EndpointRefused, PermanentError
 from notifications.identifiers import uuid7
 from notifications.models import WebhookEndpoint
-from notifications.recipients import Recipient
+from notifications.models.webhook_endpoint import WebhookEndpointQuerySet
+from notifications.recipients import Recipient, mask
+
+State = WebhookEndpoint.State
 
 CHANNEL = "webhook"
 
@@ -69,16 +73,18 @@ def find(name: str) -> WebhookEndpoint:
     if found is None and (pk := identity_of(name)):
         found = WebhookEndpoint.objects.filter(pk=pk).first()
     if found is None:
-        raise EndpointRefused(f"there is no endpoint {name!r}")
+        raise EndpointRefused(gettext("there is no endpoint %(name)r") % {"name": name})
     return found
 
 
 def check(*, name: str, url: str, event_types: Iterable[str] = ()) -> list[str]:
     """The event types, each once. Raises EndpointRefused saying what is wrong with any of these."""
     if not 0 < len(name.strip()) <= 100:
-        raise EndpointRefused("give it a name of 1 to 100 characters")
+        raise EndpointRefused(gettext("give it a name of 1 to 100 characters"))
     if WebhookEndpoint.objects.filter(name=name.strip()).exists():
-        raise EndpointRefused(f"there is an endpoint {name.strip()!r} already")
+        raise EndpointRefused(
+            gettext("there is an endpoint %(name)r already") % {"name": name.strip()}
+        )
     try:
         adapter(CHANNEL).check_address(url)
     except PermanentError as error:
@@ -88,12 +94,15 @@ def check(*, name: str, url: str, event_types: Iterable[str] = ()) -> list[str]:
     registered = {kind.name for kind in events.all_event_types()}
     for kind in wanted:
         if kind not in registered:
-            raise EndpointRefused(f"there is no event type {kind!r}")
+            raise EndpointRefused(gettext("there is no event type %(kind)r") % {"kind": kind})
         if kind not in routed:
             raise EndpointRefused(
-                f"{kind} is not routed to webhooks; routed are: {', '.join(routed)}"
+                (
+                    gettext("%(kind)s is not routed to webhooks; routed are: %(routed)s")
+                    % {"kind": kind, "routed": ", ".join(routed)}
+                )
                 if routed
-                else "no event type is routed to webhooks yet"
+                else gettext("no event type is routed to webhooks yet")
             )
     return wanted
 
@@ -118,45 +127,58 @@ def add(
     secret = secret or new_secret()
     key_of(secret)
     try:
-        with transaction.atomic():
-            endpoint = WebhookEndpoint.objects.create(
+        with transaction.atomic(using=_database()):
+            endpoint = _every().create(
                 name=name.strip(), url=url, event_types=wanted, secret=secret, created_by=by[:150]
             )
+            after = {
+                "name": endpoint.name,
+                "url": mask(url),
+                "event_types": wanted,
+                "state": endpoint.state,
+            }
+            audit.record("webhook.add", by=by, target=endpoint, after=after)
     except IntegrityError:  # race: somebody else has just added one of this name
-        raise EndpointRefused(f"there is an endpoint {name.strip()!r} already") from None
+        raise EndpointRefused(
+            gettext("there is an endpoint %(name)r already") % {"name": name.strip()}
+        ) from None
     return Added(endpoint, secret)
 
 
 def rotate(endpoint: WebhookEndpoint, *, by: str, reason: str, overlap: timedelta = OVERLAP) -> str:
     """A new secret, which nobody is shown again; the one before it signs too for `overlap`."""
     secret = new_secret()
-    if not WebhookEndpoint.objects.rotate(
-        endpoint.pk, secret=secret, overlap=overlap, by=by, reason=reason
-    ):
-        raise EndpointRefused("the endpoint is gone")
+    with transaction.atomic(using=_database()):
+        if not _every().rotate(endpoint.pk, secret=secret, overlap=overlap, by=by, reason=reason):
+            raise EndpointRefused(gettext("the endpoint is gone"))
+        hours = {"hours_of_both": overlap.total_seconds() / 3600}
+        audit.record("webhook.rotate", by=by, reason=reason, target=endpoint, after=hours)
     return secret
 
 
 def enable(endpoint: WebhookEndpoint, *, by: str, reason: str) -> bool:
     """What happens from now on is sent to it again; what was skipped stays so, until it is resent.
     False when it was enabled."""
-    return WebhookEndpoint.objects.enable(endpoint.pk, by=by, reason=reason)
+    return _switch("enable", endpoint, by=by, reason=reason)
 
 
 def disable(endpoint: WebhookEndpoint, *, by: str, reason: str) -> bool:
     """What is for it is skipped from now on. False when it was disabled."""
-    return WebhookEndpoint.objects.disable(endpoint.pk, by=by, reason=reason)
+    return _switch("disable", endpoint, by=by, reason=reason)
 
 
-def test(endpoint: WebhookEndpoint) -> Accepted:
+def test(endpoint: WebhookEndpoint, *, by: str) -> Accepted:
     """Post a signed event of the type `webhook.test` now, enabled or not, and say what came back.
 
     It leaves no delivery, and the endpoint's failures as they are. Raises what the adapter raises,
     and EndpointRefused where the endpoint may not be reached from here.
     """
     if not allow_list.allows(endpoint.url):
-        raise EndpointRefused("its host is none of the ALLOWED_RECIPIENTS of this environment")
+        raise EndpointRefused(
+            gettext("its host is none of the ALLOWED_RECIPIENTS of this environment")
+        )
     identity = str(uuid7())
+    audit.record("webhook.test", by=by, target=endpoint, after={"event": identity})
     return adapter(CHANNEL).send(
         Message(
             address=endpoint.url,
@@ -173,6 +195,31 @@ def test(endpoint: WebhookEndpoint) -> Accepted:
 def new_secret() -> str:
     """`whsec_` and the base64 of random bytes (Standard Webhooks, Symmetric signatures)."""
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def _switch(verb: str, endpoint: WebhookEndpoint, *, by: str, reason: str) -> bool:
+    with transaction.atomic(using=_database()):
+        done = bool(getattr(_every(), verb)(endpoint.pk, by=by, reason=reason))
+        if done:
+            states = [State.DISABLED, State.ENABLED]
+            before, after = states if verb == "enable" else reversed(states)
+            audit.record(
+                f"webhook.{verb}",
+                by=by,
+                reason=reason,
+                target=endpoint,
+                before={"state": before},
+                after={"state": after},
+            )
+    return done
+
+
+def _every() -> WebhookEndpointQuerySet:
+    return WebhookEndpoint.objects.using(_database())
+
+
+def _database() -> str:
+    return router.db_for_write(WebhookEndpoint)
 
 
 def _test_event(identity: str) -> str:

@@ -30,6 +30,7 @@ class EditableAdmin(ShopAdmin):
     """Lists of that make before forms that may be saved."""
 
     change_form_template = None
+    audits_itself = False
     has_add_permission = admin.ModelAdmin.has_add_permission
     has_change_permission = admin.ModelAdmin.has_change_permission
     has_delete_permission = admin.ModelAdmin.has_delete_permission

@@ -6,11 +6,20 @@ The database and the NOTIFICATIONS setting are looked after by `notifications.ch
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.http.request import validate_host
+
+from notifications.checks import MESSAGING, SETTINGS
+from orders_site.environment.problems import problems
+from orders_site.environment.slips import slips
+from orders_site.environment.table import BY_NAME
+
+PUBLIC = "orders_site.public_urls"
 
 
 @register(Tags.database)
@@ -22,9 +31,35 @@ def something_is_configured(**_: Any) -> list[CheckMessage]:
         Error(
             "Nothing is configured, and no `make local` runs in this checkout.",
             hint="Run `make local` in another terminal, or set DATABASE_URL, DJANGO_SECRET_KEY, "
-            "ADDRESS_HASH_KEY and ENCRYPTION_KEY (the README lists all variables).",
+            "ADDRESS_HASH_KEY and ENCRYPTION_KEY (docs/settings.md lists all variables).",
             id="shop.E002",
         )
+    ]
+
+
+@register(MESSAGING, SETTINGS)
+def environment_is_readable(**_: Any) -> list[CheckMessage]:
+    """Settings take the default in place of what cannot be read: nothing may start with that."""
+    return [
+        Error(
+            problem,
+            hint="`manage.py environment` shows what is set, docs/settings.md what each may hold.",
+            id="shop.E005",
+        )
+        for problem in problems(os.environ)
+    ]
+
+
+@register(MESSAGING)
+def environment_has_no_slips(**_: Any) -> list[CheckMessage]:
+    """A limit that is set under another name is no limit."""
+    return [
+        Warning(
+            f"{name} is set in the environment, and nobody reads it.",
+            hint=f"Did you mean {nearest}? docs/settings.md lists all variables.",
+            id="shop.W006",
+        )
+        for name, nearest in slips(os.environ)
     ]
 
 
@@ -48,20 +83,13 @@ def payment_provider_is_set(**_: Any) -> list[CheckMessage]:
     """Without it every order would become a dead letter of `payments`."""
     if not (os.environ.get("DATABASE_URL") or os.environ.get("DJANGO_SECRET_KEY")):
         return []  # E002 says it all
-    missing = [
-        variable
-        for variable, option in (("PAYMENT_ENDPOINT", "endpoint"), ("PAYMENT_API_KEY", "api_key"))
-        if not settings.PAYMENTS[option]
-    ]
-    if missing:
-        wrong = f"{' and '.join(missing)}: not set, so no order can be charged."
-    elif not _is_safe(settings.PAYMENTS["endpoint"]):
-        wrong = "PAYMENT_ENDPOINT is no https:// address: the API key would be sent in clear."
-    else:
+    names = ("PAYMENT_ENDPOINT", "PAYMENT_API_KEY")
+    missing = [name for name in names if not BY_NAME[name].is_set(os.environ)]
+    if not missing:
         return []
     return [
         Error(
-            wrong,
+            f"{' and '.join(missing)}: not set, so no order can be charged.",
             hint="Run `make local`, whose provider sandbox plays one, or set both to what your "
             "payment provider gave you.",
             id="shop.E003",
@@ -69,8 +97,52 @@ def payment_provider_is_set(**_: Any) -> list[CheckMessage]:
     ]
 
 
-def _is_safe(endpoint: str) -> bool:
-    """By TLS, or on this very machine, where the sandbox is."""
-    parts = urlsplit(endpoint)
-    local = parts.hostname in ("127.0.0.1", "localhost", "::1")
-    return bool(parts.hostname) and (parts.scheme == "https" or (local and parts.scheme == "http"))
+@register()
+def static_files_are_there(**_: Any) -> list[CheckMessage]:
+    """The pages would come without their looks. A worker of the same environment needs none."""
+    root = settings.STATIC_ROOT
+    if not root or any(Path(root).glob("*")):
+        return []
+    return [
+        Warning(
+            f"DJANGO_STATIC_ROOT is {str(root)!r}, where there is nothing: pages would have no "
+            "styles and scripts.",
+            hint="Run `manage.py collectstatic`, or leave it out.",
+            id="shop.W007",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def visitors_are_told_apart(**_: Any) -> list[CheckMessage]:
+    """Behind a proxy, unless it is trusted, wrong passwords of all the world count against the one
+    address that it has."""
+    trusted = settings.NOTIFICATIONS.get("TRUSTED_PROXIES")
+    if trusted or not getattr(settings, "SECURE_PROXY_SSL_HEADER", None):
+        return []
+    return [
+        Warning(
+            "DJANGO_PROXY_SSL_HEADER is set and DJANGO_TRUSTED_PROXIES is not: thirty wrong "
+            "passwords from anywhere shut everybody out.",
+            hint="Set DJANGO_TRUSTED_PROXIES to how many proxies of yours add to X-Forwarded-For.",
+            id="shop.W004",
+        )
+    ]
+
+
+@register()
+def the_public_address_is_answered(**_: Any) -> list[CheckMessage]:
+    """A web process that serves the public pages alone is there for PUBLIC_URL."""
+    url = settings.NOTIFICATIONS["PUBLIC_URL"]
+    host = urlsplit(url).hostname or ""
+    if settings.ROOT_URLCONF != PUBLIC or validate_host(host, settings.ALLOWED_HOSTS):
+        return []
+    return [
+        Warning(
+            f"WEB_CONSOLE=0 makes this web process the public one, and PUBLIC_URL is {url}, whose "
+            "host it refuses: nobody could unsubscribe, and no provider call.",
+            hint=f"Add {host} to DJANGO_ALLOWED_HOSTS, or set PUBLIC_URL to where customers reach "
+            "this process. For the console's process WEB_CONSOLE is 1.",
+            id="shop.W008",
+        )
+    ]

@@ -18,6 +18,7 @@ STOCK_TOPIC = "stock-events"
 
 Id = Annotated[int, Field(gt=0, lt=2**63)]
 MinorUnits = Annotated[int, Field(ge=0, lt=2**63)]
+Pieces = Annotated[int, Field(ge=0, lt=2**63)]
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 Word = Annotated[str, Field(max_length=40)]
 Sku = Annotated[str, Field(min_length=1, max_length=40)]
@@ -95,8 +96,8 @@ class StockLow(EventData):
     """What is on hand fell below the threshold at which more is ordered."""
 
     sku: Sku
-    on_hand: Annotated[int, Field(ge=0)]
-    threshold: Annotated[int, Field(ge=0)]
+    on_hand: Pieces
+    threshold: Pieces
 
 
 @event(

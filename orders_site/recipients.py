@@ -69,7 +69,7 @@ def context(envelope: Envelope, recipient: Recipient) -> dict[str, Any]:
         "lines": [_line(line, locale) for line in lines],
         "item_count": sum(line.quantity for line in lines),
         "total": order.total.format(locale),
-        "carrier": order.carrier,
+        "carrier": envelope.data.get("carrier") or order.carrier,
         "tracking_code": order.tracking_code,
         "tracking_url": f"{order_url}/tracking",
         "cancel_reason": order.cancel_reason,

@@ -1,44 +1,66 @@
-"""Settings of the shop. Everything that differs between machines comes from the environment."""
+"""Settings of the shop. Everything that differs between machines comes from the environment, by the
+table in `orders_site.environment`."""
 
 from __future__ import annotations
 
-import os
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
 from django.utils.translation import gettext_lazy as _
 
-from notifications.conf import Category, ChannelConf, ReceiptWebhooks, Route
-from orders_site import channels, environment
+from notifications import log_config
+from notifications.conf import (
+    Category,
+    ChannelConf,
+    Editable,
+    Objective,
+    ReceiptWebhooks,
+    Route,
+)
+from orders_site import channels, environment, fleet
+from orders_site.environment import read
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 environment.load(BASE_DIR / ".local" / "env")
 
-DEBUG = os.environ.get("DJANGO_DEBUG") == "1"
-SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "")
+DEBUG = read("DJANGO_DEBUG")
+SECRET_KEY = read("DJANGO_SECRET_KEY")
 # Earlier ones: the links in mails that were sent with them go on working.
-SECRET_KEY_FALLBACKS = os.environ.get("DJANGO_SECRET_KEY_FALLBACKS", "").split()
-ALLOWED_HOSTS = os.environ.get("DJANGO_ALLOWED_HOSTS", "127.0.0.1 localhost").split()
-CSRF_TRUSTED_ORIGINS = os.environ.get("DJANGO_CSRF_TRUSTED_ORIGINS", "").split()
+SECRET_KEY_FALLBACKS = read("DJANGO_SECRET_KEY_FALLBACKS")
+ALLOWED_HOSTS = read("DJANGO_ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS = read("DJANGO_CSRF_TRUSTED_ORIGINS")
+
+# Pages are served by HTTPS alone, and browsers told to ask for nothing else. "0" on one's own
+# machine; `make local` and the demo say so by themselves.
+HTTPS = read("DJANGO_HTTPS")
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = read("DJANGO_HSTS_SECONDS") if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = read("DJANGO_HSTS_SUBDOMAINS")
+# The header by which your proxy says how it was asked ("X-Forwarded-Proto"). It must remove what
+# a visitor sends under that name.
+if _header := read("DJANGO_PROXY_SSL_HEADER"):
+    SECURE_PROXY_SSL_HEADER = (f"HTTP_{_header.upper().replace('-', '_')}", "https")
+SESSION_COOKIE_AGE = int(read("DJANGO_SESSION_HOURS") * 3600)
 
 SHOP = {
-    "name": os.environ.get("SHOP_NAME", "Harbour & Pine"),
-    "url": os.environ.get("SHOP_URL", "https://shop.example").rstrip("/"),
-    "support_email": os.environ.get("SHOP_SUPPORT_EMAIL", "help@shop.example"),
+    "name": read("SHOP_NAME"),
+    "url": read("SHOP_URL"),
+    "support_email": read("SHOP_SUPPORT_EMAIL"),
 }
 
 ANALYTICS = {"kept_days": 400}
 """For how many days each event is kept by itself; the daily figures made of them stay."""
 
+if read("LOG_FORMAT") == "json":
+    LOGGING = log_config.django(read("LOG_LEVEL"))
+
 DATABASES = {
-    "default": environment.database(
-        os.environ.get("DATABASE_URL", ""),
-        pool_size=int(os.environ.get("DATABASE_POOL_SIZE", "20")),
-    )
+    "default": environment.database(read("DATABASE_URL"), pool_size=read("DATABASE_POOL_SIZE"))
 }
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "notifications.console.apps.ConsoleConfig",  # django.contrib.admin with the console
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -57,7 +79,10 @@ INSTALLED_APPS = [
     "orders_site.api",
 ]
 MIDDLEWARE = [
+    "notifications.health.HealthMiddleware",  # first: whoever probes knows no host's name
+    "notifications.middleware.TraceMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "notifications.console.headers.HeadersMiddleware",
     "orders_site.api.middleware.ApiMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -67,7 +92,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-ROOT_URLCONF = "orders_site.urls"
+ROOT_URLCONF = "orders_site.urls" if read("WEB_CONSOLE") else "orders_site.public_urls"
 WSGI_APPLICATION = "orders_site.wsgi.application"
 TEMPLATES = [
     {
@@ -102,36 +127,39 @@ USE_TZ = True
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 STATIC_URL = "static/"
-STATIC_ROOT = os.environ.get("DJANGO_STATIC_ROOT")  # set it to collect files for a CDN
-WHITENOISE_USE_FINDERS = True  # the admin's files are served from their packages, no collectstatic
+STATIC_ROOT = read("DJANGO_STATIC_ROOT")
+WHITENOISE_USE_FINDERS = not STATIC_ROOT  # else the admin's files are served from their packages
 
 CELERY_RESULT_BACKEND = "django-db"  # failed tasks, for the admin; success costs no row
 
 PAYMENTS = {  # the arguments of `orders_site.payments.httpx_provider.HttpxProvider`
-    "endpoint": os.environ.get("PAYMENT_ENDPOINT", ""),
-    "api_key": os.environ.get("PAYMENT_API_KEY", ""),
+    "endpoint": read("PAYMENT_ENDPOINT"),
+    "api_key": read("PAYMENT_API_KEY"),
 }
 
 NOTIFICATIONS = {
-    "PREFIX": os.environ.get("NOTIFICATIONS_PREFIX", "dev"),
+    "PREFIX": read("NOTIFICATIONS_PREFIX"),
     "SOURCE": "urn:orders-site",
     # The topics whose events keep their order per subject: "order-events".
-    "FIFO_TOPICS": os.environ.get("NOTIFICATIONS_FIFO_TOPICS", "").split(),
+    "FIFO_TOPICS": read("NOTIFICATIONS_FIFO_TOPICS"),
+    # How long SQS keeps what nobody takes; the KMS key that encrypts it (docs/cloudformation.md).
+    "QUEUE_RETENTION_DAYS": read("NOTIFICATIONS_QUEUE_RETENTION_DAYS"),
+    "KMS_KEY": read("NOTIFICATIONS_KMS_KEY"),
+    # What others than this shop may say: "order.shipped". Not set: whoever may publish is believed
+    # in all; empty: nobody but our own outbox is.
+    "FOREIGN_EVENTS": read("FOREIGN_EVENTS"),
     "CHANNELS": {
-        "email": channels.email(os.environ),
-        "sms": channels.sms(os.environ),
-        "whatsapp": channels.whatsapp(os.environ),
+        "email": channels.email(),
+        "sms": channels.sms(),
+        "whatsapp": channels.whatsapp(),
         "push": ChannelConf(
             "notifications.channels.push.FcmPush",
-            {
-                "project_id": os.environ.get("FCM_PROJECT_ID", ""),
-                "endpoint": os.environ.get("FCM_ENDPOINT", "https://fcm.googleapis.com"),
-            },
+            {"project_id": read("FCM_PROJECT_ID"), "endpoint": read("FCM_ENDPOINT")},
         ),
         "webhook": ChannelConf(
             "notifications.channels.webhook.SignedWebhook",
             # What may be reached though it is not public; the provider sandbox is on this machine.
-            {"private_networks": os.environ.get("WEBHOOK_PRIVATE_NETWORKS", "").split()},
+            {"private_networks": read("WEBHOOK_PRIVATE_NETWORKS")},
         ),
     },
     # Which event is told over which channels: this table and nothing else.
@@ -146,13 +174,13 @@ NOTIFICATIONS = {
     },
     # What people may say yes or no to; what no event type names another for is "service".
     "CATEGORIES": {"news": Category(_("News and offers"))},
-    "PUBLIC_URL": os.environ.get("PUBLIC_URL", SHOP["url"]),  # news says there how to unsubscribe
+    "PUBLIC_URL": read("PUBLIC_URL") or SHOP["url"],  # news says there how to unsubscribe
     "PUBLIC_NAME": SHOP["name"],
     # Secrets by which Meta's and Twilio's calls are known; without any, nobody's are taken.
     "RECEIPT_WEBHOOKS": ReceiptWebhooks(
-        meta_app_secrets=tuple(os.environ.get("META_APP_SECRETS", "").split()),
-        meta_verify_token=os.environ.get("META_VERIFY_TOKEN", ""),
-        twilio_auth_tokens=tuple(os.environ.get("TWILIO_AUTH_TOKENS", "").split()),
+        meta_app_secrets=tuple(read("META_APP_SECRETS")),
+        meta_verify_token=read("META_VERIFY_TOKEN"),
+        twilio_auth_tokens=tuple(read("TWILIO_AUTH_TOKENS")),
     ),
     "RECIPIENTS": "orders_site.recipients.resolve",
     "CONTEXT": "orders_site.recipients.context",
@@ -163,17 +191,42 @@ NOTIFICATIONS = {
         "notifications/lines.html",
         "notifications/*/why.txt",
     ],
+    # How many processes are planned; `manage.py check --database default` adds up what they open.
+    "FLEET": fleet.planned(),
+    "CELERY": "celeryconfig",
+    # The bearer token for which /metrics answers; not set: there is no such page.
+    "METRICS_TOKEN": read("METRICS_TOKEN"),
+    # Whether relays and workers print their metrics for CloudWatch.
+    "METRICS_EMF": read("METRICS_EMF"),
+    "TRUSTED_PROXIES": read("DJANGO_TRUSTED_PROXIES"),
+    # Where each worker and relay says how it does: "127.0.0.1:9464". Not set: nowhere.
+    "PROCESS_BIND": read("PROCESS_BIND"),
     "STILL_TRUE": "orders_site.recipients.no_longer_true",
+    # What an operator may put right for one delivery before it is sent again.
+    "EDITABLE": (
+        {
+            "order.shipped": Editable(free=("carrier",)),
+            "shop.news": Editable(free=("until",), sensitive=("code",)),
+        }
+        if read("EDIT_AND_RESEND")
+        else {}
+    ),
+    # How soon customers are told, and of how many it must be true (docs/objectives.md).
+    "OBJECTIVES": {
+        "order.created": Objective(part=0.95, within=timedelta(seconds=60)),
+        "order.shipped": Objective(part=0.95, within=timedelta(minutes=5)),
+        "payment.failed": Objective(part=0.99, within=timedelta(minutes=5)),
+    },
     "ADDRESS_GONE": "orders_site.recipients.forget_device",
     # On staging, who may be reached: "*@shop.example +4915112345678". Nobody else is, whatever is
     # in the database. Not set: everybody; empty: nobody.
-    "ALLOWED_RECIPIENTS": environment.words("ALLOWED_RECIPIENTS"),
+    "ALLOWED_RECIPIENTS": read("ALLOWED_RECIPIENTS"),
     "TIMELINE": "orders_site.timeline.entries",
     "FORGET": "orders_site.recipients.forget",
     # version: secret. Raise the version to rotate; the highest one writes.
-    "ADDRESS_HASH_KEYS": {1: os.environ.get("ADDRESS_HASH_KEY", "")},
-    "ENCRYPTION_KEYS": {1: os.environ.get("ENCRYPTION_KEY", "")},
+    "ADDRESS_HASH_KEYS": read("ADDRESS_HASH_KEY"),
+    "ENCRYPTION_KEYS": read("ENCRYPTION_KEY"),
 }
 _routes = cast(dict[str, list[Route]], NOTIFICATIONS["ROUTES"])
-for _event_type in os.environ.get("WEBHOOK_EVENTS", "").split():  # those that partners may have
+for _event_type in read("WEBHOOK_EVENTS"):  # those that partners may have
     _routes.setdefault(_event_type, []).append(Route("webhook"))

@@ -12,10 +12,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.core.management import call_command
 from django.db import connection
 
 from notifications import topology
+from notifications.aws.provision import Action, Provisioner, Step
 from notifications.local.processes import Process
 from notifications.local.providers.client import SandboxClient
 from notifications.local.sandbox import send_receipts
@@ -29,8 +29,16 @@ _children = pytest.StashKey[list[Process]]()
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, so that two processes that share the tests are done at the same time."""
-    items.sort(key=lambda item: "acceptance" not in item.path.parts)
+    """The longest first, so that processes that share the tests are done at the same time."""
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    """The walk through a demo has one process for itself; the shortest are what is shared last."""
+    if item.path.name.startswith("test_walk"):
+        return 0
+    tiers = ("acceptance", "browser", "integration", "unit")
+    return 1 + next(rank for rank, tier in enumerate(tiers) if tier in item.path.parts)
 
 
 @pytest.fixture(autouse=True)
@@ -76,8 +84,14 @@ def empty_aws(stack: Stack) -> None:
 
 @pytest.fixture
 def aws(empty_aws: None) -> None:
-    """SNS and SQS with our topics and queues, and no message in them."""
-    call_command("provision", verbosity=0)
+    """SNS and SQS with our topics and queues, and no message in them.
+
+    As `provision` makes them, but for its first look at what is there: nothing is.
+    """
+    layout = topology.current()
+    provisioner = Provisioner(layout)
+    for each in (*layout.topics, *layout.queues, *layout.subscriptions):
+        assert provisioner.carry_out(Step(Action.CREATE, each))
 
 
 @pytest.fixture
@@ -119,7 +133,7 @@ def start(
     children = request.node.stash.setdefault(_children, [])
 
     def start(
-        command: list[str | Path], *, name: str, ready: str = "", within: float = 30.0, **env: str
+        command: list[str | Path], *, name: str, ready: str = "", within: float = 60.0, **env: str
     ) -> Process:
         name = f"{name}-{next(_numbers)}"
         child = stack.processes.start(

@@ -39,13 +39,14 @@ def descendants(pid: int) -> list[int]:
 def listening(pid: int) -> Iterator[tuple[str, int]]:
     """(address, port) of every TCP socket on which the process listens. Linux only."""
     inodes = set()
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):  # a connection that was closed meanwhile
-            target = os.readlink(descriptor)
-            if target.startswith("socket:["):
-                inodes.add(target[8:-1])
+    with suppress(FileNotFoundError, ProcessLookupError):  # one of PostgreSQL's that has ended
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # a connection that was closed meanwhile
+                target = os.readlink(descriptor)
+                if target.startswith("socket:["):
+                    inodes.add(target[8:-1])
     for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
-        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
             _, local, _, state, *_ = fields = line.split()
             if state == LISTEN and fields[9] in inodes:
                 address, port = local.split(":")

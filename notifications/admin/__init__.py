@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from django.apps import apps
 
+from notifications.console import overview  # isort: skip - the first of the console's pages
 from notifications.admin import (
     announcements,
+    audit,
     breakers,
     dead_letters,
     deliveries,
@@ -27,25 +29,33 @@ from notifications.admin import (
     webhooks,
     workers,
 )
+from notifications.console import bulk, control_pages, failures, job_items, timeline
 
 if apps.is_installed("django_celery_results"):
     from notifications.admin import failed_tasks  # noqa: F401 - registers itself
 
 __all__ = [
     "announcements",
+    "audit",
     "breakers",
+    "bulk",
+    "control_pages",
     "dead_letters",
     "deliveries",
     "dispatches",
     "events",
+    "failures",
     "handled",
+    "job_items",
     "jobs",
+    "overview",
     "pauses",
     "preferences",
     "rate_limits",
     "receipts",
     "suppressions",
     "templates",
+    "timeline",
     "webhooks",
     "workers",
 ]

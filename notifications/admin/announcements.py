@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from notifications import announcement_progress, announcements
+from notifications import announcement_progress, announcements, edits
 from notifications.admin import columns, related, search
 from notifications.admin.display import EMPTY, as_json, exact, short
 from notifications.admin.filters import StateFilter
@@ -112,7 +112,7 @@ class AnnouncementAdmin(MovingAdmin[Announcement]):
 
     @admin.display(description=_("facts"))
     def facts(self, row: Announcement) -> SafeString | str:
-        return as_json(row.data) if row.data else EMPTY
+        return as_json(edits.masked(row.event_type, row.data)) if row.data else EMPTY
 
 
 def _lanes(request: HttpRequest, row: Announcement) -> list[related.Section]:

@@ -59,11 +59,5 @@ def event() -> Column:
 
 
 def order(model: type[Model]) -> Column:
-    """The subject, leading to everything in this list about the same one."""
-
-    def show(row: Any) -> str:
-        if not row.subject:
-            return display.EMPTY
-        return display.link(display.list_url(model, q=row.subject), row.subject)
-
-    return _column(_("order"), show)
+    """The subject, leading to its timeline, and to everything in this list about the same one."""
+    return _column(_("order"), lambda row: display.subject_link(model, row.subject))

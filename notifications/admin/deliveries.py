@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from notifications.admin import columns, reasons, related, search
+from notifications import edits
+from notifications.admin import (
+    columns,
+    delivery_facts,
+    delivery_list,
+    delivery_timeline,
+    keyset,
+    reasons,
+    related,
+    reveal,
+    search,
+    words,
+)
+from notifications.admin.changelist import KeysetChangeList
+from notifications.admin.delivery_moves import MOVES
 from notifications.admin.display import (
     EMPTY,
+    as_json,
     badge,
     block,
     due,
@@ -26,105 +40,41 @@ from notifications.admin.display import (
     recipient,
     short,
     span,
+    subject_link,
     two_lines,
     version_url,
 )
-from notifications.admin.filters import ChannelFilter, EventTypeFilter, StateFilter, WithinFilter
-from notifications.admin.moves import Move, MovingAdmin
+from notifications.admin.related import Section
+from notifications.admin.resending import ResendingAdmin
+from notifications.admin.selection import Bulk, SelectingAdmin
 from notifications.models import (
-    Attempt,
     Delivery,
     DigestItem,
-    Receipt,
-    RenderedContent,
+    Dispatch,
+    Event,
+    Handled,
+    Job,
+    JobItem,
     TemplateVersion,
 )
-from notifications.resend import CURRENT, ORIGINAL, resend_one, under_way
-
-if TYPE_CHECKING:
-    _AttemptInline = admin.TabularInline[Attempt, Delivery]
-else:
-    _AttemptInline = admin.TabularInline
-
-
-class DeliveryStateFilter(StateFilter):
-    states = Delivery.State
-
-
-class AttemptInline(_AttemptInline):
-    """Every try, in the order in which they were made."""
-
-    model = Attempt
-    verbose_name_plural = _("attempts, in order")
-    template = "admin/notifications/attempts.html"
-    ordering = ("id",)
-    fields = (
-        "try_number",
-        "state",
-        "code",
-        "said",
-        "started",
-        "took",
-        "worker",
-        "provider_message_id",
-    )
-    readonly_fields = fields
-    can_delete = False
-    empty_value_display = EMPTY
-
-    state = columns.state("outcome", _("outcome"))
-    started = columns.moment("started_at", _("started"))
-
-    def has_add_permission(self, request: HttpRequest, obj: Delivery | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Delivery | None = None) -> bool:
-        return False
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
-        return super().get_queryset(request).select_related("delivery")
-
-    @admin.display(description=_("attempt"))
-    def try_number(self, attempt: Attempt) -> str:
-        return f"{attempt.generation}.{attempt.number}"
-
-    @admin.display(description=_("detail"))
-    def said(self, attempt: Attempt) -> SafeString | str:
-        return block(attempt.detail, address=attempt.delivery.address)
-
-    @admin.display(description=_("took"))
-    def took(self, attempt: Attempt) -> str:
-        length = attempt.duration_ms
-        return span(None if length is None else timedelta(milliseconds=length))
-
-
-def _again(text: str) -> Callable[[Delivery, str, str], str]:
-    return lambda delivery, by, reason: resend_one(delivery, by=by, reason=reason, text=text)
-
-
-def _at_rest(delivery: Delivery) -> bool:
-    return not under_way(delivery.state, delivery.next_try_at)
-
-
-def _at_rest_and_kept(delivery: Delivery) -> bool:
-    return _at_rest(delivery) and RenderedContent.objects.filter(delivery=delivery).exists()
+from notifications.redaction import redact
+from notifications.resend import named
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(MovingAdmin[Delivery]):
-    moves = (
-        Move("resend", _("Send again"), "resend_delivery", _again(CURRENT), _at_rest),
-        Move(
-            "resend_original",
-            _("Send the original text again"),
-            "resend_delivery",
-            _again(ORIGINAL),
-            _at_rest_and_kept,
-        ),
+class DeliveryAdmin(SelectingAdmin[Delivery], ResendingAdmin):
+    change_form_template = "admin/notifications/delivery/page.html"
+    personal = ("address",)
+    bulk = (
+        Bulk(Job.Kind.RESEND, _("Send again…"), "resend_delivery", "delivery"),
+        Bulk(Job.Kind.DISCARD_DELIVERIES, _("Discard…"), "discard_delivery", "delivery"),
     )
-    list_display = ("state_and_due", "what", "who", "channel_and_tries", "why", "age")
+    too_many = _("Choose a state, or search: it would be all that anybody was ever told.")
+    moves = MOVES
+    list_display = ("state_and_due", "what", "who", "channel_and_tries", "why_and_id", "age")
     list_display_links = None  # the event leads to the delivery, the order to all about it
-    list_filter = (DeliveryStateFilter, ChannelFilter, EventTypeFilter, WithinFilter)
+    list_filter = delivery_list.FILTERS
+    export_columns = delivery_list.EXPORTED
     ordering = ("-created_at", "-id")
     search_help_text = _(
         "Exactly one of: an order (123, #123 or order/123), a person (customer/42), an e-mail "
@@ -132,58 +82,29 @@ class DeliveryAdmin(MovingAdmin[Delivery]):
         "An e-mail address or a phone number finds only what was sent there; customer/42 "
         "finds everything."
     )
-    inlines = (AttemptInline,)
-    fieldsets = (
-        (
-            _("What"),
-            {"fields": ("event_link", ("event_type", "order"), ("channel", "route", "generation"))},
-        ),
-        (_("Who"), {"fields": (("recipient", "masked", "locale"),)}),
-        (
-            _("State"),
-            {
-                "fields": (
-                    ("state_badge", "attempts", "next_try"),
-                    "reason_told",
-                    "whole_error",
-                    "insisted",
-                )
-            },
-        ),
-        (_("When"), {"fields": (("happened", "created", "started"), ("sent", "finished", "lag"))}),
-        (_("Provider"), {"fields": (("provider", "provider_message_id", "template", "original"),)}),
-    )
-
     state_badge = columns.state()
+    shown_address = reveal.column("address", _("address"))
     order = columns.order(Delivery)
     event_link = columns.event()
-    happened = columns.moment("event_time", _("event happened"))
     insisted = columns.short("override", _("override"))
-    created = columns.moment("created_at", _("created"))
-    started = columns.moment("started_at", _("first claimed"))
-    sent = columns.moment("sent_at", _("accepted by the provider"))
-    finished = columns.moment("finished_at", _("reached its last state"))
     age = columns.age("created_at")
 
+    def get_fieldsets(self, request: HttpRequest, obj: Delivery | None = None) -> Any:
+        """What there is to say of this one; the timeline says the rest."""
+        return [(None, {"fields": delivery_facts.of(obj)})]
+
     def matching(self, term: str) -> Q:
-        found = (
-            Q(subject__in=search.subjects(term))
-            | search.told(term)
-            | Q(provider_message_id=term)
-            | Q(address_hash__in=search.addresses(term))
-        )
-        if identifier := search.identifier(term):
-            found |= Q(pk=identifier) | Q(event_id=identifier)
-        return found
+        return named(search.deliveries(term))
+
+    def reader(self, changelist: KeysetChangeList) -> keyset.Read:
+        return delivery_list.reader(changelist)
+
+    def wanted(self, changelist: KeysetChangeList) -> Mapping[str, Any]:
+        return delivery_list.wanted(changelist)
 
     def related(self, request: HttpRequest, row: Delivery) -> list[related.Section]:
         others = Delivery.objects.filter(event_id=row.event_id).exclude(pk=row.pk)
         return [
-            *related.receipts(
-                request,
-                Receipt.objects.filter(delivery_id=row.pk),
-                more=list_url(Receipt, q=str(row.pk)),
-            ),
             *_failed_tasks(request, row),
             *_digest(request, row),
             *related.deliveries(
@@ -192,8 +113,20 @@ class DeliveryAdmin(MovingAdmin[Delivery]):
                 title=_("Other deliveries of this event"),
                 more=list_url(Delivery, q=str(row.event_id)),
             ),
-            *related.of_event(request, row.event_id, but=[Delivery]),
+            *related.of_event(request, row.event_id, but=[Delivery, Dispatch, Handled, JobItem]),
         ]
+
+    def audited(self, request: HttpRequest, row: Delivery) -> list[Section]:
+        return []  # it is in the timeline
+
+    def page_context(self, request: HttpRequest, row: Delivery) -> dict[str, Any]:
+        return {
+            "pages": self.pages_of(request, row),
+            "lines": delivery_timeline.lines(request, row),
+            "said": words.said(request, row),
+            "is_kept": words.is_kept(row),
+            **_payload(request, row),
+        }
 
     @admin.display(description=_("state, next try"))
     def state_and_due(self, delivery: Delivery) -> SafeString:
@@ -203,7 +136,7 @@ class DeliveryAdmin(MovingAdmin[Delivery]):
     @admin.display(description=_("event, order"))
     def what(self, delivery: Delivery) -> SafeString:
         page = link(page_url(delivery), delivery.event_type)
-        return two_lines(page, link(list_url(Delivery, q=delivery.subject), delivery.subject))
+        return two_lines(page, subject_link(Delivery, delivery.subject))
 
     @admin.display(description=_("recipient"))
     def who(self, delivery: Delivery) -> SafeString:
@@ -214,9 +147,14 @@ class DeliveryAdmin(MovingAdmin[Delivery]):
         tries = ngettext("%(count)d try", "%(count)d tries", delivery.attempts)
         return two_lines(delivery.channel, tries % {"count": delivery.attempts})
 
-    @admin.display(description=_("why"))
-    def why(self, delivery: Delivery) -> str:
-        return short(delivery.last_error or delivery.reason, address=delivery.address)
+    @admin.display(description=_("why, provider's id"))
+    def why_and_id(self, delivery: Delivery) -> SafeString:
+        why = short(delivery.last_error or delivery.reason, address=delivery.address)
+        return two_lines(why, delivery.provider_message_id)
+
+    @admin.display(description=_("error"))
+    def said(self, delivery: Delivery) -> str:
+        return redact(delivery.last_error, address=delivery.address)
 
     @admin.display(description=_("reason"))
     def reason_told(self, delivery: Delivery) -> SafeString | str:
@@ -226,10 +164,6 @@ class DeliveryAdmin(MovingAdmin[Delivery]):
     @admin.display(description=_("next try"))
     def next_try(self, delivery: Delivery) -> SafeString | str:
         return due(delivery.next_try_at) if delivery.state in Delivery.OPEN else EMPTY
-
-    @admin.display(description=_("address"))
-    def masked(self, delivery: Delivery) -> str:
-        return delivery.masked_address or EMPTY
 
     @admin.display(description=_("template version"))
     def template(self, delivery: Delivery) -> SafeString | str:
@@ -265,6 +199,16 @@ def _digest(request: HttpRequest, row: Delivery) -> list[related.Section]:
             more=list_url(Delivery, q=row.recipient),
         ),
     ]
+
+
+def _payload(request: HttpRequest, row: Delivery) -> dict[str, Any]:
+    """The facts of its event, as they are recorded, for who may view events; what is sensitive,
+    once it is revealed."""
+    event = Event.objects.filter(pk=row.event_id).first()
+    if event is None or not related.may_view(request, Event):
+        return {}
+    seen = event.data if reveal.is_revealed(row) else edits.masked(event.type, event.data)
+    return {"payload": as_json(seen), "edited": ", ".join(edits.of(row))}
 
 
 def _failed_tasks(request: HttpRequest, row: Delivery) -> list[related.Section]:

@@ -8,8 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Model
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.http import urlencode
@@ -27,6 +28,9 @@ from notifications.templating.places import DEFAULT
 EMPTY = "—"
 SHORT = 80
 """Characters of an error in a list."""
+
+NEAR = timedelta(days=7)
+"""Before a deadline, from when on it is warned of."""
 
 MAX_BODY = 100_000
 """Characters of a body or a traceback on its page; what is kept may be longer."""
@@ -143,6 +147,15 @@ def due(moment: datetime | None) -> SafeString | str:
     return _time(moment, gettext("in %(span)s") % {"span": timesince(now, moment, depth=1)})
 
 
+def deadline(moment: datetime) -> SafeString | str:
+    """The same for what is lost then: with a warning when it is NEAR, or over."""
+    left = moment - timezone.now()
+    if left > NEAR:
+        return due(moment)
+    tone, words = (TROUBLE, gettext("soon")) if left > timedelta() else (BAD, gettext("over"))
+    return format_html("{} {}", due(moment), badge(words, tone=tone))
+
+
 def exact(moment: datetime | None) -> SafeString | str:
     """The time to the millisecond, in the site's time zone."""
     if moment is None:
@@ -168,6 +181,16 @@ def span(length: timedelta | None) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def number(value: float) -> str:
+    """With the thousands set apart as the reader does it: "1,204"."""
+    return number_format(value, use_l10n=True, force_grouping=True)
+
+
+def percent(part: float) -> str:
+    """Never 100 % while something failed."""
+    return f"{int(part * 1000) / 10:g} %"
+
+
 def short(text: str, *, address: str = "") -> str:
     """One line of an error for a list, without the addresses it may hold."""
     return Truncator(redact(" ".join(text.split()), address=address)).chars(SHORT) or EMPTY
@@ -180,28 +203,32 @@ def version_url(version: TemplateVersion) -> str:
     return reverse("admin:notifications_template_version", args=[*place, version.number])
 
 
-def block(text: str, *, address: str = "") -> SafeString | str:
-    """Text as it stands, in a box of its own: escaped, without addresses, cut at MAX_BODY."""
+def block(text: str, *, address: str = "", revealed: bool = False) -> SafeString | str:
+    """Text as it stands, in a box of its own: escaped, cut at MAX_BODY, and without addresses
+    unless it is revealed."""
     if not text:
         return EMPTY
-    shown = redact(printable(text[:MAX_BODY]), address=address, limit=2 * MAX_BODY)
+    shown = printable(text[:MAX_BODY])
+    if not revealed:
+        shown = redact(shown, address=address, limit=2 * MAX_BODY)
     rest = len(text) - MAX_BODY
     if rest > 0:
         shown += "\n" + gettext("… and %(count)d characters more") % {"count": rest}
     return format_html('<pre class="notifications-block" tabindex="0">{}</pre>', shown)
 
 
-def as_json(value: Any) -> SafeString | str:
-    return block(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+def as_json(value: Any, *, revealed: bool = False) -> SafeString | str:
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    return block(text, revealed=revealed)
 
 
-def body(raw: bytes) -> SafeString | str:
+def body(raw: bytes, *, revealed: bool = False) -> SafeString | str:
     """A message as it came: indented if it is JSON, otherwise whatever can be printed of it."""
     text = raw.decode(errors="backslashreplace")
     try:
-        return as_json(json.loads(text))
+        return as_json(json.loads(text), revealed=revealed)
     except (ValueError, RecursionError):
-        return block(text)
+        return block(text, revealed=revealed)
 
 
 def page_url(row: Model) -> str:
@@ -211,6 +238,37 @@ def page_url(row: Model) -> str:
 def list_url(model: type[Model], **parameters: str) -> str:
     url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     return f"{url}?{urlencode(parameters)}" if parameters else url
+
+
+def subject_link(model: type[Model], subject: str) -> SafeString | str:
+    """The subject, leading to its timeline, and beside it to all about it in the list of `model`.
+
+    Where the admin has no console the subject itself leads there.
+    """
+    if not subject:
+        return EMPTY
+    here = list_url(model, q=subject)
+    try:
+        timeline = reverse("admin:console_timeline_of", args=[subject])
+    except NoReverseMatch:
+        return link(here, subject)
+    return format_html(
+        '<a href="{}">{}</a> <small><a href="{}" title="{}">{}</a></small>',
+        *(timeline, subject, here),
+        gettext("%(subject)s in this list") % {"subject": subject},
+        gettext("all here"),
+    )
+
+
+def group_link(fingerprint: str) -> SafeString | str:
+    """The fingerprint of a failure, leading to all of its cause."""
+    if not fingerprint:
+        return EMPTY
+    try:
+        page = reverse("admin:console_failure_group", args=[fingerprint])
+    except NoReverseMatch:
+        return fingerprint
+    return link(page, fingerprint)
 
 
 def two_lines(first: object, second: object) -> SafeString:

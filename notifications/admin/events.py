@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from notifications import consumers
+from notifications import consumers, edits
 from notifications.admin import columns, related, search
 from notifications.admin.display import EMPTY, as_json, badge, link, page_url, span
 from notifications.admin.facts import FactsAdmin
@@ -77,7 +77,7 @@ class EventAdmin(FactsAdmin[Event]):
 
     @admin.display(description=_("data"))
     def payload(self, event: Event) -> SafeString | str:
-        return as_json(event.data)
+        return as_json(edits.masked(event.type, event.data))
 
 
 def _reached(request: HttpRequest, event: Event) -> related.Section:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.admin.views.main import SEARCH_VAR
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
 
+from notifications.admin import export, keyset, search
 from notifications.admin.changelist import KeysetChangeList
 from notifications.admin.display import EMPTY
-from notifications.admin.related import Section
+from notifications.admin.related import Section, audited
 
 Row = TypeVar("Row", bound=Model)
 
@@ -41,9 +49,12 @@ class FactsAdmin(_ModelAdmin[Row]):
     list_per_page = 50
     list_defer: ClassVar[Sequence[str]] = ()
     search_fields = ("pk",)  # shows the search box; `matching` is what searches
+    audits_itself = True  # so of what its verbs do Django's log is no news
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     sortable_by = ()
+    export_columns: ClassVar[Sequence[str]] = ()
+    """Fields, and methods as in `list_display`; none: what the list shows."""
 
     class Media:
         css = {"all": ["notifications/admin.css"]}
@@ -56,6 +67,10 @@ class FactsAdmin(_ModelAdmin[Row]):
         """A sentence above the list, where its rows are not the whole story."""
         return ""
 
+    def choices(self, request: HttpRequest, changelist: KeysetChangeList) -> list[dict[str, Any]]:
+        """What may be done to many rows at once: see `notifications.admin.selection`."""
+        return []
+
     def prepare(self, rows: list[Row]) -> None:
         """Attach what the columns of these rows need, in as many queries as there are tables."""
 
@@ -67,9 +82,53 @@ class FactsAdmin(_ModelAdmin[Row]):
         """The tables below the facts. Each asks for the permission to view its own rows."""
         return []
 
+    def audited(self, request: HttpRequest, row: Row) -> list[Section]:
+        """The last of these tables: what was done to the row."""
+        return audited(request, row)
+
     def buttons(self, request: HttpRequest, row: Row) -> list[dict[str, Any]]:
         """What this visitor may do about the row: see `notifications.admin.moves`."""
         return []
+
+    def reader(self, changelist: KeysetChangeList) -> keyset.Read:
+        """How the rows of this list are read, where its index alone would be a long walk."""
+        return keyset.read
+
+    def list_of(self, request: HttpRequest) -> KeysetChangeList | None:
+        """The list that this address names; None: it makes no sense."""
+        try:
+            return self.get_changelist_instance(request)  # type: ignore[return-value]
+        except IncorrectLookupParameters:
+            return None
+
+    def get_urls(self) -> list[URLPattern]:
+        views: dict[str, Callable[..., HttpResponseBase]] = {
+            "export": partial(export.respond, self),
+            "search": self.search_view,
+        }
+        own = [
+            path(
+                f"{page}/",
+                self.admin_site.admin_view(require_POST(view)),
+                name=f"{self.opts.app_label}_{self.opts.model_name}_{page}",
+            )
+            for page, view in views.items()
+        ]
+        return own + super().get_urls()
+
+    def search_url(self) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_search")
+
+    def search_view(self, request: HttpRequest) -> HttpResponse:
+        """From what was typed to the list of it, of whose address logs keep copies."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        asked = request.GET.copy()
+        asked.pop(SEARCH_VAR, None)
+        if term := request.POST.get(SEARCH_VAR, "").strip():
+            asked[SEARCH_VAR] = search.in_address(term)
+        listed = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        return HttpResponseRedirect(f"{listed}?{asked.urlencode()}" if asked else listed)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -85,7 +144,13 @@ class FactsAdmin(_ModelAdmin[Row]):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Our own filters only: `?address__startswith=` would read addresses letter by letter."""
-        return lookup in {getattr(entry, "parameter_name", None) for entry in self.list_filter}
+        return lookup in self.filter_names()
+
+    def filter_names(self) -> set[str]:
+        """The parameters of our filters, as they stand in the address."""
+        one = {getattr(entry, "parameter_name", None) for entry in self.list_filter}
+        several = {name for entry in self.list_filter for name in getattr(entry, "parameters", ())}
+        return {name for name in one | several if name}
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -107,6 +172,11 @@ class FactsAdmin(_ModelAdmin[Row]):
     ) -> HttpResponse:
         if obj is not None:
             context["subtitle"] = self.name_of(obj)
-            context["sections"] = self.related(request, obj)
+            context["sections"] = [*self.related(request, obj), *self.audited(request, obj)]
             context["buttons"] = self.buttons(request, obj)
+            context |= self.page_context(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def page_context(self, request: HttpRequest, row: Row) -> dict[str, Any]:
+        """What a row's page has besides, for its own template."""
+        return {}

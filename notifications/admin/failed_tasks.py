@@ -30,6 +30,7 @@ from notifications.admin.display import (
     block,
     event_link,
     exact,
+    group_link,
     link,
     page_url,
     short,
@@ -37,7 +38,9 @@ from notifications.admin.display import (
 from notifications.admin.facts import FactsAdmin
 from notifications.admin.filters import ChoiceFilter, StateFilter, WithinFilter
 from notifications.exceptions import NotificationError
-from notifications.models import Attempt, Delivery, Event
+from notifications.identifiers import task_id
+from notifications.models import Attempt, DeadLetter, Delivery, Event
+from notifications.timeline_entries import consumer_of
 
 _EVENT_ID = re.compile(r'"id"\s*:\s*"([0-9a-fA-F-]{36})"')
 
@@ -75,8 +78,17 @@ class TaskResultAdmin(FactsAdmin[Any]):
         "event's id."
     )
     fieldsets = (
-        (_("What"), {"fields": (("task", "consumer"), "event", "arguments", "named_arguments")}),
-        (_("Why"), {"fields": (("status_badge", "exception_class"), "message", "trace")}),
+        (
+            _("What"),
+            {
+                "fields": (
+                    ("task", "consumer"),
+                    ("event", "delivery", "dead_letter"),
+                    ("arguments", "named_arguments"),
+                )
+            },
+        ),
+        (_("Why"), {"fields": (("status_badge", "exception_class", "group"), "message", "trace")}),
         (_("When and where"), {"fields": (("started", "done"), ("worker", "task_id"))}),
     )
 
@@ -106,6 +118,14 @@ class TaskResultAdmin(FactsAdmin[Any]):
         for row in rows:
             row.delivery = deliveries.get(tried.get(row.task_id))
             row.event = events.get(event_id(row))
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        row = super().get_object(request, object_id, from_field)
+        if row is not None:
+            self.prepare([row])
+        return row
 
     def name_of(self, row: Any) -> str:
         return f"{row.task_name or row.task_id}: {_exception(row)[0] or row.status}"
@@ -137,6 +157,17 @@ class TaskResultAdmin(FactsAdmin[Any]):
         if row.delivery is None:
             return EMPTY
         return link(page_url(row.delivery), f"{row.delivery.channel} {row.delivery.recipient}")
+
+    @admin.display(description=_("dead letter"))
+    def dead_letter(self, row: Any) -> SafeString | str:
+        letter = _letter_of(row)
+        return link(page_url(letter), letter) if letter else EMPTY
+
+    @admin.display(description=_("group"))
+    def group(self, row: Any) -> SafeString | str:
+        """That of its dead letter, or of the delivery that it could not send."""
+        failed = _letter_of(row) or row.delivery
+        return group_link(failed.fingerprint if failed else "")
 
     @admin.display(description=_("exception"))
     def exception(self, row: Any) -> str:
@@ -195,6 +226,34 @@ def of_delivery(request: HttpRequest, delivery: Delivery) -> list[related.Sectio
         for row in found[: related.LIMIT]
     ]
     return [related.Section(_("Task results"), columns, rows)] if rows else []
+
+
+def of_dead_letter(request: HttpRequest, letter: DeadLetter) -> list[related.Section]:
+    """The task that gave it up, with its traceback; none of what never came to a task."""
+    if letter.event_id is None or not related.may_view(request, TaskResult):
+        return []
+    found = TaskResult.objects.filter(task_id=str(_task_of(letter)))
+    columns = (_("Task result"), _("Given up"), _("Traceback"))
+    rows = [
+        (
+            link(page_url(row), row.task_name or row.task_id),
+            exact(row.date_done),
+            block(row.traceback),
+        )
+        for row in found
+    ]
+    return [related.Section(_("Failed task"), columns, rows)] if rows else []
+
+
+def _letter_of(row: Any) -> DeadLetter | None:
+    """What was made of the message that the task had; asked for on the row's own page only."""
+    about = event_id(row)
+    letters = DeadLetter.objects.filter(event_id=about).defer("body", "attributes") if about else ()
+    return next((each for each in letters if str(_task_of(each)) == row.task_id), None)
+
+
+def _task_of(letter: DeadLetter) -> UUID:
+    return task_id(letter.event_id or "", consumer_of(letter.queue), letter.message_id)
 
 
 def event_id(row: Any) -> UUID | None:

@@ -6,10 +6,10 @@ read, and throw away, every row before them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
@@ -33,41 +33,47 @@ class Page(Generic[Row]):
     next: str = ""
 
 
-def page(queryset: QuerySet[Row], *, ordering: Sequence[str], size: int, cursor: str) -> Page[Row]:
+class Read(Protocol):
+    """The first `limit` rows of a queryset in this order, after the one of these values, if any."""
+
+    def __call__(
+        self,
+        queryset: QuerySet[Any],
+        ordering: Sequence[str],
+        beyond: Sequence[Any] | None,
+        limit: int,
+    ) -> Iterable[Any]: ...
+
+
+def read(
+    queryset: QuerySet[Any], ordering: Sequence[str], beyond: Sequence[Any] | None, limit: int
+) -> Iterable[Any]:
+    """As an index over the columns of `ordering` gives them."""
+    found = queryset if beyond is None else queryset.filter(_beyond(ordering, beyond))
+    return found.order_by(*ordering)[:limit]
+
+
+def page(
+    queryset: QuerySet[Row], *, ordering: Sequence[str], size: int, cursor: str, read: Read = read
+) -> Page[Row]:
     """The page that `cursor` names; the first one for an empty cursor.
 
-    `ordering`: names of columns that are never null, the last one unique.
-    Raises WrongCursor.
+    `ordering`: names of columns that are never null, the last one unique. `read`: another way to
+    the same rows. Raises WrongCursor.
     """
     direction, _, key = cursor.partition(":")
     if not cursor:
-        return _forward(queryset.order_by(*ordering), ordering, size, previous=False)
+        found = list(read(queryset, ordering, None, size + 1))
+        return _forward(found, ordering, size, previous=False)
+    beyond = _values(queryset.model, ordering, key)
     if direction == AFTER:
-        beyond = queryset.filter(_beyond(queryset, ordering, key)).order_by(*ordering)
-        return _forward(beyond, ordering, size, previous=True)
-    if direction == BEFORE:
-        return _backward(queryset, ordering, size, key)
-    raise WrongCursor(cursor)
-
-
-def _forward(
-    queryset: QuerySet[Row], ordering: Sequence[str], size: int, *, previous: bool
-) -> Page[Row]:
-    found = list(queryset[: size + 1])
-    rows = found[:size]
-    return Page(
-        rows,
-        previous=_cursor(BEFORE, rows[0], ordering) if previous and rows else "",
-        next=_cursor(AFTER, rows[-1], ordering) if len(found) > size else "",
-    )
-
-
-def _backward(queryset: QuerySet[Row], ordering: Sequence[str], size: int, key: str) -> Page[Row]:
-    reverse = [_reversed(name) for name in ordering]
-    beyond = queryset.filter(_beyond(queryset, reverse, key)).order_by(*reverse)
-    found = list(beyond[: size + 1])
+        found = list(read(queryset, ordering, beyond, size + 1))
+        return _forward(found, ordering, size, previous=True)
+    if direction != BEFORE:
+        raise WrongCursor(cursor)
+    found = list(read(queryset, [_reversed(name) for name in ordering], beyond, size + 1))
     if len(found) <= size:  # nearly at the top: a whole first page reads better than a torn one
-        return page(queryset, ordering=ordering, size=size, cursor="")
+        return page(queryset, ordering=ordering, size=size, cursor="", read=read)
     rows = found[size - 1 :: -1]
     return Page(
         rows,
@@ -76,12 +82,20 @@ def _backward(queryset: QuerySet[Row], ordering: Sequence[str], size: int, key: 
     )
 
 
-def _beyond(queryset: QuerySet[Row], ordering: Sequence[str], key: str) -> Q:
-    """The rows that come after `key` in `ordering`.
+def _forward(found: list[Row], ordering: Sequence[str], size: int, *, previous: bool) -> Page[Row]:
+    rows = found[:size]
+    return Page(
+        rows,
+        previous=_cursor(BEFORE, rows[0], ordering) if previous and rows else "",
+        next=_cursor(AFTER, rows[-1], ordering) if len(found) > size else "",
+    )
+
+
+def _beyond(ordering: Sequence[str], values: Sequence[Any]) -> Q:
+    """The rows that come after these values in `ordering`.
 
     `a <= x AND (a < x OR (a = x AND b < y))`: the first half is what lets an index start there.
     """
-    values = _values(queryset.model, ordering, key)
     condition, equal = Q(), Q()
     for name, value in zip(ordering, values, strict=True):
         column = name.removeprefix("-")

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST
 
 from notifications.admin.display import page_url
 from notifications.admin.facts import FactsAdmin, Row
+from notifications.admin.permitted import why_not
 
 MOST_REASON = 255
 """Characters of a reason, as the rows keep it."""
@@ -59,11 +60,15 @@ class MovingAdmin(FactsAdmin[Row]):
         return own + super().get_urls()
 
     def buttons(self, request: HttpRequest, row: Row) -> list[dict[str, Any]]:
-        """Those that this visitor may press on this row."""
+        """Those that can be pressed on this row; where this visitor may not, with why not."""
         return [
-            {"label": move.label, "url": reverse(f"admin:{self._url_name(move)}", args=[row.pk])}
+            {
+                "label": move.label,
+                "url": reverse(f"admin:{self._url_name(move)}", args=[row.pk]),
+                "why_not": "" if self._may(request, move) else why_not(self.opts, move.permission),
+            }
             for move in self.moves
-            if move.offered(row) and self._may(request, move)
+            if move.offered(row)
         ]
 
     def _view(self, move: Move) -> Callable[..., HttpResponse]:
@@ -85,11 +90,8 @@ class MovingAdmin(FactsAdmin[Row]):
 
     def _move(self, request: HttpRequest, move: Move, row: Any) -> bool:
         """Whether it was done."""
-        reason = request.POST.get("reason", "").strip().replace("\0", "")
-        if not 0 < len(reason) <= MOST_REASON:
-            why_not = _("give a reason of 1 to %(most)d characters") % {"most": MOST_REASON}
-        else:
-            why_not = move.do(row, request.user.get_username(), reason)
+        reason = reason_given(request)
+        why_not = move.do(row, request.user.get_username(), reason) if reason else no_reason()
         if why_not:
             messages.error(request, _("Nothing was done: %(why)s.") % {"why": why_not})
         else:
@@ -102,3 +104,13 @@ class MovingAdmin(FactsAdmin[Row]):
 
     def _url_name(self, move: Move) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_{move.name}"
+
+
+def reason_given(request: HttpRequest, field: str = "reason") -> str:
+    """The reason that was typed; empty when it is none that could be kept."""
+    reason = request.POST.get(field, "").strip().replace("\0", "")
+    return reason if len(reason) <= MOST_REASON else ""
+
+
+def no_reason() -> str:
+    return _("give a reason of 1 to %(most)d characters") % {"most": MOST_REASON}

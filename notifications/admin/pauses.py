@@ -50,13 +50,17 @@ class KindFilter(ChoiceFilter):
 
 @admin.register(Pause)
 class PauseAdmin(FactsAdmin[Pause]):
-    """Opens on what is held now, the latest first. `manage.py queues` pauses and resumes."""
+    """Opens on what is held now, the latest first. The console's pages of the queues, event types
+    and providers pause and resume, and so does `manage.py queues`."""
 
     list_display = ("state", "kind", "name", "reason", "paused_by", "paused_ago", "resumed_ago")
     list_display_links = ("name",)
     list_filter = (InForceFilter, KindFilter)
     ordering = ("-id",)
-    search_help_text = _("Exactly the name of a queue, a channel or an event type.")
+    search_help_text = _(
+        "Exactly the name of a queue, a channel, an event type, a template (order.created/email) "
+        "or a provider's account."
+    )
     fieldsets = (
         (_("What"), {"fields": (("state", "kind", "name"), "reason")}),
         (_("Paused"), {"fields": (("paused", "paused_by"),)}),

@@ -50,7 +50,8 @@ class RateLimitAdmin(FactsAdmin[RateLimit]):
 
     def note(self, request: HttpRequest) -> str:
         return gettext(
-            "Units over all workers together. “manage.py rate_limits set” changes a limit."
+            "Units over all workers together. The console's page of the providers changes a limit, "
+            "and so does “manage.py rate_limits set”."
         )
 
     @admin.display(description=_("limit now"))

@@ -31,6 +31,7 @@ SENTENCES: dict[str, Promise] = {
     "private_address": _("The endpoint's host is at an address that is not public."),
     # an operator said what became of it
     "settled_by_operator": _("Nobody knew, until an operator said so: below is who, and why."),
+    "discarded_by_operator": _("An operator discarded it: the timeline says who, and why."),
     # it was given up
     "attempts_exhausted": _("It was tried as often as the consumer allows, and never taken."),
     "given_up": _("Its message failed before anything was sent: the last error says why."),
@@ -47,7 +48,7 @@ SENTENCES: dict[str, Promise] = {
 
 UNKNOWN = _(
     "The provider's answer never came: look it up there by the tag %(tag)s, and say what you "
-    "found with manage.py deliveries settle."
+    "found, here or with manage.py deliveries settle."
 )
 REPORTED = _("The provider took it, and said so later: the code is the provider's own.")
 REFUSED = _(

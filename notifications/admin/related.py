@@ -24,11 +24,13 @@ from notifications.admin.display import (
     page_url,
     recipient,
     short,
+    subject_link,
 )
 from notifications.models import (
     Announcement,
     AnnouncementEntry,
     Attempt,
+    AuditEntry,
     DeadLetter,
     Delivery,
     Dispatch,
@@ -123,12 +125,13 @@ def handled(request: HttpRequest, found: QuerySet[Handled], *, more: str = "") -
 def dead_letters(
     request: HttpRequest, found: QuerySet[DeadLetter], *, more: str = ""
 ) -> list[Section]:
-    columns = (_("Dead letter"), _("Queue"), _("State"), _("Error"), _("Age"))
+    columns = (_("Dead letter"), _("Queue"), _("Order"), _("State"), _("Error"), _("Age"))
 
     def cells(row: DeadLetter) -> Sequence[object]:
         return (
             link(page_url(row), row.reason),
             row.queue,
+            subject_link(DeadLetter, row.subject),
             badge(row.state),
             short(row.error or row.error_class),
             age(row.created_at),
@@ -218,6 +221,20 @@ def of_event(
         if model not in but
         for section in table(request, found, more=list_url(_LISTED.get(model, model), q=term))
     ]
+
+
+def audited(request: HttpRequest, row: Model) -> list[Section]:
+    """What was done to this row, by its entries in the audit; the latest first."""
+    columns = (_("When"), _("What"), _("Who"), _("Reason"))
+
+    def cells(entry: AuditEntry) -> Sequence[object]:
+        what = link(page_url(entry), entry.action)
+        return exact(entry.at), what, entry.actor or EMPTY, short(entry.reason)
+
+    about = {"target_kind": row._meta.model_name, "target": str(row.pk)}
+    found = AuditEntry.objects.filter(**about).order_by("-id").defer("before", "after")
+    more = list_url(AuditEntry, q=str(row.pk))
+    return section(request, _("Audit"), columns, found, cells, more)
 
 
 def section(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import Q
-
-from notifications import events
-from notifications.recipients import searched_hashes
+from notifications import events, sealed
+from notifications.conf import conf
+from notifications.models import Delivery
+from notifications.recipients import is_address, searched_hashes
 
 MAX_FOLLOWED = 500
 """Rows that one search follows from one table, or one kind of row, to another."""
+
+LONGEST = 120
+"""Characters of a provider's message id."""
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 
@@ -42,10 +46,35 @@ def subjects(term: str) -> set[str]:
     }
 
 
-def told(reference: str) -> Q:
-    """The deliveries to this person, with those to their devices ("customer/42/device/7")."""
-    found = Q(recipient=reference)
-    return found | Q(recipient__startswith=f"{reference}/") if "/" in reference else found
+def in_address(term: str) -> str:
+    """What stands for it in a page's address, of which logs, proxies and histories keep copies."""
+    return sealed.seal(term) if is_address(term) and conf().encryption_keys else term
+
+
+def from_address(given: str) -> str:
+    """What was typed. Raises Unreadable."""
+    return sealed.unseal(given)
+
+
+def deliveries(term: str) -> list[str]:
+    """What `notifications.resend.named` finds the deliveries by that `term` may mean.
+
+    An address goes no further than here: of one that is typed, or that somebody was told at, or
+    that is too long to be anything but a device's token, there is only the keyed hash.
+    """
+    hashes = sorted(addresses(term))
+    found = [f"address_hash:{each}" for each in hashes]
+    if is_address(term) or len(term) > LONGEST or _is_known(hashes):
+        return found
+    found += [f"subject:{each}" for each in sorted(subjects(term))]
+    found += [f"person:{term}", f"provider_message_id:{term}"]
+    if known := identifier(term):
+        found += [f"delivery:{known}", f"event:{known}"]
+    return found
+
+
+def _is_known(hashes: Iterable[str]) -> bool:
+    return Delivery.objects.filter(address_hash__in=hashes).exists()
 
 
 def addresses(term: str) -> set[str]:

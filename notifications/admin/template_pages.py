@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise, cached_property
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -34,9 +35,6 @@ ROWS = {"subject": 2, "text": 12, "html": 20}
 SHORT_ROWS = 6
 """Of a channel whose text is a few lines."""
 
-CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""Of a mail's HTML in its frame: nothing is fetched and nothing runs; images are left out."""
-
 DEEPEST_NAME = 3
 """Names in one another that the list of variables goes into."""
 
@@ -46,6 +44,23 @@ def place_url(place: Place) -> str:
         "admin:notifications_template_edit",
         args=[place.event_type, place.channel, place.language],
     )
+
+
+def frame_url(place: Place, event: Event, ticket: str, kept: str = "") -> str:
+    """Where the HTML of a preview is by itself. ticket: says that the event has been revealed.
+    kept: where the session has texts that nobody saved."""
+    url = reverse(
+        "admin:notifications_template_frame",
+        args=[place.event_type, place.channel, place.language],
+    )
+    return f"{url}?{urlencode({'event': str(event.pk), 'ticket': ticket, 'kept': kept})}"
+
+
+def frame(place: Place, event: Event, texts: Mapping[str, str] | None) -> str | None:
+    """The HTML that `frame_url` leads to, of the draft where there is one."""
+    draft = places.standing(place).draft
+    shown = previews.preview(place, event, texts or (draft.parts if draft else None))
+    return shown.content.html if shown.content else None
 
 
 def overview() -> dict[str, Any]:
@@ -82,17 +97,23 @@ class _Row:
         return ago(version.published_at) if version else ""
 
 
-def everywhere(event_type: str, event_id: str) -> dict[str, Any] | None:
+def latest_or(event_type: str, event_id: str) -> Event | None:
     """None: there is no such event. Without an id the latest of the type is taken."""
-    events = samples.latest(event_type)
-    event = _event(event_type, event_id) if event_id else next(iter(events), None)
-    if event is None:
-        return None
+    if event_id:
+        return event_of(event_type, event_id)
+    return next(iter(samples.latest(event_type)), None)
+
+
+def everywhere(event: Event, *, ticket: str) -> dict[str, Any]:
+    """One event in every channel and language. ticket: see `frame_url`."""
     shown = previews.everywhere(event)
     return {
         "event": event,
-        "choices": choices(events, event),
-        "shown": [(_Row(standing), Shown(preview)) for standing, preview in shown],
+        "choices": choices(samples.latest(event.type), event),
+        "shown": [
+            (_Row(standing), Shown(preview, frame_url(preview.place, event, ticket)))
+            for standing, preview in shown
+        ],
     }
 
 
@@ -143,9 +164,11 @@ class EditPage:
     def check(self) -> None:
         self.faults = examine(self.place, self.texts)
 
-    def look(self) -> None:
+    def look(self, *, ticket: str, kept: str = "") -> None:
+        """ticket, kept: see `frame_url`; nothing is kept of a draft's texts or those in use."""
         if self.event is not None:
-            self.preview = Shown(previews.preview(self.place, self.event, self.texts))
+            shown = previews.preview(self.place, self.event, self.texts)
+            self.preview = Shown(shown, frame_url(self.place, self.event, ticket, kept))
 
     @cached_property
     def events(self) -> list[Event]:
@@ -155,7 +178,7 @@ class EditPage:
     def event(self) -> Event | None:
         """The one that was chosen, else the latest that the shop still knows enough of."""
         if self.event_id:
-            return _event(self.place.event_type, self.event_id)
+            return event_of(self.place.event_type, self.event_id)
         for each in self.events:
             if samples.sample(each, self.place) is not None:
                 return each
@@ -230,12 +253,7 @@ class Shown:
     """A preview, made fit for a page."""
 
     preview: Preview
-
-    @property
-    def frame(self) -> str:
-        """The HTML as the frame's whole document. The frame is sandboxed besides."""
-        html = self.preview.content.html if self.preview.content else ""
-        return f'<meta http-equiv="Content-Security-Policy" content="{CSP}">{html}'
+    frame_url: str
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -244,10 +262,15 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[st
     return [
         {
             "label": LABELS.get(field, field),
-            "lines": [(_KINDS.get(line[:1], "same"), line) for line in lines],
+            "lines": kinds(lines),
         }
         for field, lines in editing.difference(before, tidy).items()
     ]
+
+
+def kinds(lines: list[str]) -> list[tuple[str, str]]:
+    """Each line of a difference with its kind."""
+    return [(_KINDS.get(line[:1], "same"), line) for line in lines]
 
 
 _KINDS = {"+": "added", "-": "removed", "@": "place"}
@@ -266,7 +289,7 @@ def choices(events: list[Event], chosen: Event | None) -> list[dict[str, Any]]:
     ]
 
 
-def _event(event_type: str, event_id: str) -> Event | None:
+def event_of(event_type: str, event_id: str) -> Event | None:
     try:
         return Event.objects.filter(type=event_type, pk=UUID(event_id)).first()
     except (ValueError, ValidationError):

@@ -6,7 +6,8 @@ needs JavaScript.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -17,7 +18,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from notifications.admin import reveal, sandboxed
 from notifications.admin import template_pages as pages
+from notifications.admin.permitted import why_not
 from notifications.admin.template_pages import EditPage, place_url
 from notifications.models import Template
 from notifications.templating import editing, places, trials
@@ -31,12 +34,17 @@ else:
 
 View = Callable[..., HttpResponse]
 
+KEPT, MOST_KEPT = "template_previews", 4
+"""In the session: texts that were previewed and not saved, of the latest previews."""
+
 PUBLISH, TEST = "notifications.publish_template", "notifications.send_test_template"
 
 
 @admin.register(Template)
 class TemplateAdmin(_TemplateAdmin):
     """The list is of everything that is told; a row is made when somebody edits it."""
+
+    audits_itself = True
 
     class Media:
         css = {"all": ["notifications/admin.css", "notifications/templates.css"]}
@@ -52,6 +60,7 @@ class TemplateAdmin(_TemplateAdmin):
         own: list[tuple[str, View, list[str], str]] = [
             ("everywhere/", self.everywhere_view, ["GET"], "everywhere"),
             (place, self.edit_view, ["GET", "POST"], "edit"),
+            (f"{place}frame/", self.frame_view, ["GET"], "frame"),
             (f"{place}<int:number>/", self.version_view, ["GET", "POST"], "version"),
         ]
         return [
@@ -98,11 +107,13 @@ class TemplateAdmin(_TemplateAdmin):
 
     def everywhere_view(self, request: HttpRequest) -> HttpResponse:
         """One event in every channel and language. It shows what a customer would read."""
-        if not self.has_change_permission(request):
+        if not (self.has_change_permission(request) and reveal.may_reveal(request)):
             raise PermissionDenied
-        shown = pages.everywhere(request.GET.get("type", ""), request.GET.get("event", ""))
-        if shown is None:
+        event = pages.latest_or(request.GET.get("type", ""), request.GET.get("event", ""))
+        if event is None:
             raise Http404
+        reveal.reveal(request, event)
+        shown = pages.everywhere(event, ticket=reveal.ticket(request, event))
         return self._page(request, "everywhere", _("In every channel and language"), **shown)
 
     def edit_view(
@@ -118,8 +129,27 @@ class TemplateAdmin(_TemplateAdmin):
                 messages.success(request, done)
                 return HttpResponseRedirect(page.url)
         elif self.has_change_permission(request):
-            page.look()
+            self._look(request, page)
         return self._page(request, "edit", str(place), page=page, **self._rights(request))
+
+    def frame_view(
+        self, request: HttpRequest, event_type: str, channel: str, language: str
+    ) -> HttpResponse:
+        """The HTML of a preview, which stands in a frame of the pages above."""
+        if not (self.has_change_permission(request) and reveal.may_reveal(request)):
+            raise PermissionDenied
+        place = _place(event_type, channel, language)
+        event = pages.event_of(place.event_type, request.GET.get("event", ""))
+        if event is None:
+            raise Http404
+        # Whoever comes from the page is in the audit already; whoever made the address up is not.
+        if not reveal.admits(request, event, request.GET.get("ticket", "")):
+            reveal.reveal(request, event)
+        texts = request.session.get(KEPT, {}).get(request.GET.get("kept"))
+        html = pages.frame(place, event, texts)
+        if html is None:
+            raise Http404
+        return sandboxed.document(html)
 
     def version_view(
         self, request: HttpRequest, event_type: str, channel: str, language: str, number: int
@@ -172,7 +202,7 @@ class TemplateAdmin(_TemplateAdmin):
             case _:
                 self._insist(request, "notifications.change_template")
                 page.check()
-                page.look()
+                self._look(request, page)
                 return ""
 
     def _save(self, request: HttpRequest, page: EditPage) -> str:
@@ -211,7 +241,7 @@ class TemplateAdmin(_TemplateAdmin):
     def _drop(self, request: HttpRequest, page: EditPage) -> str:
         self._insist(request, "notifications.change_template")
         try:
-            editing.drop_draft(page.place, revision=page.revision or 0)
+            editing.drop_draft(page.place, by=_who(request), revision=page.revision or 0)
         except Refused as refused:
             return self._refused(request, page, refused)
         self._log(request, page.place, said := _("The draft is thrown away."))
@@ -235,32 +265,57 @@ class TemplateAdmin(_TemplateAdmin):
             if page.event is None:
                 raise Refused(_("there is no event to send it with"))
             said = trials.send_test(
-                page.place, page.event, page.texts, to=request.POST.get("address", "")
+                page.place,
+                page.event,
+                page.texts,
+                to=request.POST.get("address", ""),
+                by=_who(request),
             )
         except Refused as refused:
             self._log(request, page.place, f"test with {page.event}: {refused.message}")
             return self._refused(request, page, refused)
         self._log(request, page.place, f"test with {page.event}: {said}")
         messages.success(request, _("Test %(said)s.") % {"said": said})
-        page.look()
+        self._look(request, page)
         return ""
 
     def _refused(self, request: HttpRequest, page: EditPage, refused: Refused) -> str:
         messages.error(request, _not_done(refused))
         page.faults = refused.faults
-        page.look()
+        self._look(request, page)
         return ""
+
+    def _look(self, request: HttpRequest, page: EditPage) -> None:
+        """With a real event, so for those alone who may see what people are told."""
+        if page.event is None or not reveal.may_reveal(request):
+            return
+        reveal.reveal(request, page.event)
+        kept = _keep(request, page.texts) if request.method == "POST" else ""
+        page.look(ticket=reveal.ticket(request, page.event), kept=kept)
 
     def _insist(self, request: HttpRequest, permission: str) -> None:
         if not request.user.has_perm(permission):
             raise PermissionDenied
 
-    def _rights(self, request: HttpRequest) -> dict[str, bool]:
+    def _rights(self, request: HttpRequest) -> dict[str, Any]:
+        """refused: the buttons that this visitor may not press, each with why not."""
         may_change = self.has_change_permission(request)
+        asked = (
+            ("notifications.change_template", _("Save draft")),
+            (PUBLISH, _("Publish")),
+            (TEST, _("Send a test")),
+        )
         return {
+            "refused": [
+                (label, why_not(self.opts, permission.partition(".")[2]))
+                for permission, label in asked
+                if not request.user.has_perm(permission)
+            ],
+            "why_not_publish": why_not(self.opts, PUBLISH.partition(".")[2]),
             "may_change": may_change,
             "may_publish": request.user.has_perm(PUBLISH),
             "may_test": may_change and request.user.has_perm(TEST),
+            "why_no_preview": reveal.why_not_reveal(request),
         }
 
     def _log(self, request: HttpRequest, place: Place, message: str) -> None:
@@ -288,6 +343,14 @@ def _place(event_type: str, channel: str, language: str) -> Place:
         return places.find(event_type, channel, language)
     except NoSuchPlace:
         raise Http404 from None
+
+
+def _keep(request: HttpRequest, texts: Mapping[str, str]) -> str:
+    """Have the session keep what nobody has saved, for the frame that is to show it; where."""
+    where = secrets.token_urlsafe(6)
+    kept = {**request.session.get(KEPT, {}), where: dict(texts)}
+    request.session[KEPT] = dict(list(kept.items())[-MOST_KEPT:])
+    return where
 
 
 def _not_done(refused: Refused) -> str:

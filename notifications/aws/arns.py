@@ -17,10 +17,14 @@ class Arns:
     account: str
 
     def topic(self, physical: str) -> str:
-        return f"arn:{self.partition}:sns:{self.region}:{self.account}:{physical}"
+        return self.of("sns", physical)
 
     def queue(self, physical: str) -> str:
-        return f"arn:{self.partition}:sqs:{self.region}:{self.account}:{physical}"
+        return self.of("sqs", physical)
+
+    def of(self, service: str, resource: str) -> str:
+        """Of our account and region: "identity/*" of "ses"."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
 
 @cache

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from notifications.aws.arns import Arns
-from notifications.topology import Queue, Subscription, Topic
+from notifications.topics import Topic
+from notifications.topology import Queue, Subscription
 
 NONE = ""
 """An attribute that must not be there: SQS takes the empty text as "remove it"."""
@@ -14,9 +15,20 @@ NONE = ""
 UNFILTERED = "{}"
 """What SNS takes as "no filter policy"."""
 
+UNTOUCHED_QUEUE = {
+    "DelaySeconds": "0",
+    "RedriveAllowPolicy": '{"redrivePermission": "allowAll"}',
+}
+UNTOUCHED_SUBSCRIPTION = {"FilterPolicy": UNFILTERED, "FilterPolicyScope": "MessageAttributes"}
+"""What they have unless somebody changed it. We set none of these: that they are so is looked at,
+because a delay, or a filter on what is in the body, would hold events back without a word."""
+
+LARGEST_PUBLISHED = 256 * 1024
+"""Bytes. A queue that takes less refuses what SNS has taken."""
+
 
 def topic_attributes(topic: Topic, arns: Arns) -> dict[str, str]:
-    attributes: dict[str, str] = {}
+    attributes = {"KmsMasterKeyId": topic.kms_key or NONE}
     if topic.fifo:
         attributes |= {"FifoTopic": "true", "ContentBasedDeduplication": "false"}
     if topic.publishers:
@@ -31,17 +43,19 @@ def queue_attributes(queue: Queue, arns: Arns) -> dict[str, str]:
         "ReceiveMessageWaitTimeSeconds": str(queue.long_poll),
         "RedrivePolicy": _redrive_policy(queue, arns),
         "Policy": _queue_policy(queue, arns),
+        **_encryption(queue),
     }
     if queue.fifo:
         attributes |= {"FifoQueue": "true", "ContentBasedDeduplication": "false"}
     return attributes
 
 
-def subscription_attributes(subscription: Subscription) -> dict[str, str]:
+def subscription_attributes(subscription: Subscription, arns: Arns) -> dict[str, str]:
     types = subscription.event_types
     return {
         "RawMessageDelivery": "true" if subscription.raw else "false",
         "FilterPolicy": UNFILTERED if types is None else json.dumps({"event_type": list(types)}),
+        "RedrivePolicy": json.dumps({"deadLetterTargetArn": arns.queue(subscription.undelivered)}),
     }
 
 
@@ -67,6 +81,13 @@ def _topic_policy(topic: Topic, arns: Arns) -> str:
             ],
         }
     )
+
+
+def _encryption(queue: Queue) -> dict[str, str]:
+    """By one key or the other: SQS gives up its own when it is given one of KMS."""
+    if queue.kms_key:
+        return {"KmsMasterKeyId": queue.kms_key}
+    return {"KmsMasterKeyId": NONE, "SqsManagedSseEnabled": "true"}
 
 
 def _redrive_policy(queue: Queue, arns: Arns) -> str:

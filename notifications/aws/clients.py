@@ -6,13 +6,17 @@ per-service variants point everything at the embedded parts).
 
 from __future__ import annotations
 
+import math
 import os
 import threading
-from contextlib import suppress
+import time
 from typing import Any, NamedTuple
 
 import boto3
 from botocore.config import Config
+
+from notifications import tracing
+from notifications.unheard import unheard
 
 CONNECT_TIMEOUT = 3.0
 READ_TIMEOUTS = {"sqs": 30.0}
@@ -20,6 +24,9 @@ READ_TIMEOUTS = {"sqs": 30.0}
 READ_TIMEOUT = 10.0
 TOTAL_MAX_ATTEMPTS = 3
 MAX_POOL_CONNECTIONS = 64
+ASK_AGAIN = 60.0
+"""Seconds after which a client is made anew that found no credentials. An instance's metadata
+service is given one second, once: who begins before it answers would be nobody until its end."""
 USER_AGENT = f"django-order-notifications boto3/{boto3.__version__}"
 """Said as it is, because botocore's own is put together anew for each call, twice: a tenth of
 the CPU that sending an email takes."""
@@ -37,7 +44,12 @@ class _Key(NamedTuple):
 
 
 _lock = threading.Lock()
-_clients: dict[_Key, Any] = {}
+_clients: dict[_Key, tuple[Any, float]] = {}
+"""Each with the moment (monotonic seconds) until which it is used."""
+_NONE: tuple[Any, float] = (None, -math.inf)
+_session: boto3.session.Session | None = None
+"""What all are made from, one after the other: it keeps what botocore has read of its JSON, which
+takes half of the time that a client costs. Used with the lock held, as it is not safe otherwise."""
 
 
 def client(
@@ -54,24 +66,40 @@ def client(
     if read_timeout is None:
         read_timeout = READ_TIMEOUTS.get(service, READ_TIMEOUT)
     key = _Key(service, connect_timeout, read_timeout, total_max_attempts)
-    known = _clients.get(key)
-    if known is not None:
+    known, until = _clients.get(key, _NONE)
+    if time.monotonic() < until:
         return known
     with _lock:
-        if key not in _clients:
-            _clients[key] = _make(key)
-        return _clients[key]
+        known, until = _clients.get(key, _NONE)
+        if time.monotonic() >= until:
+            # Before: found only now, they would be the next client's and not this one's.
+            until = math.inf if _finds_credentials() else time.monotonic() + ASK_AGAIN
+            known = _make(key)
+            _clients[key] = known, until
+        return known
 
 
 def forget() -> None:
     """Drop every client: credentials or endpoints in the environment have changed."""
+    global _session
     with _lock:
         _clients.clear()
+        _session = None
+
+
+def _finds_credentials() -> bool:
+    """Raises what botocore does where it knows whom to ask, and is not answered."""
+    return _shared().get_credentials() is not None
+
+
+def _shared() -> boto3.session.Session:
+    global _session
+    _session = _session or boto3.session.Session()
+    return _session
 
 
 def _make(key: _Key) -> Any:
-    # A session of its own: boto3's default session is not safe to share between threads.
-    made = boto3.session.Session().client(
+    made = _shared().client(
         key.service,
         config=Config(
             connect_timeout=key.connect_timeout,
@@ -83,8 +111,14 @@ def _make(key: _Key) -> Any:
             parameter_validation=key.service not in UNCHECKED,
         ),
     )
+    made.meta.events.register("before-call", _carry_trace)
     _make_ready(made)
     return made
+
+
+def _carry_trace(params: dict[str, Any], **_: Any) -> None:
+    """As the other providers are told; it is signed like the rest of the request."""
+    params["headers"].update(tracing.carried())
 
 
 def _make_ready(made: Any) -> None:
@@ -96,15 +130,15 @@ def _make_ready(made: Any) -> None:
         asked = made.meta.service_model.operation_model(operation).input_shape
         reads = method.startswith(("list_", "get_", "describe_"))
         if reads and (asked is None or not asked.required_members):
-            with suppress(Exception):  # no credentials, say: the first call says it
+            with unheard():  # no credentials, say
                 made.generate_presigned_url(method)
             return
 
 
 def _start_anew_in_child() -> None:
     """A forked child must not use its parent's sockets, nor wait for a lock nobody will free."""
-    global _lock
-    _lock = threading.Lock()
+    global _lock, _session
+    _lock, _session = threading.Lock(), None
     _clients.clear()
 
 

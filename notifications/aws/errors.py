@@ -17,6 +17,9 @@ from botocore.parsers import ResponseParserError
 AWS_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 """Everything a call may raise: refused by AWS, not reached, or an answer that is none."""
 
+NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, ProfileNotFound, NoRegionError)
+"""Nobody said who we are, or where."""
+
 _ABOUT_THE_CONTENT = frozenset(
     {
         "InvalidParameter",

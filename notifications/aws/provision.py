@@ -9,13 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from botocore.exceptions import ClientError
 
+from notifications import audit
+from notifications.aws import strangers
 from notifications.aws.arns import Arns, arns
 from notifications.aws.attributes import (
+    LARGEST_PUBLISHED,
     NONE,
     UNFILTERED,
+    UNTOUCHED_QUEUE,
+    UNTOUCHED_SUBSCRIPTION,
     queue_attributes,
     same,
     subscription_attributes,
@@ -24,7 +30,9 @@ from notifications.aws.attributes import (
 from notifications.aws.clients import client
 from notifications.aws.errors import code
 from notifications.aws.sqs import MISSING
-from notifications.topology import Queue, Subscription, Topic, Topology
+from notifications.aws.strangers import Stranger
+from notifications.topics import Topic
+from notifications.topology import Queue, Subscription, Topology
 
 ENVIRONMENT_TAG = "notifications:environment"
 """Put on every queue: a prefix may be the beginning of another environment's."""
@@ -41,6 +49,9 @@ _COUNTS = (
     "ApproximateNumberOfMessagesDelayed",
 )
 _MADE_BY_ANOTHER = frozenset({"QueueAlreadyExists", "QueueNameExists"})
+
+Subscribed: TypeAlias = Mapping[tuple[str, str], str]
+"""Protocol and endpoint → the ARN of the subscription."""
 
 
 class Action(StrEnum):
@@ -93,6 +104,7 @@ class Orphan:
 class Plan:
     steps: tuple[Step, ...]
     orphans: tuple[Orphan, ...]
+    strangers: tuple[Stranger, ...] = ()
 
     @property
     def drift(self) -> tuple[Step, ...]:
@@ -105,11 +117,25 @@ def plan(layout: Topology) -> Plan:
     return Provisioner(layout).plan()
 
 
-def provision(layout: Topology) -> Plan:
-    """Make it so; returns the plan that was carried out. Raises botocore's errors."""
+def provision(layout: Topology, *, by: str = "", reason: str = "") -> Plan:
+    """Make it so; returns the plan that was carried out. Raises botocore's errors.
+
+    by: who has it done. What is to be made or changed is audited then, before it is: nothing that
+    is done at AWS can be undone with a transaction.
+    """
     provisioner = Provisioner(layout)
     first = provisioner.plan()
     drift = first.drift
+    if by and drift:
+        audit.record(
+            "topology.provision",
+            by=by,
+            reason=reason,
+            target=layout.prefix,
+            before={step.name: _found(step) for step in drift},
+            after={step.name: _made(step) for step in drift},
+            count=len(drift),
+        )
     for _ in range(ROUNDS):
         if not [step for step in drift if not provisioner.carry_out(step)]:
             break
@@ -134,14 +160,14 @@ class Provisioner:
             *(self._subscription_step(wanted, live) for wanted in self._layout.subscriptions),
         ]
         orphans = [*self._orphaned_queues(), *self._orphaned_subscriptions(live)]
-        return Plan(tuple(steps), tuple(orphans))
+        return Plan(tuple(steps), tuple(orphans), tuple(self._strangers(live)))
 
     def carry_out(self, step: Step) -> bool:
         """False when another run got in between: look again."""
         match step.resource:
             case Topic() as topic if step.action is Action.CREATE:
                 self._sns.create_topic(
-                    Name=topic.physical, Attributes=topic_attributes(topic, self._arns)
+                    Name=topic.physical, Attributes=_there(topic_attributes(topic, self._arns))
                 )
             case Topic():
                 for change in step.changes:
@@ -171,7 +197,7 @@ class Provisioner:
         try:
             self._sqs.create_queue(
                 QueueName=queue.physical,
-                Attributes={name: value for name, value in wanted.items() if value != NONE},
+                Attributes=_there(wanted),
                 tags={ENVIRONMENT_TAG: self._layout.prefix},
             )
         except ClientError as error:
@@ -182,7 +208,7 @@ class Provisioner:
 
     def _subscribe(self, subscription: Subscription) -> bool:
         # With its attributes at once, or the queue would see a moment of unfiltered events.
-        wanted = subscription_attributes(subscription)
+        wanted = subscription_attributes(subscription, self._arns)
         try:
             self._sns.subscribe(
                 TopicArn=self._arns.topic(subscription.topic),
@@ -210,18 +236,24 @@ class Provisioner:
             if code(error) not in MISSING:
                 raise
             return _step(queue, live="", wanted=wanted, found=None)
-        return _step(queue, live=url, wanted=wanted, found=live.get("Attributes", {}))
+        found = UNTOUCHED_QUEUE | live.get("Attributes", {})
+        if int(found.get("MaximumMessageSize", LARGEST_PUBLISHED)) < LARGEST_PUBLISHED:
+            wanted["MaximumMessageSize"] = str(LARGEST_PUBLISHED)
+        return _step(queue, live=url, wanted=UNTOUCHED_QUEUE | wanted, found=found)
 
     def _subscription_step(
-        self, subscription: Subscription, live: Mapping[str, Mapping[str, str]]
+        self, subscription: Subscription, live: Mapping[str, Subscribed]
     ) -> Step:
-        wanted = subscription_attributes(subscription)
-        arn = live[subscription.topic].get(self._arns.queue(subscription.queue), "")
+        wanted = subscription_attributes(subscription, self._arns)
+        arn = live[subscription.topic].get(("sqs", self._arns.queue(subscription.queue)), "")
         if not arn:
             return _step(subscription, live="", wanted=wanted, found=None)
         found = self._sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
         return _step(
-            subscription, live=arn, wanted=wanted, found={"FilterPolicy": UNFILTERED} | found
+            subscription,
+            live=arn,
+            wanted=UNTOUCHED_SUBSCRIPTION | wanted,
+            found=UNTOUCHED_SUBSCRIPTION | found,
         )
 
     def _live_topic(self, topic: Topic) -> Mapping[str, str] | None:
@@ -236,18 +268,17 @@ class Provisioner:
             return None
         return attributes
 
-    def _subscriptions(self, topic: Topic) -> dict[str, str]:
-        """Of the live topic: the ARN of each subscribed queue → the ARN of its subscription."""
+    def _subscriptions(self, topic: Topic) -> Subscribed:
+        """Of the live topic."""
         if self._live_topic(topic) is None:
             return {}
         pages = self._sns.get_paginator("list_subscriptions_by_topic").paginate(
             TopicArn=self._arns.topic(topic.physical)
         )
         return {
-            subscription["Endpoint"]: subscription["SubscriptionArn"]
+            (found["Protocol"], found["Endpoint"]): found["SubscriptionArn"]
             for page in pages
-            for subscription in page.get("Subscriptions", ())
-            if subscription["Protocol"] == "sqs"
+            for found in page.get("Subscriptions", ())
         }
 
     def _orphaned_queues(self) -> Iterator[Orphan]:
@@ -260,13 +291,27 @@ class Provisioner:
             if name not in declared and self._is_ours(url):
                 yield Orphan("queue", name, self._messages(url))
 
-    def _orphaned_subscriptions(self, live: Mapping[str, Mapping[str, str]]) -> Iterator[Orphan]:
+    def _orphaned_subscriptions(self, live: Mapping[str, Subscribed]) -> Iterator[Orphan]:
         """Of queues with our prefix only: what other teams subscribe is theirs."""
         declared = {(wanted.topic, wanted.queue) for wanted in self._layout.subscriptions}
         for topic, subscriptions in live.items():
-            for queue in (endpoint.rsplit(":", 1)[-1] for endpoint in subscriptions):
-                if (topic, queue) not in declared and queue.startswith(f"{self._layout.prefix}-"):
+            for protocol, endpoint in subscriptions:
+                queue = endpoint.rsplit(":", 1)[-1]
+                ours = protocol == "sqs" and endpoint.startswith(self._ours)
+                if ours and (topic, queue) not in declared:
                     yield Orphan("subscription", f"{topic} → {queue}")
+
+    def _strangers(self, live: Mapping[str, Subscribed]) -> Iterator[Stranger]:
+        for topic in self._layout.topics:
+            yield from strangers.subscribers(topic.physical, live[topic.physical], self._ours)
+            if not topic.publishers:  # of the others the policy is declared, and compared
+                policy = (self._live_topic(topic) or {}).get("Policy", "")
+                yield from strangers.publishers(topic.physical, policy, self._arns.account)
+
+    @property
+    def _ours(self) -> str:
+        """How the ARNs of our queues begin."""
+        return self._arns.queue(f"{self._layout.prefix}-")
 
     def _is_ours(self, url: str) -> bool:
         tags = self._sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
@@ -275,6 +320,21 @@ class Provisioner:
     def _messages(self, url: str) -> int:
         counted = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))
         return sum(int(count) for count in counted.get("Attributes", {}).values())
+
+
+def _there(attributes: Mapping[str, str]) -> dict[str, str]:
+    """Those that a new resource is made with."""
+    return {name: value for name, value in attributes.items() if value != NONE}
+
+
+def _found(step: Step) -> dict[str, str] | None:
+    changed = {each.attribute: each.old for each in step.changes}
+    return None if step.action is Action.CREATE else changed
+
+
+def _made(step: Step) -> dict[str, str] | str:
+    changed = {each.attribute: each.new for each in step.changes}
+    return "created" if step.action is Action.CREATE else changed
 
 
 def _step(

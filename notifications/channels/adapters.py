@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from notifications.channels.base import ChannelAdapter
+from notifications.channels.base import AwsRight, ChannelAdapter
 from notifications.conf import ProviderConf, conf
 
 _making = Lock()
@@ -30,6 +30,29 @@ def make(channel: str, provider: str = "") -> ChannelAdapter:
         return cast(ChannelAdapter, import_string(described.adapter)(**described.options))
     except (ImportError, TypeError, ValueError) as error:
         raise ImproperlyConfigured(f"{where}: {described.adapter}: {error}") from error
+
+
+def aws_rights(channel: str) -> tuple[AwsRight, ...]:
+    """What IAM must allow whoever sends over the channel. No adapter is made: options may be
+    missing where the answer is wanted. Raises ImproperlyConfigured."""
+    return tuple(right for kind in _classes(channel) for right in kind.aws_rights)
+
+
+def bouncing(channel: str) -> tuple[str, ...]:
+    """Its providers that tell of bounces, by their names as attempts have them; without an only one
+    that is known by its options. Raises ImproperlyConfigured."""
+    described = zip(conf().channels[channel].each, _classes(channel), strict=True)
+    names = (
+        each.name or getattr(kind, "provider", "") for each, kind in described if kind.tells_bounces
+    )
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _classes(channel: str) -> list[type[ChannelAdapter]]:
+    try:
+        return [import_string(each.adapter) for each in conf().channels[channel].each]
+    except ImportError as error:
+        raise ImproperlyConfigured(f'NOTIFICATIONS["CHANNELS"][{channel!r}]: {error}') from error
 
 
 def _described(channel: str, provider: str) -> tuple[ProviderConf, str]:

@@ -75,14 +75,36 @@ class Accepted:
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class AwsRight:
+    """IAM actions of one service ("ses:SendEmail"), and on what of our account and region: the ends
+    of ARNs ("identity/*")."""
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+
+
 class ChannelAdapter(ABC):
     """One provider of one channel. Made once per process, used from many threads."""
 
     provider: str
 
+    operation: str = "send"
+    """What the provider calls that which `send` asks of it, as attempts tell it."""
+
+    tells_people: bool = True
+    """False where it is partners' systems that are told: an objective (NOTIFICATIONS["OBJECTIVES"])
+    does not count these unless it names the channel."""
+
+    tells_bounces: bool = True
+    """False where no receipt ever says that an address takes nothing: nothing to be woken for."""
+
     gone: frozenset[str] = frozenset()
     """The codes of a PermanentError by which the provider says that the address is nobody's any
     more: the shop is told (NOTIFICATIONS["ADDRESS_GONE"])."""
+
+    aws_rights: tuple[AwsRight, ...] = ()
+    """What IAM must allow whoever sends (`notifications.roles`)."""
 
     @abstractmethod
     def send(self, message: Message) -> Accepted:

@@ -20,7 +20,7 @@ from typing import Any
 from celery import shared_task
 from django.core.exceptions import ImproperlyConfigured
 
-from notifications.conf import conf
+from notifications.conf import as_far_as_readable, conf
 from notifications.consumers import Consumer, all_consumers, register
 from notifications.deliveries import deliver
 from notifications.envelope import Envelope
@@ -131,21 +131,18 @@ def register_channel(channel: str, *, task: str, max_retries: int = 8) -> Consum
 def register_configured() -> None:
     """Register a consumer for each configured channel that has none yet.
 
-    Settings that cannot be read register nothing: the system checks say what is wrong.
+    What cannot be read registers nothing, and hides nothing else: the system checks say it.
     """
-    try:
-        configured = conf().channels
-    except ImproperlyConfigured:
-        return
-    served = {consumer.channel for consumer in all_consumers()}
-    for channel in sorted(set(configured) - served):
-        if channel not in OWN_TASKS:
-            declare_task(channel)
-        register_channel(
-            channel,
-            task=f"notifications.{channel}",
-            max_retries=(TRIED_FOR_A_DAY if channel == "webhook" else TRIED)["max_retries"],
-        )
+    with as_far_as_readable():
+        served = {consumer.channel for consumer in all_consumers()}
+        for channel in sorted(set(conf().channels) - served):
+            if channel not in OWN_TASKS:
+                declare_task(channel)
+            register_channel(
+                channel,
+                task=f"notifications.{channel}",
+                max_retries=(TRIED_FOR_A_DAY if channel == "webhook" else TRIED)["max_retries"],
+            )
 
 
 @cache

@@ -23,6 +23,7 @@ from notifications.channels.base import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
     Accepted,
+    AwsRight,
     ChannelAdapter,
     Message,
 )
@@ -62,6 +63,13 @@ class SesEmail(ChannelAdapter):
     """
 
     provider = "ses"
+    aws_rights = (
+        AwsRight(
+            ("ses:SendEmail", "ses:SendRawEmail"),  # SendEmail of raw content asks for the latter
+            ("identity/*", "configuration-set/*"),
+        ),
+    )
+    operation = "SendEmail"
 
     def __init__(
         self,

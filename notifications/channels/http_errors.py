@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import httpx
 
+from notifications import tracing
 from notifications.exceptions import OutcomeUnknown, TransientError
 
 MAX_CONNECTIONS = 64
@@ -29,7 +30,13 @@ def client(*, connect_timeout: float, read_timeout: float) -> httpx.Client:
         limits=httpx.Limits(
             max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS
         ),
+        event_hooks={"request": [carry_trace]},
     )
+
+
+def carry_trace(request: httpx.Request) -> None:
+    """Tell the provider in which trace it is asked, so that what it says of it can be found."""
+    request.headers.update(tracing.carried())
 
 
 @contextmanager

@@ -12,10 +12,12 @@ import select
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.mail import get_connection
+
+from notifications.unheard import unheard
 
 KEPT = 10.0
 """Seconds that an unused connection is kept: less than any mail server waits (RFC 5321, 4.5.3.2.7,
@@ -97,5 +99,5 @@ def _has_something_to_say(backend: Any) -> bool:
 
 def _close(backend: Any) -> None:
     """A goodbye that fails changes nothing."""
-    with suppress(Exception):
+    with unheard():
         backend.close()

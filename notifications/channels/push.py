@@ -44,6 +44,8 @@ class FcmPush(ChannelAdapter):
     """`project_id`: empty takes the one of the credentials; timeouts in seconds."""
 
     provider = "fcm"
+    operation = "messages:send"
+    tells_bounces = False  # it says at once that a device is gone
     gone = _DEAD
 
     def __init__(

@@ -12,6 +12,7 @@ from notifications.channels.base import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
     Accepted,
+    AwsRight,
     ChannelAdapter,
     Message,
 )
@@ -53,6 +54,8 @@ class EndUserMessagingSms(ChannelAdapter):
     """
 
     provider = "aws-sms"
+    aws_rights = (AwsRight(("sms-voice:SendTextMessage",), ("*",)),)
+    operation = "SendTextMessage"
 
     def __init__(
         self,

@@ -66,6 +66,9 @@ class SignedWebhook(ChannelAdapter):
     """
 
     provider = "webhook"
+    operation = "POST"
+    tells_people = False
+    tells_bounces = False
     gone = frozenset({"http_410"})
 
     def __init__(

@@ -16,6 +16,7 @@ from notifications.channels.base import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
     Accepted,
+    AwsRight,
     ChannelAdapter,
     Message,
 )
@@ -44,6 +45,9 @@ class EndUserMessagingWhatsApp(ChannelAdapter):
     """
 
     provider = "aws-whatsapp"
+    aws_rights = (AwsRight(("social-messaging:SendWhatsAppMessage",), ("phone-number-id/*",)),)
+    operation = "SendWhatsAppMessage"
+    tells_bounces = False
 
     def __init__(
         self,
@@ -56,7 +60,8 @@ class EndUserMessagingWhatsApp(ChannelAdapter):
         if not phone_number_id:
             raise ImproperlyConfigured(
                 "EndUserMessagingWhatsApp has no phone_number_id: give it in the options of "
-                'the whatsapp channel in NOTIFICATIONS["CHANNELS"].'
+                'the whatsapp channel in NOTIFICATIONS["CHANNELS"]; the shop reads it from '
+                "WHATSAPP_PHONE_NUMBER_ID."
             )
         self._phone_number_id = phone_number_id
         self._meta_api_version = meta_api_version

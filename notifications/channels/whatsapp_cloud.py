@@ -42,6 +42,8 @@ class CloudApiWhatsApp(ChannelAdapter):
     """
 
     provider = "meta-whatsapp"
+    operation = "POST messages"
+    tells_bounces = False
 
     def __init__(
         self,
@@ -56,7 +58,8 @@ class CloudApiWhatsApp(ChannelAdapter):
         if not phone_number_id or not access_token:
             raise ImproperlyConfigured(
                 "CloudApiWhatsApp has no phone_number_id or no access_token: give both in the "
-                'options of the whatsapp channel in NOTIFICATIONS["CHANNELS"].'
+                'options of the whatsapp channel in NOTIFICATIONS["CHANNELS"]; the shop reads them '
+                "from WHATSAPP_PHONE_NUMBER_ID and WHATSAPP_ACCESS_TOKEN."
             )
         self._url = f"{endpoint.rstrip('/')}/{api_version}/{phone_number_id}/messages"
         self._headers = {"Authorization": f"Bearer {access_token}"}

@@ -22,13 +22,13 @@ def check_routes() -> Iterator[CheckMessage]:
                 id="notifications.E006",
             )
         if event_type not in registered:
-            yield _unregistered(event_type, 'NOTIFICATIONS["ROUTES"]', registered)
+            yield unregistered(event_type, 'NOTIFICATIONS["ROUTES"]', registered)
     yield from _unserved()
     for consumer in all_consumers():
         if consumer.channel:
             continue  # it wants what is routed to it, which was looked at above
         for event_type in sorted((consumer.wants or frozenset()) - registered):
-            yield _unregistered(event_type, f"consumer {consumer.name!r}", registered)
+            yield unregistered(event_type, f"consumer {consumer.name!r}", registered)
 
 
 def check_templates() -> Iterator[CheckMessage]:
@@ -64,10 +64,12 @@ def _unserved() -> Iterator[CheckMessage]:
         )
 
 
-def _unregistered(event_type: str, where: str, registered: Iterable[str]) -> CheckMessage:
+def unregistered(event_type: str, where: str, registered: Iterable[str]) -> CheckMessage:
+    """E007. where: what names it."""
     return Error(
         f"{where} names the event type {event_type!r}, which nobody registered.",
         hint=f"Declare it with @event({event_type!r}, …) in the events.py of an installed app; "
-        f"registered are: {', '.join(sorted(registered)) or 'none'}.",
+        f"registered are: {', '.join(sorted(registered)) or 'none'}. (The shop routes what "
+        "WEBHOOK_EVENTS names, too.)",
         id="notifications.E007",
     )

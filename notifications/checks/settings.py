@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from notifications import conf as settings_of
-from notifications import topology
+from notifications import process_server, topology
 from notifications.conf import conf
 
 
@@ -25,7 +25,8 @@ def check_names() -> Iterator[CheckMessage]:
     except ImproperlyConfigured as error:
         yield Error(
             str(error),
-            hint='Choose another NOTIFICATIONS["PREFIX"] ("dev", "shop-live") or name.',
+            hint="Mend the name that it says; the shop reads the environment's "
+            "NOTIFICATIONS_PREFIX (dev, shop-live) and NOTIFICATIONS_FIFO_TOPICS.",
             id="notifications.E002",
         )
 
@@ -51,6 +52,18 @@ def check_encryption_keys() -> Iterator[CheckMessage]:
             hint="Give {1: a long secret of its own}; the shop reads it from ENCRYPTION_KEY. Keep "
             "old versions when you rotate, until `manage.py reseal` has been run.",
             id="notifications.E022",
+        )
+
+
+def check_process_bind() -> Iterator[CheckMessage]:
+    try:
+        if bind := conf().process_bind:
+            process_server.address(bind)
+    except ImproperlyConfigured as error:
+        yield Error(
+            str(error),
+            hint="The shop reads it from the environment's PROCESS_BIND.",
+            id="notifications.E080",
         )
 
 

@@ -47,9 +47,6 @@ class ProviderSandbox(Part):
     def where(self) -> str:
         return f"{super().where}/ (inbox), smtp://{HOST}:{self.smtp_port}"
 
-    def prepare(self) -> None:
-        self._credentials.unlink(missing_ok=True)  # written anew: it names the port
-
     def command(self) -> Sequence[str | Path]:
         journal = self.directories.home / "providers.journal"
         return [
@@ -61,7 +58,12 @@ class ProviderSandbox(Part):
         ]
 
     def answers(self) -> bool:
-        return self._credentials.exists() and http_status(self.port, "/health") == 200
+        return self._has_credentials() and http_status(self.port, "/health") == 200
+
+    def _has_credentials(self) -> bool:
+        """Written anew if the port is another; never away, for nothing starts while it is."""
+        file = self._credentials
+        return file.is_file() and f"http://{HOST}:{self.port}/" in file.read_text()
 
     @property
     def _certificate(self) -> Path:

@@ -45,6 +45,8 @@ BROKERS = {
 ACCOUNT = "account"
 TIDYING = 15.0
 """Seconds: above what a guardian takes to end everything."""
+BY_HTTP = {"DJANGO_HTTPS": "0"}
+"""There is no certificate on 127.0.0.1."""
 SWAPS = ("DATABASE_URL", "AWS_ENDPOINT_URL")
 
 
@@ -199,7 +201,7 @@ class Stack:
             raise PartFailed("\n\n".join(map(str, failures)))
 
     def _environment(self) -> dict[str, str]:
-        yielding = keys(self.directories.home / "keys")
+        yielding = {**keys(self.directories.home / "keys"), **BY_HTTP}
         if url := self.given.get("PROVIDER_SANDBOX_URL"):
             yielding |= sandbox_environment(url)
         ours: dict[str, str] = {}

@@ -9,19 +9,18 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from getpass import getuser
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseError
 
 from notifications import jobs
 from notifications.filters import moment
-from notifications.jobs import Outcome, Verdict, Work
-from notifications.management.verbs import add_changing
+from notifications.management.verbs import ChangingCommand, add_changing, whoever
 from notifications.models import Job, JobItem
+from notifications.work import Outcome, Verdict, Work
 
 SHOWN = 20
 """Items that are named in words; in JSON, MOST_IN_JSON."""
@@ -34,7 +33,7 @@ _STATES = {Job.State.STOPPED: 3, Job.State.CANCELLED: 3}
 """Exit statuses: a job that was stopped or cancelled is no success, and no wrong use either."""
 
 
-class MendingCommand(BaseCommand):
+class MendingCommand(ChangingCommand):
     """A subclass says what its filters are and what its work is."""
 
     filters: tuple[str, ...]
@@ -63,10 +62,13 @@ class MendingCommand(BaseCommand):
         self.add_filters(parser)
         parser.add_argument("--since", type=_moment, help="not before: 2026-11-20T14:00, or 2h ago")
         parser.add_argument("--until", type=_moment, help="before this time")
-        parser.add_argument("--rate", type=_rate, help=f"items a second, at most ({self.rate:g})")
+        parser.add_argument("--rate", type=rate, help=f"items a second, at most ({self.rate:g})")
         parser.add_argument("--job", type=int, help="go on with this job, which has its filter")
         parser.add_argument(
-            "--new", action="store_true", help="begin anew beside an open job of the same filter"
+            "--new", action="store_true", help="cancel a stopped job of the same filter, begin anew"
+        )
+        parser.add_argument(
+            "--relay", action="store_true", help="leave it to the relays, and do not wait for it"
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         add_changing(parser, reason="why; it is kept", needed=False)
@@ -85,12 +87,19 @@ class MendingCommand(BaseCommand):
             ) from None
 
     def _handle(self, options: dict[str, Any]) -> None:
-        by = options["by"] or getuser()
+        by = whoever(options["by"])
         if options["job"]:
             if any(options[name] for name in (*self.filters, *_NOT_WITH_JOB)):
                 raise CommandError("A job has its filter: beside --job give --rate at most.")
             work = self.work()
-            job = jobs.go_on(work, options["job"], by=by, rate=options["rate"])
+            job = jobs.go_on(
+                work,
+                options["job"],
+                by=by,
+                rate=options["rate"],
+                reason=options["reason"] or "",
+                runner=_runner(options),
+            )
         else:
             wanted = self.wanted(options) | self._times(options)
             work = self.work()
@@ -98,7 +107,10 @@ class MendingCommand(BaseCommand):
                 self._try_out(work, wanted, options)
                 return
             job = self._begin(work, wanted, by, options)
-        self._run(work, job, as_json=options["json"])
+        if options["relay"]:
+            self._leave(job, as_json=options["json"])
+        else:
+            self._run(work, job, as_json=options["json"])
 
     def _times(self, options: dict[str, Any]) -> dict[str, Any]:
         return {name: options[name] for name in ("since", "until") if options[name]}
@@ -107,21 +119,25 @@ class MendingCommand(BaseCommand):
         if not options["reason"]:
             raise CommandError('Say why: --reason "…"; it is kept with the job.')
         override = options.get("override", False)
-        alike = Job.objects.open().filter(kind=work.kind, filter=wanted, override=override).last()
-        if alike is not None and not options["new"]:
-            raise CommandError(
-                f"Job {alike.pk} with this filter is {alike.get_state_display()}, begun by "
-                f"{alike.actor}: go on with --job {alike.pk}, or begin another with --new."
+        alike = jobs.alike(work, wanted, override=override) if options["new"] else None
+        if alike is not None and alike.state == Job.State.STOPPED:
+            jobs.halt(alike.pk, by=by, why="begun anew", cancel=True)
+        try:
+            return jobs.begin(
+                work,
+                wanted,
+                by=by,
+                reason=options["reason"],
+                rate=options["rate"] or self.rate,
+                override=override,
+                stage=self.stage(),
+                runner=_runner(options),
             )
-        return jobs.begin(
-            work,
-            wanted,
-            by=by,
-            reason=options["reason"],
-            rate=options["rate"] or self.rate,
-            override=override,
-            stage=self.stage(),
-        )
+        except jobs.AlreadyOpen as error:
+            raise CommandError(
+                f"{error.message.rstrip('.')}: go on with --job {error.job.pk}, or manage.py jobs "
+                f"cancel {error.job.pk}."
+            ) from None
 
     def _try_out(self, work: Work, wanted: dict[str, Any], options: dict[str, Any]) -> None:
         tried = jobs.try_out(work, wanted, override=options.get("override", False))
@@ -139,6 +155,15 @@ class MendingCommand(BaseCommand):
         if len(tried) > SHOWN:
             self.stdout.write(f"… and {len(tried) - SHOWN} more")
         self.stdout.write(f"{jobs.summary(Job(counts=counts))}. Nothing was done.")
+
+    def _leave(self, job: Job, *, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(json.dumps(answer(job)))
+        else:
+            self.stdout.write(
+                f"job {job.pk}: {jobs.items(job.total)}, left to the relays: "
+                f"manage.py jobs show {job.pk}"
+            )
 
     def _run(self, work: Work, job: Job, *, as_json: bool) -> None:
         if not as_json:
@@ -186,6 +211,7 @@ def answer(job: Job) -> dict[str, Any]:
         "job": job.pk,
         "kind": job.kind,
         "state": job.state,
+        "runner": job.runner,
         "filter": job.filter,
         "actor": job.actor,
         "reason": job.reason,
@@ -219,6 +245,10 @@ def given(options: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: sorted(set(options[name])) for name in names if options[name]}
 
 
+def _runner(options: dict[str, Any]) -> Job.Runner:
+    return Job.Runner.RELAY if options["relay"] else Job.Runner.PROCESS
+
+
 _NOT_WITH_JOB = ("since", "until", "dry_run", "new")
 
 
@@ -230,14 +260,14 @@ def _moment(text: str) -> str:
     return text
 
 
-def _rate(text: str) -> float:
+def rate(text: str) -> float:
     try:
         rate = float(text)
     except ValueError:
         rate = math.nan
-    if not 0.001 <= rate <= 10_000:
+    if not jobs.SLOWEST <= rate <= jobs.FASTEST:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no rate: give items a second, 0.001 to 10000"
+            f"{text!r} is no rate: give items a second, {jobs.SLOWEST:g} to {jobs.FASTEST:g}"
         )
     return rate
 

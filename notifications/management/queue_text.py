@@ -27,9 +27,10 @@ def lines(found: Overview) -> Iterator[tuple[str, bool]]:
     """Each line, and whether it wants a look."""
     if found.trouble:
         yield f"SQS does not tell: {found.trouble}", True
-    cells = [HEADINGS, *(_cells(row, found.at) for row in found.rows)]
+    rows = [row for row in found.rows if not _is_empty_net(row)]
+    cells = [HEADINGS, *(_cells(row, found.at) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    wanting = [False, *(_wants_a_look(row) for row in found.rows)]
+    wanting = [False, *(_wants_a_look(row) for row in rows)]
     for row, warn in zip(cells, wanting, strict=True):
         padded = (
             cell.ljust(width) if heading in _TO_THE_LEFT else cell.rjust(width)
@@ -53,9 +54,9 @@ def as_json(row: Row, at: datetime) -> dict[str, Any]:
         "delayed": counts.delayed if counts else None,
         "oldest_age": _age(row, at),
         "oldest_is_sure": oldest.sure if oldest else None,
-        "dead_letters": None
-        if row.queue.role is Role.BULK
-        else {"in_sqs": row.letters_in_sqs, "open": row.open_letters},
+        "dead_letters": {"in_sqs": row.letters_in_sqs, "open": row.open_letters}
+        if row.queue.role in (Role.MAIN, Role.DEAD_LETTERS)
+        else None,
         "lag": {"p50": row.lag.p50, "p95": row.lag.p95, "count": row.lag.count},
         "rate": row.rate,
         "drains_in": row.drains_in,
@@ -84,8 +85,13 @@ def pause_words(pause: Pause) -> str:
     )
 
 
+def _is_empty_net(row: Row) -> bool:
+    """What SNS could not deliver is a line only where there is some: there hardly ever is."""
+    return row.queue.role is Role.UNDELIVERED and bool(row.counts and not row.counts.total)
+
+
 def _cells(row: Row, at: datetime) -> tuple[str, ...]:
-    if row.queue.role is Role.DEAD_LETTERS:
+    if row.queue.role.is_grave:
         here = f"{row.open_letters} open here" if row.open_letters else ""
         return (row.queue.name, *_counted(row), *[""] * 8, here)
     ages = [server.last_poll for server in row.servers if server.last_poll is not None]
@@ -139,13 +145,14 @@ def _state(row: Row) -> str:
     said = tuple(f"account {breaker.account} " for breaker in row.breakers)
     whys = {server.held_by for server in row.servers}
     held += sorted(why for why in whys if why and not why.startswith(said))
-    return "; ".join(held) or ("open" if row.servers else "open, nobody serves it")
+    return "; ".join(held) or ("running" if row.servers else "nobody serves it")
 
 
 def _wants_a_look(row: Row) -> bool:
     unserved = bool(row.counts and row.counts.total and not row.servers)
-    dead = row.queue.role is Role.DEAD_LETTERS and bool(row.open_letters or row.letters_in_sqs)
-    waiting = unserved and row.queue.role is not Role.DEAD_LETTERS
+    letters = row.open_letters or row.letters_in_sqs or bool(row.counts and row.counts.total)
+    dead = row.queue.role.is_grave and bool(letters)
+    waiting = unserved and not row.queue.role.is_grave
     return bool(row.pauses or row.breakers or waiting or dead)
 
 

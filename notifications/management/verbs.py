@@ -1,9 +1,11 @@
-"""What commands with verbs share: `list` when none is given, who does it and why, plain errors."""
+"""What commands share that change something: who does it and why, by which door, plain errors."""
 
 from __future__ import annotations
 
 import argparse
-from datetime import datetime
+import os
+from datetime import datetime, timedelta
+from getpass import getuser
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -11,13 +13,25 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
+from notifications import audit
 from notifications.recipients import is_address
 
 MOST_REASON = 255
 """Characters of a reason, as the rows keep it."""
 
+MOST_OVERLAP = 30 * 24
+"""Hours in which two secrets may be good at once."""
 
-class VerbCommand(BaseCommand):
+
+class ChangingCommand(BaseCommand):
+    """What it does is audited as done on the command line."""
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        with audit.through(audit.Door.COMMAND):
+            return super().execute(*args, **options)
+
+
+class VerbCommand(ChangingCommand):
     """A subclass adds its verbs in `add_verbs`, and does them in `do`."""
 
     verbs: tuple[str, ...]
@@ -55,10 +69,23 @@ def listing(verbs: Any, name: str = "list", *, help: str) -> CommandParser:
 def add_changing(parser: argparse.ArgumentParser, *, reason: str = "", needed: bool = True) -> None:
     """What every verb that changes something takes. `reason`: what to say of it; empty: it has
     none."""
+    add_who(parser, reason=reason, needed=needed)
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+
+
+def add_who(parser: argparse.ArgumentParser, *, reason: str = "", needed: bool = False) -> None:
+    """What is audited: who does it, and why."""
     if reason:
         parser.add_argument("--reason", required=needed, type=reason_text, help=reason)
     parser.add_argument("--by", default="", help="who does it (the system's user)")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+
+
+def whoever(by: str | None) -> str:
+    """Who was named by `--by`, or else whom the system knows this process by."""
+    try:
+        return by or getuser()
+    except (KeyError, OSError):  # a container's user has a number and, often, no name
+        return f"uid {os.getuid()}"
 
 
 def local_moment(when: datetime) -> str:
@@ -76,6 +103,17 @@ def reference_text(text: str) -> str:
             "(`manage.py told` finds it by the address)"
         )
     return text.strip()
+
+
+def overlap_hours(text: str) -> timedelta:
+    """For how long an old secret is good beside its successor."""
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = -1.0
+    if not 0 <= hours <= MOST_OVERLAP:
+        raise argparse.ArgumentTypeError(f"give 0 to {MOST_OVERLAP} hours")
+    return timedelta(hours=hours)
 
 
 def reason_text(text: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from notifications.redaction import redact
 
@@ -68,11 +69,11 @@ class Announcement(models.Model):
     """
 
     class State(models.TextChoices):
-        EXPANDING = "expanding", "expanding"
-        SENDING = "sending", "sending"
-        PAUSED = "paused", "paused"
-        DONE = "done", "done"
-        CANCELLED = "cancelled", "cancelled"
+        EXPANDING = "expanding", _("expanding")
+        SENDING = "sending", _("sending")
+        PAUSED = "paused", _("paused")
+        DONE = "done", _("done")
+        CANCELLED = "cancelled", _("cancelled")
 
     RUNNING = frozenset({State.EXPANDING, State.SENDING})
     OPEN = RUNNING | {State.PAUSED}
@@ -80,42 +81,45 @@ class Announcement(models.Model):
     id = models.BigAutoField(primary_key=True)
     event_type = models.CharField(max_length=100)
     version = models.PositiveSmallIntegerField()
-    data = models.JSONField(default=dict, blank=True, help_text="The same for everybody.")
+    data = models.JSONField(default=dict, blank=True, help_text=_("The same for everybody."))
     audience = models.CharField(max_length=40)
     channels = ArrayField(models.CharField(max_length=40))
     state = models.CharField(max_length=10, choices=State.choices, default=State.EXPANDING)
     rate = models.FloatField(
         null=True,
         blank=True,
-        help_text="People a second over each channel, at most; none: as fast "
-        "as the accounts allow.",
+        help_text=_(
+            "People a second over each channel, at most; none: as fast as the accounts allow."
+        ),
     )
-    actor = models.CharField(max_length=150, help_text="Who began it.")
+    actor = models.CharField(max_length=150, help_text=_("Who began it."))
     reason = models.CharField(max_length=255)
-    estimate = models.PositiveBigIntegerField(help_text="Rows in the audience when it began.")
+    estimate = models.PositiveBigIntegerField(help_text=_("Rows in the audience when it began."))
     cursor = models.CharField(max_length=255, blank=True)
     upto = models.CharField(max_length=255, blank=True)
     batches = models.PositiveIntegerField(default=0)
-    people = models.PositiveBigIntegerField(default=0, help_text="Taken so far, each once.")
+    people = models.PositiveBigIntegerField(default=0, help_text=_("Taken so far, each once."))
     repeated = models.PositiveBigIntegerField(
-        default=0, help_text="Rows of somebody who had been taken."
+        default=0, help_text=_("Rows of somebody who had been taken.")
     )
     refused = models.PositiveBigIntegerField(
-        default=0, help_text="Rows of which no event could be made."
+        default=0, help_text=_("Rows of which no event could be made.")
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
-    moved_at = models.DateTimeField(db_default=Now(), help_text="Its last step.")
+    moved_at = models.DateTimeField(db_default=Now(), help_text=_("Its last step."))
     expanded_at = models.DateTimeField(
-        null=True, blank=True, help_text="Everybody in the audience had been taken."
+        null=True, blank=True, help_text=_("Everybody in the audience had been taken.")
     )
     finished_at = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(
-        null=True, blank=True, help_text="Of the last message it was known what became of it."
+        null=True, blank=True, help_text=_("Of the last message it was known what became of it.")
     )
 
     objects = AnnouncementQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("announcement")
+        verbose_name_plural = _("announcements")
         indexes = [
             models.Index(
                 fields=["id"],
@@ -146,7 +150,8 @@ class AnnouncementEntry(models.Model):
     text = models.TextField()
 
     class Meta:
-        verbose_name_plural = "announcement entries"
+        verbose_name = _("announcement entry")
+        verbose_name_plural = _("announcement entries")
 
     def __str__(self) -> str:
         return self.text

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Coalesce, Now, NullIf
+from django.utils.translation import gettext_lazy as _
 
 from notifications.models.claim import Claim
 from notifications.models.conclusion import Conclusion
@@ -44,6 +46,7 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
             .update(
                 outcome=conclusion.outcome,
                 provider=conclusion.provider,
+                request=conclusion.request,
                 code=conclusion.code,
                 detail=conclusion.detail,
                 provider_message_id=conclusion.provider_message_id,
@@ -51,6 +54,11 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
                 finished_at=Now(),
             )
         )
+
+    def leave_unknown(self, deliveries: Sequence[UUID]) -> None:
+        """Nobody will ever say how those of these deliveries ended that have not."""
+        begun = self.filter(delivery__in=deliveries, outcome=Attempt.Outcome.STARTED)
+        begun.update(outcome=Attempt.Outcome.UNKNOWN, code=LAPSED, finished_at=Now())
 
     def forget(self, claim: Claim) -> None:
         """Take back an attempt that never reached a provider."""
@@ -119,13 +127,13 @@ class Attempt(models.Model):
     """Inserted with the claim, finished with the outcome; one left open died while sending."""
 
     class Outcome(models.TextChoices):
-        STARTED = "started", "started"
-        SENT = "sent", "sent"
-        TRANSIENT = "transient", "failed for now"
-        PERMANENT = "permanent", "failed for good"
-        PAUSED = "paused", "account paused"
-        UNKNOWN = "unknown", "unknown"
-        SKIPPED = "skipped", "skipped before sending"
+        STARTED = "started", _("started")
+        SENT = "sent", _("sent")
+        TRANSIENT = "transient", _("failed for now")
+        PERMANENT = "permanent", _("failed for good")
+        PAUSED = "paused", _("account paused")
+        UNKNOWN = "unknown", _("unknown")
+        SKIPPED = "skipped", _("skipped before sending")
 
     id = models.BigAutoField(primary_key=True)
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempt_log")
@@ -135,8 +143,14 @@ class Attempt(models.Model):
     token = models.UUIDField(editable=False)
     outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.STARTED)
     provider = models.CharField(max_length=40, blank=True)
+    request = models.CharField(
+        max_length=255,
+        db_default="",
+        blank=True,
+        help_text=_("What was asked of the provider, in numbers: no address, no word."),
+    )
     code = models.CharField(max_length=100, blank=True)
-    detail = models.TextField(blank=True, help_text="What the provider said, redacted.")
+    detail = models.TextField(blank=True, help_text=_("What the provider said, redacted."))
     provider_message_id = models.CharField(max_length=255, blank=True)
     task_id = models.UUIDField(null=True, blank=True)
     worker = models.CharField(max_length=255, blank=True)
@@ -147,6 +161,8 @@ class Attempt(models.Model):
     objects = AttemptQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
         constraints = [
             models.UniqueConstraint(
                 fields=["delivery", "generation", "number"], name="attempt_numbered_once"
@@ -155,6 +171,7 @@ class Attempt(models.Model):
         indexes = [
             models.Index(fields=["subject", "started_at"], name="attempt_by_subject"),
             models.Index(fields=["task_id"], name="attempt_by_task"),
+            models.Index(fields=["started_at"], name="attempt_by_start"),  # never changes: HOT
         ]
 
     def __str__(self) -> str:

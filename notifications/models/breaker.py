@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connections, models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 FAILURES = 5
 """Transient ones in a row that open a breaker. A provider that fails one send in ten by itself
@@ -163,24 +164,29 @@ class Breaker(models.Model):
     """One account. An account without a row has never failed."""
 
     class State(models.TextChoices):
-        CLOSED = "closed", "closed: in use"
-        OPEN = "open", "open: left alone"
+        CLOSED = "closed", _("closed: in use")
+        OPEN = "open", _("open: left alone")
 
     account = models.CharField(primary_key=True, max_length=80)
     state = models.CharField(max_length=8, choices=State.choices, default=State.CLOSED)
-    failures = models.PositiveIntegerField(default=0, help_text="Transient ones in a row.")
+    failures = models.PositiveIntegerField(default=0, help_text=_("Transient ones in a row."))
     openings = models.PositiveIntegerField(
-        default=0, help_text="Times it opened without a success between: the back-off grows on it."
+        default=0,
+        help_text=_("Times it opened without a success between: the back-off grows on it."),
     )
     opened_at = models.DateTimeField(null=True, blank=True)
-    probe_at = models.DateTimeField(null=True, blank=True, help_text="When one message may try.")
+    probe_at = models.DateTimeField(null=True, blank=True, help_text=_("When one message may try."))
     probe_until = models.DateTimeField(
-        null=True, blank=True, help_text="Until when the probe is one worker's alone."
+        null=True, blank=True, help_text=_("Until when the probe is one worker's alone.")
     )
     last_error = models.CharField(max_length=255, blank=True)
     updated_at = models.DateTimeField(db_default=Now())
 
     objects = BreakerQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("breaker")
+        verbose_name_plural = _("breakers")
 
     def __str__(self) -> str:
         return f"{self.account}: {self.state}"

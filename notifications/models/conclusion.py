@@ -18,9 +18,10 @@ class Conclusion:
     """What is written about both, in one statement, if the delivery is still the claim's.
 
     state, outcome: the delivery's new state and the attempt's outcome. retry_in: seconds until
-    the next try; None: there is none ahead. detail: redacted; the delivery's last error too,
-    when it is one. lapsed: said by somebody else, who found the lease at its end. content: what
-    was told, packed and sealed (`notifications.rendered`); kept beside the delivery unless empty.
+    the next try; None: there is none ahead. request: what was asked (`notifications.asked`).
+    detail: redacted; the delivery's last error too, when it is one. fingerprint: of the error.
+    lapsed: said by somebody else, who found the lease at its end. content: what was told, packed
+    and sealed (`notifications.rendered`); kept beside the delivery unless empty.
     """
 
     claim: Claim
@@ -29,8 +30,10 @@ class Conclusion:
     provider: str = ""
     retry_in: float | None = None
     reason: str = ""
+    request: str = ""
     code: str = ""
     detail: str = ""
+    fingerprint: str = ""
     provider_message_id: str = ""
     template_version: str | None = None
     duration_ms: int | None = None
@@ -62,8 +65,8 @@ _CONCLUDE = """
 WITH concluded AS (
     SELECT * FROM json_to_recordset(%s) AS concluded (
         delivery uuid, token uuid, generation int, state text, outcome text, provider text,
-        retry_in float8, reason text, code text, detail text, provider_message_id text,
-        template_version text, duration_ms int, lapsed bool, content text
+        retry_in float8, reason text, request text, code text, detail text, fingerprint text,
+        provider_message_id text, template_version text, duration_ms int, lapsed bool, content text
     )
     LIMIT %s
 ), held AS (
@@ -88,8 +91,10 @@ WITH concluded AS (
             WHEN 'skipped' THEN delivery.last_error
             ELSE concluded.detail
         END,
-        provider = CASE concluded.state
-            WHEN 'sent' THEN concluded.provider ELSE delivery.provider
+        fingerprint = CASE WHEN concluded.state IN ('failed', 'unknown')
+            THEN concluded.fingerprint ELSE '' END,
+        provider = CASE WHEN concluded.state IN ('sent', 'failed', 'unknown')
+            THEN concluded.provider ELSE delivery.provider
         END,
         provider_message_id = CASE concluded.state
             WHEN 'sent' THEN concluded.provider_message_id ELSE delivery.provider_message_id
@@ -109,6 +114,7 @@ WITH concluded AS (
     UPDATE notifications_attempt AS attempt SET
         outcome = moved.outcome,
         provider = moved.provider,
+        request = moved.request,
         code = moved.code,
         detail = moved.detail,
         provider_message_id = moved.provider_message_id,

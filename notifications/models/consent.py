@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 MOST_TEXT, MOST_NAME = 255, 150
 """Characters of a proof or reason, and of who did it."""
@@ -16,12 +17,12 @@ class Consent(models.Model):
     """
 
     class Source(models.TextChoices):
-        PAGE = "page", "the preference page"
-        ONE_CLICK = "one_click", "one click in the mail program"
-        OPERATOR = "operator", "an operator"
-        API = "api", "the shop"
-        IMPORT = "import", "an import"
-        REPLY = "reply", "a reply"
+        PAGE = "page", _("the preference page")
+        ONE_CLICK = "one_click", _("one click in the mail program")
+        OPERATOR = "operator", _("an operator")
+        API = "api", _("the shop")
+        IMPORT = "import", _("an import")
+        REPLY = "reply", _("a reply")
 
     id = models.BigAutoField(primary_key=True)
     person = models.CharField(max_length=255)
@@ -29,18 +30,20 @@ class Consent(models.Model):
     channel = models.CharField(max_length=40)
     wanted = models.BooleanField()
     source = models.CharField(max_length=12, choices=Source.choices)
-    by = models.CharField(max_length=MOST_NAME, blank=True, help_text="Who, if not the person.")
+    by = models.CharField(max_length=MOST_NAME, blank=True, help_text=_("Who, if not the person."))
     proof = models.CharField(
         max_length=MOST_TEXT,
         blank=True,
-        help_text="What it came from: a delivery, a form, a letter.",
+        help_text=_("What it came from: a delivery, a form, a letter."),
     )
-    reason = models.CharField(max_length=MOST_TEXT, blank=True, help_text="What an operator gave.")
+    reason = models.CharField(
+        max_length=MOST_TEXT, blank=True, help_text=_("What an operator gave.")
+    )
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        verbose_name = "consent"
-        verbose_name_plural = "consent history"
+        verbose_name = _("consent")
+        verbose_name_plural = _("consent history")
         indexes = [models.Index(fields=["person", "id"], name="consent_by_person")]
 
     def __str__(self) -> str:

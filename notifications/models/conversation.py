@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connections, models
+from django.utils.translation import gettext_lazy as _
 
 _NOTE = """
 INSERT INTO notifications_conversation AS known (channel, address_hash, last_inbound_at)
@@ -68,21 +69,23 @@ class Conversation(models.Model):
     """One per channel and address; the address itself is not kept, only its keyed hash."""
 
     class Word(models.TextChoices):
-        OPT_OUT = "opt_out", "stop"
-        OPT_IN = "opt_in", "start"
+        OPT_OUT = "opt_out", _("stop")
+        OPT_IN = "opt_in", _("start")
 
     id = models.BigAutoField(primary_key=True)
     channel = models.CharField(max_length=40)
     address_hash = models.CharField(max_length=80)
-    last_inbound_at = models.DateTimeField(help_text="By the provider's clock.")
+    last_inbound_at = models.DateTimeField(help_text=_("By the provider's clock."))
     word = models.CharField(
-        max_length=8, choices=Word.choices, blank=True, db_default="", help_text="Their last."
+        max_length=8, choices=Word.choices, blank=True, db_default="", help_text=_("Their last.")
     )
     word_at = models.DateTimeField(null=True, blank=True)
 
     objects = ConversationQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("conversation")
+        verbose_name_plural = _("conversations")
         constraints = [
             models.UniqueConstraint(fields=["channel", "address_hash"], name="conversation_once"),
         ]

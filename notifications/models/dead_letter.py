@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models
 from django.db.models.functions import Cast, Now
+from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
     from notifications.dead_letters import Letter
@@ -182,13 +183,13 @@ class DeadLetter(models.Model):
     """
 
     class State(models.TextChoices):
-        OPEN = "open", "open"
-        REDRIVEN = "redriven", "redriven"
-        DISCARDED = "discarded", "discarded"
+        OPEN = "open", _("open")
+        REDRIVEN = "redriven", _("redriven")
+        DISCARDED = "discarded", _("discarded")
 
     id = models.BigAutoField(primary_key=True)
-    queue = models.CharField(max_length=80, help_text="The queue it was on, without the prefix.")
-    message_id = models.CharField(max_length=100, help_text="The SQS message id.")
+    queue = models.CharField(max_length=80, help_text=_("The queue it was on, without the prefix."))
+    message_id = models.CharField(max_length=100, help_text=_("The SQS message id."))
     generation = models.PositiveIntegerField(default=0)
     body = models.BinaryField()
     attributes = models.JSONField(default=dict, blank=True)
@@ -201,7 +202,7 @@ class DeadLetter(models.Model):
     fingerprint = models.CharField(max_length=64, blank=True)
     attempts = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
-    changed_by = models.CharField(max_length=150, blank=True, help_text="Who set its state.")
+    changed_by = models.CharField(max_length=150, blank=True, help_text=_("Who set its state."))
     changed_at = models.DateTimeField(null=True, blank=True)
     change_reason = models.CharField(max_length=255, blank=True)
     first_seen_at = models.DateTimeField(null=True, blank=True)
@@ -211,7 +212,12 @@ class DeadLetter(models.Model):
     objects = DeadLetterQuerySet.as_manager()
 
     class Meta:
-        permissions = [("discard_deadletter", "Can discard and restore dead letters")]
+        verbose_name = _("dead letter")
+        verbose_name_plural = _("dead letters")
+        permissions = [
+            ("discard_deadletter", "Can discard and restore dead letters"),
+            ("redrive_deadletter", "Can send dead letters back to their consumer"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["queue", "message_id", "generation"], name="dead_letter_once"
@@ -225,6 +231,13 @@ class DeadLetter(models.Model):
             models.Index(fields=["fingerprint", "id"], name="dead_letter_by_fingerprint"),
             models.Index(
                 fields=["created_at"], condition=models.Q(state="open"), name="dead_letter_open"
+            ),
+            # Failures by cause, counted in the index alone (`notifications.failure_counts`).
+            models.Index(
+                fields=["fingerprint", "last_seen_at"],
+                include=["queue", "event_type", "event_id", "first_seen_at", "created_at", "id"],
+                condition=models.Q(state="open"),
+                name="dead_letter_failures",
             ),
             models.Index(
                 fields=["created_at"],

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from notifications.conf import Route
 from notifications.envelope import Envelope
@@ -18,9 +19,16 @@ from notifications.models.claim import Claim, ClaimOutcome, ClaimRequest, claims
 from notifications.models.conclusion import Conclusion, conclusions
 from notifications.models.event import Event
 from notifications.models.sealed import SealedTextField
-from notifications.models.settlement import SETTLED_BY_OPERATOR, Settlement, Word, settle
+from notifications.models.settlement import (
+    DISCARDED_BY_OPERATOR,
+    SETTLED_BY_OPERATOR,
+    Settlement,
+    Word,
+    settle,
+)
 from notifications.models.wait import DIGEST
 from notifications.recipients import Recipient, mask
+from notifications.sealed import unseal
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -107,6 +115,53 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             claim, Delivery.State.SENDING, attempts=F("attempts") - 1, next_try_at=Now()
         )
 
+    def hold(self, request: ClaimRequest, *, error: str, fingerprint: str) -> bool:
+        """Nobody knows whether it was sent: it is unknown from the start. False where it has a
+        row."""
+        _, held = self.get_or_create(
+            event_id=request.event,
+            channel=request.channel,
+            recipient=request.recipient,
+            route=request.route,
+            defaults={
+                "event_type": request.event_type,
+                "event_time": request.event_time,
+                "subject": request.subject,
+                "address": unseal(request.address),
+                "address_hash": request.address_hash,
+                "locale": request.locale,
+                "generation": request.generation,
+                "state": Delivery.State.UNKNOWN,
+                "last_error": error,
+                "fingerprint": fingerprint,
+            },
+        )
+        return held
+
+    def doubtful(self) -> DeliveryQuerySet:
+        """Those of which nobody knows whether they were sent, once our notes of it are gone.
+
+        What waits for a time that has not come was not sent; an item follows its digest.
+        """
+        ahead = Q(state=Delivery.State.PENDING, next_try_at__gt=Now())
+        item = Q(state=Delivery.State.PENDING, reason=DIGEST)
+        judged = Q(state=Delivery.State.UNKNOWN, next_try_at=None)
+        return self.filter(state__in=Delivery.OPEN).exclude(ahead | item | judged)
+
+    def hold_open(self, *, error: str, fingerprint: str) -> list[UUID]:
+        """Those that are doubtful are unknown, for a person: which."""
+        held = list(self.doubtful().values_list("pk", flat=True))
+        self.filter(pk__in=held).update(
+            state=Delivery.State.UNKNOWN,
+            reason="",
+            last_error=error,
+            fingerprint=fingerprint,
+            lease_until=None,
+            next_try_at=None,
+            updated_at=Now(),
+        )
+        return held
+
     def settle_by_receipt(self, word: Word) -> Settlement | None:
         """Move the one that the provider speaks of, as `notifications.models.settlement` says."""
         self._for_write = True
@@ -117,7 +172,8 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
         note: who and why; it stands on the row as its last error. How many were unknown.
         """
-        values: dict[str, Any] = {"sent_at": Now()} if state is Delivery.State.SENT else {}
+        was_sent = state is Delivery.State.SENT
+        values: dict[str, Any] = {"sent_at": Now(), "fingerprint": ""} if was_sent else {}
         return self.filter(state=Delivery.State.UNKNOWN).update(
             state=state,
             reason=SETTLED_BY_OPERATOR,
@@ -129,16 +185,41 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             **values,
         )
 
-    def reopen(self, *, generation: int, override: str = "", original: int | None = None) -> int:
+    def discard(self) -> int:
+        """Those that are not told, and in nobody's hands, are not to be told any more: how many.
+
+        A message that still comes for one finds a last state. `last_error` stays: it says what
+        was the matter.
+        """
+        return self.filter(state__in=Delivery.DISCARDABLE).update(
+            state=Delivery.State.DISCARDED,
+            reason=DISCARDED_BY_OPERATOR,
+            next_try_at=None,
+            lease_until=None,
+            finished_at=Now(),
+            updated_at=Now(),
+        )
+
+    def reopen(
+        self,
+        *,
+        generation: int,
+        override: str = "",
+        original: int | None = None,
+        edited: str | None = None,
+    ) -> int:
         """Those at rest are owed once more, as of `generation`, from their first attempt on.
 
         The caller owes them a message. override: who insists, and why, though the shop would not
         tell it any more; it holds for this generation alone. original: the generation whose kept
-        content is sent again, to the letter; None: it is rendered anew. `sent_at` stays until the
+        content is sent again, to the letter; None: it is rendered anew. edited: what an operator
+        put right (`notifications.edits`); None: as it was before, for what was wrong once does not
+        become right by being resent or redriven. `sent_at` stays until the
         next is sent: what a recipient has been told counts towards a limit. How many were at rest.
         """
         at_rest = models.Q(state__in=Delivery.TERMINAL)
         at_rest |= models.Q(state=Delivery.State.UNKNOWN, next_try_at=None)
+        values: dict[str, Any] = {} if edited is None else {"edited": edited}
         return self.filter(at_rest, generation__lt=generation).update(
             state=Delivery.State.PENDING,
             generation=generation,
@@ -147,6 +228,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             original=original,
             reason="",
             last_error="",
+            fingerprint="",
             token=None,
             lease_until=None,
             next_try_at=None,
@@ -154,6 +236,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             provider_message_id="",
             finished_at=None,
             updated_at=Now(),
+            **values,
         )
 
     def left_to(self, envelope: Envelope, channel: str) -> DeliveryQuerySet:
@@ -168,12 +251,15 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             generation__lte=envelope.generation,
         ).exclude(reason=DIGEST)
 
-    def end_unsent(self, state: Delivery.State, *, reason: str, error: str = "") -> int:
+    def end_unsent(
+        self, state: Delivery.State, *, reason: str, error: str = "", fingerprint: str = ""
+    ) -> int:
         """These of `left_to` are not sent after all: they are in a last state."""
         return self.update(
             state=state,
             reason=reason,
             last_error=error,
+            fingerprint=fingerprint,
             next_try_at=None,
             finished_at=Now(),
             updated_at=Now(),
@@ -191,6 +277,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             address_hash=proof,
             last_error="",
             override="",
+            edited="",
             locale=None,
             next_try_at=None,
             reason=models.Case(models.When(is_open, then=models.Value(reason)), default="reason"),
@@ -221,6 +308,11 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         held = self.filter(pk=claim.delivery_id, token=claim.token)
         return held.values_list("original", flat=True).first()
 
+    def edited_of(self, claim: Claim) -> str:
+        """What an operator has put right of the facts that this one is told; mostly nothing."""
+        held = self.filter(pk=claim.delivery_id, token=claim.token)
+        return held.values_list("edited", flat=True).first() or ""
+
     def _try_later(self, claim: Claim, legal: Delivery.State, **values: Any) -> bool:
         held = self.filter(pk=claim.delivery_id, token=claim.token, state=legal)
         return bool(
@@ -232,17 +324,17 @@ class Delivery(models.Model):
     """One duty and its state; `notifications.deliveries` is the use case that moves it."""
 
     class State(models.TextChoices):
-        PENDING = "pending", "pending"
-        SENDING = "sending", "sending"
-        RETRYING = "retrying", "retrying"
-        SENT = "sent", "sent"
-        DELIVERED = "delivered", "delivered"
-        BOUNCED = "bounced", "bounced"
-        COMPLAINED = "complained", "complained"
-        FAILED = "failed", "failed"
-        UNKNOWN = "unknown", "unknown"
-        SKIPPED = "skipped", "skipped"
-        DISCARDED = "discarded", "discarded"
+        PENDING = "pending", _("pending")
+        SENDING = "sending", _("sending")
+        RETRYING = "retrying", _("retrying")
+        SENT = "sent", _("sent")
+        DELIVERED = "delivered", _("delivered")
+        BOUNCED = "bounced", _("bounced")
+        COMPLAINED = "complained", _("complained")
+        FAILED = "failed", _("failed")
+        UNKNOWN = "unknown", _("unknown")
+        SKIPPED = "skipped", _("skipped")
+        DISCARDED = "discarded", _("discarded")
 
     TERMINAL = frozenset(
         {
@@ -256,6 +348,9 @@ class Delivery(models.Model):
         }
     )
     OPEN = frozenset(State) - TERMINAL
+    DISCARDABLE = frozenset({State.PENDING, State.RETRYING, State.UNKNOWN, State.FAILED})
+    FAILURE = Q(state=State.FAILED) | Q(state=State.UNKNOWN, next_try_at=None)
+    """What an operator must see to: nothing happens to it by itself."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     event = models.ForeignKey(  # outcomes outlive events: no constraint, no cascade
@@ -266,52 +361,73 @@ class Delivery(models.Model):
         related_name="deliveries",
     )
     event_type = models.CharField(max_length=100)
-    event_time = models.DateTimeField(help_text="When the event happened; lag counts from here.")
+    event_time = models.DateTimeField(help_text=_("When the event happened; lag counts from here."))
     subject = models.CharField(max_length=255)
     channel = models.CharField(max_length=40)
     route = models.CharField(max_length=40)
     recipient = models.CharField(
-        max_length=255, help_text='The resolver\'s stable reference ("customer/42").'
+        max_length=255, help_text=_('The resolver\'s stable reference ("customer/42").')
     )
-    address = SealedTextField(blank=True, help_text="Where it was last sent to; sealed.")
+    address = SealedTextField(blank=True, help_text=_("Where it was last sent to; sealed."))
     address_hash = models.CharField(max_length=80, blank=True)
     state = models.CharField(max_length=12, choices=State.choices, default=State.PENDING)
     reason = models.CharField(
-        max_length=100, blank=True, help_text="Why it was skipped, failed or discarded."
+        max_length=100, blank=True, help_text=_("Why it was skipped, failed or discarded.")
     )
     generation = models.PositiveIntegerField(
-        default=0, help_text="Raised by each resend or redrive."
+        default=0, help_text=_("Raised by each resend or redrive.")
     )
     override = models.TextField(
         db_default="",
         blank=True,
-        help_text="Who had it resent although it is no longer true, or expired, and why.",
+        help_text=_("Who had it resent although it is no longer true, or expired, and why."),
     )
     original = models.PositiveIntegerField(
         null=True,
         blank=True,
-        help_text="The generation whose text it sends again; none: rendered anew.",
+        help_text=_("The generation whose text it sends again; none: rendered anew."),
     )
-    attempts = models.PositiveIntegerField(default=0, help_text="Attempts of this generation.")
+    edited = SealedTextField(
+        db_default="",
+        blank=True,
+        help_text=_("What an operator put right of its event's facts, for it alone; sealed JSON."),
+    )
+    attempts = models.PositiveIntegerField(default=0, help_text=_("Attempts of this generation."))
     token = models.UUIDField(null=True, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     next_try_at = models.DateTimeField(null=True, blank=True)
-    last_error = models.TextField(blank=True, help_text="Redacted.")
+    last_error = models.TextField(blank=True, help_text=_("Redacted."))
+    fingerprint = models.CharField(
+        max_length=64,
+        db_default="",
+        blank=True,
+        help_text=_("Of one that failed or is unknown: the same for failures of one cause."),
+    )
     locale = models.CharField(max_length=35, null=True, blank=True)
     template_version = models.CharField(max_length=64, null=True, blank=True)
     provider = models.CharField(max_length=40, null=True, blank=True)
     provider_message_id = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
-    started_at = models.DateTimeField(null=True, blank=True, help_text="First claimed.")
-    sent_at = models.DateTimeField(null=True, blank=True, help_text="A provider accepted it.")
-    finished_at = models.DateTimeField(null=True, blank=True, help_text="Reached its last state.")
+    started_at = models.DateTimeField(null=True, blank=True, help_text=_("First claimed."))
+    sent_at = models.DateTimeField(null=True, blank=True, help_text=_("A provider accepted it."))
+    finished_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("Reached its last state.")
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = DeliveryQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "deliveries"
-        permissions = [("resend_delivery", "Can send deliveries once more")]
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        permissions = [
+            ("resend_delivery", "Can send deliveries once more"),
+            ("edit_and_resend_delivery", "Can send deliveries once more with other words"),
+            ("settle_delivery", "Can say what became of unknown deliveries"),
+            ("discard_delivery", "Can discard deliveries"),
+            ("view_personal_data", "Can see addresses and what people were told"),
+            ("export_rows", "Can export lists as CSV"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["event", "channel", "recipient", "route"], name="delivery_once"
@@ -331,9 +447,11 @@ class Delivery(models.Model):
                 name="delivery_by_recipient",
             ),
             models.Index(fields=["channel", "created_at"], name="delivery_by_channel"),
-            # The operators' list: newest first, what is filtered is checked in the index itself.
+            models.Index(fields=["created_at", "id"], name="delivery_newest"),
+            # The operators' list under any filter: see `notifications.newest`.
             models.Index(
-                fields=["created_at", "channel", "event_type", "state"], name="delivery_recent"
+                fields=["channel", "event_type", "state", "created_at", "id"],
+                name="delivery_newest_of_kind",
             ),
             models.Index(
                 fields=["state", "created_at", "channel", "event_type"],
@@ -344,6 +462,13 @@ class Delivery(models.Model):
                 fields=["lease_until"],
                 condition=models.Q(state="sending"),
                 name="delivery_leases",
+            ),
+            # Failures by cause, counted in the index alone (`notifications.failure_counts`).
+            models.Index(
+                fields=["fingerprint", "updated_at"],
+                include=["state", "channel", "provider", "event_type", "event_id"],
+                condition=Q(state="failed") | Q(state="unknown", next_try_at=None),
+                name="delivery_failures",
             ),
         ]
 

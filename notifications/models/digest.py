@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.db import connections, models
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext_lazy as _
 
 from notifications.identifiers import uuid7
 from notifications.models.delivery import Delivery
@@ -45,7 +46,8 @@ RETURNING id
 # recipient's limit.
 _SETTLE = """
 WITH ended AS (
-    SELECT digest.id, told.state, told.reason, COALESCE(told.sent_at, told.finished_at) AS at
+    SELECT digest.id, told.state, told.reason, told.fingerprint,
+        COALESCE(told.sent_at, told.finished_at) AS at
     FROM notifications_digestwindow AS digest
     JOIN notifications_delivery AS told ON told.event_id = digest.id
     WHERE digest.closed_at IS NOT NULL AND digest.settled_at IS NULL
@@ -68,6 +70,8 @@ WITH ended AS (
             WHEN ended.state = 'skipped' THEN left(%(left_out)s || ': ' || ended.reason, 100)
             WHEN ended.state IN ('failed', 'discarded') THEN %(failed)s
             ELSE %(told)s END,
+        fingerprint = CASE WHEN entry.left_out = '' AND ended.state = 'failed'
+            THEN ended.fingerprint ELSE '' END,
         next_try_at = NULL,
         finished_at = ended.at,
         updated_at = statement_timestamp()
@@ -140,24 +144,26 @@ class DigestWindowQuerySet(models.QuerySet["DigestWindow"]):
 class DigestWindow(models.Model):
     """One digest for one recipient, from its first item on."""
 
-    id = models.UUIDField(primary_key=True, editable=False, help_text="Of its event, too.")
-    name = models.CharField(max_length=100, help_text="The digest's; its event's type.")
+    id = models.UUIDField(primary_key=True, editable=False, help_text=_("Of its event, too."))
+    name = models.CharField(max_length=100, help_text=_("The digest's; its event's type."))
     channel = models.CharField(max_length=40)
     route = models.CharField(max_length=40)
     recipient = models.CharField(max_length=255)
-    due_at = models.DateTimeField(help_text="When it is told.")
-    items = models.PositiveIntegerField(default=0, help_text="That were collected.")
+    due_at = models.DateTimeField(help_text=_("When it is told."))
+    items = models.PositiveIntegerField(default=0, help_text=_("That were collected."))
     opened_at = models.DateTimeField(db_default=Now(), editable=False)
     closed_at = models.DateTimeField(
-        null=True, blank=True, help_text="Since when nothing more is collected in it."
+        null=True, blank=True, help_text=_("Since when nothing more is collected in it.")
     )
     settled_at = models.DateTimeField(
-        null=True, blank=True, help_text="When its items followed what became of it."
+        null=True, blank=True, help_text=_("When its items followed what became of it.")
     )
 
     objects = DigestWindowQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("digest window")
+        verbose_name_plural = _("digest windows")
         constraints = [
             models.UniqueConstraint(
                 fields=["recipient", "name", "channel", "route"],
@@ -215,14 +221,18 @@ class DigestItem(models.Model):
         related_name="digested",
         db_index=False,  # the unique key below starts with it
     )
-    generation = models.PositiveIntegerField(default=0, help_text="The delivery's, as collected.")
+    generation = models.PositiveIntegerField(
+        default=0, help_text=_("The delivery's, as collected.")
+    )
     left_out = models.CharField(
-        max_length=100, blank=True, help_text="Why it was not told when the others were."
+        max_length=100, blank=True, help_text=_("Why it was not told when the others were.")
     )
 
     objects = DigestItemQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("digest item")
+        verbose_name_plural = _("digest items")
         constraints = [
             models.UniqueConstraint(fields=["delivery", "generation"], name="digest_item_once"),
         ]

@@ -9,8 +9,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import connections, models
-from django.db.models.functions import Now
+from django.db.models.functions import Least, Now
+from django.utils.translation import gettext_lazy as _
 
+from notifications import spans, tracing
 from notifications.envelope import Envelope
 from notifications.models.event import Event
 
@@ -101,6 +103,20 @@ _TAKE_BACK = """
     SET state = 'waiting', token = NULL, lease_until = NULL
     FROM abandoned WHERE dispatch.id = abandoned.id
 """
+# Of the first so many: an outbox in which an announcement waits may be of millions, and whoever
+# looks at a page needs to know that there are many, not how many.
+_TALLY = """
+    SELECT type, destination, reason, count(*)
+    FROM (
+        SELECT COALESCE(event.type, '') AS type, dispatch.destination, dispatch.reason
+        FROM notifications_dispatch dispatch
+        LEFT JOIN notifications_event event ON event.id = dispatch.event_id
+        WHERE dispatch.state = 'waiting' AND dispatch.kind = 'queue'
+        LIMIT %(most)s
+    ) waiting
+    GROUP BY type, destination, reason
+    ORDER BY type, destination, reason
+"""
 
 
 class DispatchQuerySet(models.QuerySet["Dispatch"]):
@@ -152,8 +168,15 @@ class DispatchQuerySet(models.QuerySet["Dispatch"]):
             destination=queue,
             reason=Dispatch.Reason(reason),
             generation=envelope.generation,
+            attributes=self._own_trace() if reason in Dispatch.ONCE_MORE else {},
             available_at=until,
         )
+
+    @staticmethod
+    def _own_trace() -> dict[str, str]:
+        """What is done once more, days later maybe, is a trace of its own, which leads to the
+        event's. Where there are no spans nothing could lead there: it stays in the event's."""
+        return tracing.carried() if spans.is_on() else {}
 
     def postpone_once(
         self, envelope: Envelope, *, queue: str, until: datetime, reason: str
@@ -228,17 +251,30 @@ class DispatchQuerySet(models.QuerySet["Dispatch"]):
         """Rows whose relay died: due again. They may have been published."""
         return self._move(_TAKE_BACK)
 
-    def put_off(self, event_type: str) -> models.QuerySet[Dispatch]:
-        """Those that wait until this event type is resumed."""
-        return self.filter(
+    def put_off(
+        self, event_type: str, queues: Collection[str] | None = None
+    ) -> models.QuerySet[Dispatch]:
+        """Those that wait until this event type is resumed, or its template on these queues."""
+        waiting = self.filter(
             state=Dispatch.State.WAITING,
             reason=Dispatch.Reason.PAUSED,
             event__type=event_type,
         )
+        if queues is None:
+            return waiting
+        return waiting.filter(kind=Dispatch.Kind.QUEUE, destination__in=queues)
 
-    def pull_forward(self, event_type: str) -> int:
+    def pull_forward(self, event_type: str, queues: Collection[str] | None = None) -> int:
         """What was put off is due now; how many rows."""
-        return self.put_off(event_type).update(available_at=Now())
+        return self.put_off(event_type, queues).update(available_at=Now())
+
+    def tally(self, *, most: int) -> list[tuple[str, str, str, int]]:
+        """What waits for a queue: event type, queue, reason and how many, of `most` rows in all."""
+        self._for_write = True
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(_TALLY, {"most": most})
+            rows: list[tuple[str, str, str, int]] = cursor.fetchall()
+        return rows
 
     def of_announcement(self, announcement: int) -> models.QuerySet[Dispatch]:
         """Those of an announcement that have not been published."""
@@ -248,10 +284,23 @@ class DispatchQuerySet(models.QuerySet["Dispatch"]):
             event__announcement=announcement,
         )
 
+    def overdue(self) -> DispatchQuerySet:
+        """Those that should be out, each with `due_since`; also what failed and waits for its next
+        try. Of that it is known exactly for first publications, and for the others is soon over.
+        """
+        failed = models.Q(tries__gt=0)
+        near = self.filter(
+            models.Q(available_at__lte=Now()) | failed,
+            state=Dispatch.State.WAITING,
+            available_at__lte=Now() + timedelta(seconds=LONGEST_BACK_OFF),  # by the index
+        )
+        recorded = models.When(failed, reason=Dispatch.Reason.RECORDED, then="created_at")
+        due = Least("available_at", Now())
+        return near.annotate(due_since=models.Case(recorded, default=due))
+
     def oldest_due(self) -> datetime | None:
         """Since when the longest-waiting row is due: the outbox's lag counts from here."""
-        due = self.filter(state=Dispatch.State.WAITING, available_at__lte=Now())
-        oldest: datetime | None = due.aggregate(oldest=models.Min("available_at"))["oldest"]
+        oldest: datetime | None = self.overdue().aggregate(oldest=models.Min("due_since"))["oldest"]
         return oldest
 
     def _move(self, statement: str, **parameters: Any) -> int:
@@ -265,28 +314,30 @@ class Dispatch(models.Model):
     """One row of the outbox. The relay is the only one that publishes it."""
 
     class State(models.TextChoices):
-        WAITING = "waiting", "waiting"
-        CLAIMED = "claimed", "claimed by a relay"
-        PUBLISHED = "published", "published"
+        WAITING = "waiting", _("waiting")
+        CLAIMED = "claimed", _("claimed by a relay")
+        PUBLISHED = "published", _("published")
 
     class Kind(models.TextChoices):
-        TOPIC = "topic", "topic"
-        QUEUE = "queue", "queue"
+        TOPIC = "topic", _("topic")
+        QUEUE = "queue", _("queue")
 
     class Reason(models.TextChoices):
-        RECORDED = "recorded", "first publication"
-        DEFERRED = "deferred", "deferred"
-        PAUSED = "paused", "held while its event type is paused"
-        THROTTLED = "throttled", "recipient's limit reached"
-        QUIET_HOURS = "quiet_hours", "recipient's quiet hours"
-        DIGEST = "digest", "digest due"
-        REOPENED = "reopened", "lease expired"
-        RESENT = "resent", "resend"
-        REDRIVEN = "redriven", "redrive"
-        REPLAYED = "replayed", "replay"
-        FELL_BACK = "fell_back", "cross-channel fallback"
-        RECEIVED = "received", "a provider's call"
-        ANNOUNCED = "announced", "announcement"
+        RECORDED = "recorded", _("first publication")
+        DEFERRED = "deferred", _("deferred")
+        PAUSED = "paused", _("held while its event type or template is paused")
+        THROTTLED = "throttled", _("recipient's limit reached")
+        QUIET_HOURS = "quiet_hours", _("recipient's quiet hours")
+        DIGEST = "digest", _("digest due")
+        REOPENED = "reopened", _("lease expired")
+        RESENT = "resent", _("resend")
+        REDRIVEN = "redriven", _("redrive")
+        REPLAYED = "replayed", _("replay")
+        FELL_BACK = "fell_back", _("cross-channel fallback")
+        RECEIVED = "received", _("a provider's call")
+        ANNOUNCED = "announced", _("announcement")
+
+    ONCE_MORE = frozenset({Reason.RESENT, Reason.REDRIVEN, Reason.REPLAYED})
 
     id = models.BigAutoField(primary_key=True)
     event = models.ForeignKey(
@@ -295,19 +346,19 @@ class Dispatch(models.Model):
         related_name="dispatches",
         null=True,
         blank=True,
-        help_text="Empty when a body that is no event is redriven.",
+        help_text=_("Empty when a body that is no event is redriven."),
     )
     subject = models.CharField(max_length=255, blank=True)
     kind = models.CharField(max_length=8, choices=Kind.choices)
     destination = models.CharField(
-        max_length=80, help_text="Topic or queue, without the environment's prefix."
+        max_length=80, help_text=_("Topic or queue, without the environment's prefix.")
     )
     reason = models.CharField(max_length=16, choices=Reason.choices, default=Reason.RECORDED)
     generation = models.PositiveIntegerField(default=0)
     body = models.TextField(
         null=True,
         blank=True,
-        help_text="The original body of a redrive; empty: made from the event.",
+        help_text=_("The original body of a redrive; empty: made from the event."),
     )
     attributes = models.JSONField(default=dict, blank=True)
     state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
@@ -323,7 +374,8 @@ class Dispatch(models.Model):
     objects = DispatchQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "dispatches"
+        verbose_name = _("dispatch")
+        verbose_name_plural = _("dispatches")
         indexes = [
             models.Index(
                 fields=["available_at", "id"],

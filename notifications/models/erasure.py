@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 
 class Erasure(models.Model):
@@ -11,12 +12,16 @@ class Erasure(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     person_hash = models.CharField(
-        max_length=80, db_index=True, help_text="A keyed hash: whoever knows a name may ask."
+        max_length=80, db_index=True, help_text=_("A keyed hash: whoever knows a name may ask.")
     )
-    by = models.CharField(max_length=150, help_text="Who had it done.")
+    by = models.CharField(max_length=150, help_text=_("Who had it done."))
     reason = models.CharField(max_length=255)
-    counts = models.JSONField(default=dict, help_text="What was erased, by kind.")
+    counts = models.JSONField(default=dict, help_text=_("What was erased, by kind."))
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("erasure")
+        verbose_name_plural = _("erasures")
 
     def __str__(self) -> str:
         return f"erasure {self.pk}"

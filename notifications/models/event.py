@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from notifications import consumers
 from notifications.envelope import Envelope
@@ -12,10 +13,12 @@ from notifications.identifiers import uuid7
 
 
 class EventQuerySet(models.QuerySet["Event"]):
-    def keep(self, envelope: Envelope) -> bool:
+    def keep(self, envelope: Envelope, *, lost: bool = False) -> bool:
         """Keep an event that somebody else published. False when it is known already.
 
-        Whichever consumer meets it first writes it; the others find it.
+        Whichever consumer meets it first writes it; the others find it. lost: it is of ours, from
+        after the backup of a restored database: whoever had done it by then will not report again,
+        so nobody is waited for.
         """
         _, is_new = self.get_or_create(
             id=envelope.id,
@@ -28,7 +31,7 @@ class EventQuerySet(models.QuerySet["Event"]):
                 "data": envelope.data,
                 "traceparent": envelope.traceparent,
                 "foreign": True,
-                "expected": consumers.expected_for(envelope.type),
+                "expected": [] if lost else consumers.expected_for(envelope.type),
             },
         )
         return is_new
@@ -41,15 +44,15 @@ class Event(models.Model):
     type = models.CharField(max_length=100)
     version = models.PositiveSmallIntegerField(default=1)
     source = models.CharField(max_length=255)
-    subject = models.CharField(max_length=255, help_text='What it is about: "order/123".')
-    time = models.DateTimeField(help_text="When it happened, as its publisher says.")
+    subject = models.CharField(max_length=255, help_text=_('What it is about: "order/123".'))
+    time = models.DateTimeField(help_text=_("When it happened, as its publisher says."))
     data = models.JSONField(default=dict)
     traceparent = models.CharField(max_length=55, blank=True)
-    foreign = models.BooleanField(default=False, help_text="Recorded by a consumer, not by us.")
+    foreign = models.BooleanField(default=False, help_text=_("Recorded by a consumer, not by us."))
     expected = ArrayField(
         models.CharField(max_length=40),
         default=list,
-        help_text="The consumers it was meant to reach when it was recorded.",
+        help_text=_("The consumers it was meant to reach when it was recorded."),
     )
     announcement = models.ForeignKey(
         "notifications.Announcement",
@@ -59,14 +62,16 @@ class Event(models.Model):
         related_name="events",
         null=True,
         blank=True,
-        help_text="That it is part of, one event for each person.",
+        help_text=_("That it is part of, one event for each person."),
     )
-    batch = models.PositiveIntegerField(null=True, blank=True, help_text="Of the announcement.")
+    batch = models.PositiveIntegerField(null=True, blank=True, help_text=_("Of the announcement."))
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = EventQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
         indexes = [
             models.Index(fields=["subject", "time"], name="event_by_subject"),
             models.Index(fields=["type", "recorded_at"], name="event_by_type"),

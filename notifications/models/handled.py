@@ -7,8 +7,9 @@ from uuid import UUID
 
 from django.db import connections, models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
-from notifications import consumers
+from notifications import consumers, fingerprints
 from notifications.envelope import Envelope
 from notifications.models.delivery import Delivery
 from notifications.redaction import redact
@@ -112,7 +113,12 @@ class HandledQuerySet(models.QuerySet["Handled"]):
         if channel := consumers.channel_of(consumer):
             said = redact(f"{type(error).__name__}: {error}")
             left = Delivery.objects.using(self.db).left_to(envelope, channel)
-            left.end_unsent(Delivery.State.FAILED, reason="given_up", error=said)
+            left.end_unsent(
+                Delivery.State.FAILED,
+                reason="given_up",
+                error=said,
+                fingerprint=fingerprints.of(error),
+            )
         return self._upsert(
             consumer, envelope, attempts=uncounted, outcome=Handled.Outcome.FAILED, error=error
         )
@@ -246,9 +252,9 @@ class Handled(models.Model):
     """
 
     class Outcome(models.TextChoices):
-        OPEN = "open", "open"
-        DONE = "done", "done"
-        FAILED = "failed", "given up"
+        OPEN = "open", _("open")
+        DONE = "done", _("done")
+        FAILED = "failed", _("given up")
 
     id = models.BigAutoField(primary_key=True)
     consumer = models.CharField(max_length=40)
@@ -259,7 +265,7 @@ class Handled(models.Model):
     generation = models.PositiveIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)
     starts = models.PositiveIntegerField(
-        default=0, help_text="Times its task began and has not ended: what kills the process."
+        default=0, help_text=_("Times its task began and has not ended: what kills the process.")
     )
     outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.OPEN)
     last_error = models.TextField(blank=True)
@@ -269,7 +275,8 @@ class Handled(models.Model):
     objects = HandledQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "handled events"
+        verbose_name = _("handled")
+        verbose_name_plural = _("handled events")
         constraints = [
             models.UniqueConstraint(fields=["consumer", "event_id"], name="handled_once"),
         ]
@@ -277,6 +284,7 @@ class Handled(models.Model):
             models.Index(fields=["subject", "received_at"], name="handled_by_subject"),
             models.Index(fields=["event_id"], name="handled_by_event"),
             models.Index(fields=["received_at"], name="handled_by_received_at"),
+            models.Index(fields=["done_at"], name="handled_by_done_at"),
             models.Index(
                 fields=["outcome", "id"],
                 condition=~models.Q(outcome="done"),

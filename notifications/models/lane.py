@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import connections, models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from notifications.models.announcement import Announcement
 from notifications.models.delivery import Delivery
@@ -108,17 +109,23 @@ class Lane(models.Model):
     people = models.PositiveBigIntegerField(default=0)
     settled = models.PositiveBigIntegerField(default=0)
     postponed = models.PositiveBigIntegerField(
-        default=0, help_text="Put off for more than a minute: they wait on no queue."
+        default=0, help_text=_("Put off for more than a minute: they wait on no queue.")
     )
     counts = models.JSONField(
-        default=dict, blank=True, help_text="Messages by what became of them."
+        default=dict, blank=True, help_text=_("Messages by what became of them.")
     )
-    next_at = models.DateTimeField(db_default=Now(), help_text="When its next batch may begin.")
-    pace = models.FloatField(null=True, blank=True, help_text="People settled a second, of late.")
-    measured = models.PositiveBigIntegerField(default=0, help_text="Settled, when last measured.")
+    next_at = models.DateTimeField(db_default=Now(), help_text=_("When its next batch may begin."))
+    pace = models.FloatField(
+        null=True, blank=True, help_text=_("People settled a second, of late.")
+    )
+    measured = models.PositiveBigIntegerField(
+        default=0, help_text=_("Settled, when last measured.")
+    )
     measured_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = _("lane")
+        verbose_name_plural = _("lanes")
         constraints = [
             models.UniqueConstraint(
                 fields=["announcement", "channel"], name="lane_of_announcement_once"
@@ -210,10 +217,12 @@ class Lot(models.Model):
     settled = models.PositiveIntegerField(default=0)
     postponed = models.PositiveIntegerField(default=0)
     counts = models.JSONField(default=dict, blank=True)
-    look_at = models.DateTimeField(db_default=Now(), help_text="When it is looked at next.")
+    look_at = models.DateTimeField(db_default=Now(), help_text=_("When it is looked at next."))
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
+        verbose_name = _("lot")
+        verbose_name_plural = _("lots")
         constraints = [
             models.UniqueConstraint(fields=["lane", "number"], name="lot_of_lane_once"),
         ]

@@ -1,9 +1,13 @@
-"""Pause: an operator has stopped a queue, a channel or an event type. History is kept."""
+"""Pause: an operator has stopped a queue, a channel, an account, an event type or a template.
+
+History is kept.
+"""
 
 from __future__ import annotations
 
 from django.db import connections, models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 _PAUSE = """
 INSERT INTO notifications_pause (kind, name, reason, paused_by, resumed_by)
@@ -52,13 +56,23 @@ class Pause(models.Model):
     """In force until `resumed_at`."""
 
     class Kind(models.TextChoices):
-        QUEUE = "queue", "queue"
-        CHANNEL = "channel", "channel"
-        EVENT_TYPE = "event_type", "event type"
+        QUEUE = "queue", _("queue")
+        CHANNEL = "channel", _("channel")
+        EVENT_TYPE = "event_type", _("event type")
+        TEMPLATE = "template", _("template")
+        PROVIDER = "provider", _("provider")
+
+    PUTTING_OFF = frozenset({Kind.EVENT_TYPE, Kind.TEMPLATE})
 
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=12, choices=Kind.choices)
-    name = models.CharField(max_length=100, help_text="Queue without the prefix, channel or type.")
+    name = models.CharField(
+        max_length=150,
+        help_text=_(
+            "Queue without the prefix, channel, event type, template "
+            '("order.created/email") or provider\'s account ("email.ses").'
+        ),
+    )
     reason = models.CharField(max_length=255, blank=True)
     paused_at = models.DateTimeField(db_default=Now())
     paused_by = models.CharField(max_length=150, blank=True)
@@ -68,6 +82,14 @@ class Pause(models.Model):
     objects = PauseQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("pause")
+        verbose_name_plural = _("pauses")
+        permissions = [
+            (
+                "pause_sending",
+                "Can pause and resume queues, channels, providers, event types and templates",
+            )
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["kind", "name"],

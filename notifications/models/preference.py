@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import connections, models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 # Of two that say the same at once the second waits for the first's commit, finds nothing to
 # change, and leaves no second row in the history.
@@ -60,7 +61,7 @@ class Preference(models.Model):
     """Who never said anything has no row: then the category's own rule holds."""
 
     id = models.BigAutoField(primary_key=True)
-    person = models.CharField(max_length=255, help_text='The stable reference ("customer/42").')
+    person = models.CharField(max_length=255, help_text=_('The stable reference ("customer/42").'))
     category = models.CharField(max_length=40)
     channel = models.CharField(max_length=40)
     wanted = models.BooleanField()
@@ -69,6 +70,8 @@ class Preference(models.Model):
     objects = PreferenceQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("preference")
+        verbose_name_plural = _("preferences")
         constraints = [
             models.UniqueConstraint(
                 fields=["person", "category", "channel"], name="preference_once"

@@ -2,65 +2,91 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connections, models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from notifications.models import wait
 from notifications.models.delivery import Delivery
 
 # Subselects that stand in the condition are looked up row by row: as NOT EXISTS they would be
 # planned as one join with all outcomes of the last year. What waits for its recipient (the night, a
-# digest) has been reported on: the consumer is not late.
+# digest) has been reported on: the consumer is not late. Nor is anybody late with an announcement,
+# which takes as long as it may.
 _LOOK = """
-WITH looked AS MATERIALIZED (
-    -- Announcements take as long as they may: nobody is behind with them.
-    SELECT id, recorded_at, announcement_id IS NULL AND %(consumer)s = ANY(expected) AS expects
-    FROM notifications_event
-    WHERE recorded_at >= %(since)s AND recorded_at < statement_timestamp()
-    ORDER BY recorded_at
-    LIMIT %(limit)s
-), silent AS (
-    SELECT id, recorded_at FROM looked
-    WHERE expects
-        AND (
-            SELECT outcome <> 'open' FROM notifications_handled
-            WHERE consumer = %(consumer)s AND event_id = looked.id
-        ) IS NOT TRUE
-        AND (
-            SELECT bool_and(
-                state = ANY(%(terminal)s)
-                OR reason = %(digest)s
-                OR reason = ANY(%(waits)s) AND next_try_at > statement_timestamp()
-            ) FROM notifications_delivery
-            WHERE event_id = looked.id AND channel = %(channel)s
-        ) IS NOT TRUE
-    ORDER BY recorded_at
-    LIMIT 1
-)
+SELECT asked.consumer, found.*, statement_timestamp()
+FROM unnest(%(consumers)s::text[], %(channels)s::text[], %(sinces)s::timestamptz[])
+    AS asked (consumer, channel, since)
+CROSS JOIN LATERAL (
+    WITH looked AS MATERIALIZED (
+        -- Announcements take as long as they may: nobody is behind with them.
+        SELECT
+            id, recorded_at,
+            announcement_id IS NULL AND asked.consumer = ANY(expected) AS expects
+        FROM notifications_event
+        WHERE recorded_at >= asked.since AND recorded_at < statement_timestamp()
+        ORDER BY recorded_at
+        LIMIT %(limit)s
+    ), silent AS (
+        SELECT id, recorded_at FROM looked
+        WHERE expects
+            AND (
+                SELECT outcome <> 'open' FROM notifications_handled
+                WHERE consumer = asked.consumer AND event_id = looked.id
+            ) IS NOT TRUE
+            AND (
+                SELECT bool_and(
+                    state = ANY(%(terminal)s)
+                    OR reason = %(digest)s
+                    OR reason = ANY(%(waits)s) AND next_try_at > statement_timestamp()
+                ) FROM notifications_delivery
+                WHERE event_id = looked.id AND channel = asked.channel
+            ) IS NOT TRUE
+        ORDER BY recorded_at
+        LIMIT 1
+    )
+    SELECT
+        (SELECT count(*) FROM looked),
+        (SELECT max(recorded_at) FROM looked),
+        (SELECT recorded_at FROM silent),
+        (SELECT id FROM silent)
+) AS found
+"""
+_KNOWN = """
 SELECT
-    (SELECT count(*) FROM looked),
-    (SELECT max(recorded_at) FROM looked),
-    (SELECT recorded_at FROM silent),
-    (SELECT id FROM silent),
-    statement_timestamp()
+    asked.consumer,
+    GREATEST(statement_timestamp() - %(longest)s, known.upto),
+    known.told_at >= statement_timestamp() - %(fresh)s IS TRUE,
+    known.owes_since, known.owes_event_id, known.is_sure
+FROM unnest(%(consumers)s::text[]) AS asked (consumer)
+LEFT JOIN notifications_progress AS known ON known.consumer = asked.consumer
 """
-_SINCE = """
-SELECT GREATEST(
-    statement_timestamp() - %(longest)s,
-    (SELECT upto FROM notifications_progress WHERE consumer = %(consumer)s)
-)
-"""
+# In one order, so that no two who look at once wait for each other.
 _ADVANCE = """
 INSERT INTO notifications_progress AS known (consumer, upto, looked_at)
-VALUES (%(consumer)s, %(upto)s, statement_timestamp())
+SELECT consumer, upto, statement_timestamp()
+FROM unnest(%(consumers)s::text[], %(uptos)s::timestamptz[]) AS come (consumer, upto)
+ORDER BY consumer
 ON CONFLICT (consumer) DO UPDATE
 SET upto = GREATEST(known.upto, EXCLUDED.upto), looked_at = EXCLUDED.looked_at
 WHERE known.upto < EXCLUDED.upto
 """
+
+
+class Known(NamedTuple):
+    """What is remembered of a consumer. since: from where to look. is_fresh: a relay has looked of
+    late, and found the rest."""
+
+    since: datetime
+    is_fresh: bool
+    owes_since: datetime | None
+    owes_event_id: UUID | None
+    is_sure: bool | None
 
 
 class Look(NamedTuple):
@@ -78,14 +104,18 @@ class Look(NamedTuple):
 
 
 class ProgressQuerySet(models.QuerySet["Progress"]):
-    """Each is one statement. What is written spares the next look the way."""
+    """Each is one statement for all consumers asked about. What is written spares the next look the
+    way."""
 
-    def look(self, consumer: str, *, channel: str, since: datetime, limit: int) -> Look:
-        """At the first `limit` events since then. channel: which it serves, if one."""
+    def look(
+        self, sinces: Mapping[str, datetime], *, channels: Mapping[str, str], limit: int
+    ) -> dict[str, Look]:
+        """At the first `limit` events since a moment, of each consumer. channels: which each
+        serves, empty for a service."""
         values: dict[str, Any] = {
-            "consumer": consumer,
-            "channel": channel,
-            "since": since,
+            "consumers": list(sinces),
+            "channels": [channels[name] for name in sinces],
+            "sinces": list(sinces.values()),
             "limit": limit,
             "terminal": sorted(Delivery.TERMINAL),
             "digest": wait.DIGEST,
@@ -93,34 +123,47 @@ class ProgressQuerySet(models.QuerySet["Progress"]):
         }
         with connections[self.db].cursor() as cursor:
             cursor.execute(_LOOK, values)
-            return Look(*cursor.fetchone())
+            return {name: Look(*found) for name, *found in cursor.fetchall()}
 
-    def advance(self, consumer: str, upto: datetime) -> None:
-        """It has reported on everything recorded before."""
+    def advance(self, uptos: Mapping[str, datetime]) -> None:
+        """Each has reported on everything recorded before."""
         self._for_write = True
+        values: dict[str, Any] = {"consumers": list(uptos), "uptos": list(uptos.values())}
         with connections[self.db].cursor() as cursor:
-            cursor.execute(_ADVANCE, {"consumer": consumer, "upto": upto})
+            cursor.execute(_ADVANCE, values)
 
-    def since(self, consumer: str, longest: timedelta) -> datetime:
-        """From where to look: where it was left, and no longer ago than that."""
-        values: dict[str, Any] = {"consumer": consumer, "longest": longest}
+    def known(
+        self, consumers: Sequence[str], *, longest: timedelta, fresh: timedelta
+    ) -> dict[str, Known]:
+        """Of each. longest: ago from which to look at most. fresh: for which a relay's word is
+        taken."""
+        values: dict[str, Any] = {"consumers": list(consumers), "longest": longest, "fresh": fresh}
         with connections[self.db].cursor() as cursor:
-            cursor.execute(_SINCE, values)
-            found: datetime = cursor.fetchone()[0]
-        return found
+            cursor.execute(_KNOWN, values)
+            return {name: Known(*found) for name, *found in cursor.fetchall()}
 
 
 class Progress(models.Model):
-    """One row for each consumer, kept by the relays. A hint: without it, the look takes longer."""
+    """One row for each consumer, kept by the relays. A hint: without it, the look takes longer.
+
+    told_at: when a relay looked last; None: never. owes_since, owes_event_id: the oldest event on
+    which the consumer had not reported then, if there was one. is_sure: False where that look was
+    broken off.
+    """
 
     consumer = models.CharField(primary_key=True, max_length=40)
     upto = models.DateTimeField()
     looked_at = models.DateTimeField(db_default=Now())
+    owes_since = models.DateTimeField(null=True)
+    owes_event_id = models.UUIDField(null=True)
+    is_sure = models.BooleanField(null=True)
+    told_at = models.DateTimeField(null=True)
 
     objects = ProgressQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "progress"
+        verbose_name = _("progress")
+        verbose_name_plural = _("progress")
 
     def __str__(self) -> str:
         return f"{self.consumer}: {self.upto}"

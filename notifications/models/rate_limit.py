@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connections, models
 from django.db.models import F
 from django.db.models.functions import Least, Now
+from django.utils.translation import gettext_lazy as _
 
 _LONGEST_RESERVED = 2.0
 """Seconds that anybody reserves ahead. A new limit forgets what an old, slow one put off."""
@@ -190,20 +191,24 @@ class RateLimit(models.Model):
     """
 
     account = models.CharField(primary_key=True, max_length=80)
-    declared = models.FloatField(null=True, help_text="Units a second, as the task declares it.")
-    override = models.FloatField(null=True, blank=True, help_text="Units a second, instead.")
+    declared = models.FloatField(null=True, help_text=_("Units a second, as the task declares it."))
+    override = models.FloatField(null=True, blank=True, help_text=_("Units a second, instead."))
     burst = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Units at once after a rest; empty: one."
+        null=True, blank=True, help_text=_("Units at once after a rest; empty: one.")
     )
     next_at = models.DateTimeField(
-        db_default=Now(), help_text="When the next unit is due: GCRA's theoretical arrival time."
+        db_default=Now(), help_text=_("When the next unit is due: GCRA's theoretical arrival time.")
     )
-    granted = models.BigIntegerField(default=0, help_text="Units granted in all.")
+    granted = models.BigIntegerField(default=0, help_text=_("Units granted in all."))
     changed_at = models.DateTimeField(null=True, blank=True)
     changed_by = models.CharField(max_length=150, blank=True)
     reason = models.CharField(max_length=255, blank=True)
 
     objects = RateLimitQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("rate limit")
+        verbose_name_plural = _("rate limits")
 
     def __str__(self) -> str:
         return self.account

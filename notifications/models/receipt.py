@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import connections, models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from notifications.models.delivery import Delivery
 from notifications.models.settlement import Settlement, Word
@@ -57,19 +58,19 @@ class Receipt(models.Model):
     """
 
     class Kind(models.TextChoices):
-        ACCEPTED = "accepted", "accepted"
-        DELAYED = "delayed", "delayed"
-        DELIVERED = "delivered", "delivered"
-        OPENED = "opened", "opened"
-        CLICKED = "clicked", "a link in it clicked"
-        READ = "read", "read"
-        BOUNCED = "bounced", "bounced (hard)"
-        SOFT_BOUNCED = "soft_bounced", "bounced (soft)"
-        COMPLAINED = "complained", "complained"
-        REJECTED = "rejected", "rejected"
+        ACCEPTED = "accepted", _("accepted")
+        DELAYED = "delayed", _("delayed")
+        DELIVERED = "delivered", _("delivered")
+        OPENED = "opened", _("opened")
+        CLICKED = "clicked", _("a link in it clicked")
+        READ = "read", _("read")
+        BOUNCED = "bounced", _("bounced (hard)")
+        SOFT_BOUNCED = "soft_bounced", _("bounced (soft)")
+        COMPLAINED = "complained", _("complained")
+        REJECTED = "rejected", _("rejected")
 
     id = models.UUIDField(
-        primary_key=True, help_text="Made from the provider's own words: the same when repeated."
+        primary_key=True, help_text=_("Made from the provider's own words: the same when repeated.")
     )
     delivery = models.ForeignKey(
         Delivery,
@@ -79,21 +80,23 @@ class Receipt(models.Model):
     )
     subject = models.CharField(max_length=255)
     generation = models.PositiveIntegerField(default=0)
-    number = models.PositiveIntegerField(help_text="The attempt's.")
+    number = models.PositiveIntegerField(help_text=_("The attempt's."))
     provider = models.CharField(max_length=40)
     provider_message_id = models.CharField(max_length=255, blank=True)
     kind = models.CharField(max_length=12, choices=Kind.choices)
     code = models.CharField(max_length=100, blank=True)
-    detail = models.TextField(blank=True, help_text="What the provider said, redacted.")
-    occurred_at = models.DateTimeField(help_text="By the provider's clock.")
+    detail = models.TextField(blank=True, help_text=_("What the provider said, redacted."))
+    occurred_at = models.DateTimeField(help_text=_("By the provider's clock."))
     received_at = models.DateTimeField(db_default=Now())
     moved_to = models.CharField(
-        max_length=12, blank=True, help_text="The state it brought the delivery to, if it did."
+        max_length=12, blank=True, help_text=_("The state it brought the delivery to, if it did.")
     )
 
     objects = ReceiptQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("receipt")
+        verbose_name_plural = _("receipts")
         indexes = [
             models.Index(fields=["delivery", "occurred_at"], name="receipt_by_delivery"),
             models.Index(fields=["subject", "received_at"], name="receipt_by_subject"),

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from notifications.models.delivery import Delivery
 from notifications.models.sealed import SealedTextField
@@ -30,12 +31,14 @@ class RenderedContent(models.Model):
         related_name="rendered",
     )
     generation = models.PositiveIntegerField()
-    content = SealedTextField(help_text="`notifications.rendered` reads it.")
+    content = SealedTextField(help_text=_("`notifications.rendered` reads it."))
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = RenderedContentQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("rendered content")
+        verbose_name_plural = _("rendered contents")
         constraints = [
             models.UniqueConstraint(
                 fields=["delivery", "generation"], name="rendered_content_once"

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connections, models
+from django.utils.translation import gettext_lazy as _
 
 _TAKE = """
 INSERT INTO notifications_seen (id, kept_until)
@@ -38,7 +39,8 @@ class Seen(models.Model):
     objects = SeenQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "seen"
+        verbose_name = _("seen")
+        verbose_name_plural = _("seen")
 
     def __str__(self) -> str:
         return str(self.id)

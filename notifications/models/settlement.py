@@ -1,6 +1,6 @@
 """Settlement: what a provider's receipt makes of a delivery, decided and done in one statement.
 
-| the receipt says | unknown, or a lease that lapsed | retrying | failed | sent | delivered |
+| the receipt says | unknown, or lapsed lease | retrying | failed, discarded | sent | delivered |
 |---|---|---|---|---|---|
 | accepted, delayed | sent | sent | sent | | |
 | delivered, opened, clicked, read | delivered | delivered | delivered | delivered | |
@@ -25,10 +25,16 @@ from uuid import UUID
 
 from django.db import connections
 
+from notifications import fingerprints
+
 SETTLED_BY_OPERATOR = "settled_by_operator"
 """The reason on a row that an operator settled; the last error says who and why."""
 
-_TAKEN = dict.fromkeys(("unknown", "retrying", "failed"), "sent")
+DISCARDED_BY_OPERATOR = "discarded_by_operator"
+"""The reason on a row that an operator discarded; the audit says who and why."""
+
+# What was discarded, too: an operator may have given up what the provider had all the same.
+_TAKEN = dict.fromkeys(("unknown", "retrying", "failed", "discarded"), "sent")
 _ARRIVED = dict.fromkeys((*_TAKEN, "sent"), "delivered")
 _CAME_BACK = dict.fromkeys(("unknown", "retrying", "sent"), "bounced")
 MOVES: Mapping[str, Mapping[str, str]] = {
@@ -112,7 +118,9 @@ WITH known AS MATERIALIZED (
             WHEN move.target IN ('failed', 'bounced', 'complained') THEN %(error)s
             WHEN delivery.reason = %(by_operator)s THEN delivery.last_error
             ELSE '' END,
-        provider = COALESCE(NULLIF(delivery.provider, ''), %(provider)s),
+        fingerprint = CASE WHEN move.target = 'failed' THEN %(fingerprint)s ELSE '' END,
+        provider = CASE WHEN known.state IN ('sent', 'delivered')
+            THEN COALESCE(NULLIF(delivery.provider, ''), %(provider)s) ELSE %(provider)s END,
         provider_message_id = COALESCE(
             NULLIF(delivery.provider_message_id, ''),
             CASE WHEN known.forgotten AND %(names_a_number)s THEN '' ELSE %(message)s END
@@ -155,6 +163,7 @@ def settle(word: Word, *, using: str) -> Settlement | None:
         "taken": word.kind in TAKEN,
         "reason": (word.code or word.kind)[:100],
         "error": ": ".join(part for part in (word.kind, word.code, word.detail) if part),
+        "fingerprint": fingerprints.fingerprint("receipt", word.code or word.kind, ""),
         "by_operator": SETTLED_BY_OPERATOR,
         "provider": word.provider,
         "message": word.provider_message_id,

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import connections, models
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from notifications.models.delivery import Delivery
 
@@ -111,19 +112,21 @@ class Suppression(models.Model):
     class Reason(models.TextChoices):
         """The weightiest first: it is what is told where there are several."""
 
-        COMPLAINT = "complaint", "complaint: told the provider that it is spam"
-        HARD_BOUNCE = "hard_bounce", "hard bounce: the address does not exist"
-        OPT_OUT_REPLY = "opt_out_reply", "opt-out reply: answered STOP"
-        OPERATOR = "operator", "operator"
-        IMPORTED = "imported", "imported"
+        COMPLAINT = "complaint", _("complaint: told the provider that it is spam")
+        HARD_BOUNCE = "hard_bounce", _("hard bounce: the address does not exist")
+        OPT_OUT_REPLY = "opt_out_reply", _("opt-out reply: answered STOP")
+        OPERATOR = "operator", _("operator")
+        IMPORTED = "imported", _("imported")
 
     id = models.BigAutoField(primary_key=True)
     channel = models.CharField(max_length=40)
     address_hash = models.CharField(max_length=80)
-    hint = models.CharField(max_length=MOST_HINT, blank=True, help_text="The address, masked.")
+    hint = models.CharField(max_length=MOST_HINT, blank=True, help_text=_("The address, masked."))
     reason = models.CharField(max_length=16, choices=Reason.choices)
     note = models.CharField(max_length=MOST_TEXT, blank=True)
-    by = models.CharField(max_length=MOST_NAME, blank=True, help_text="Who, where a person did it.")
+    by = models.CharField(
+        max_length=MOST_NAME, blank=True, help_text=_("Who, where a person did it.")
+    )
     delivery = models.ForeignKey(  # which may be deleted before: no constraint, no cascade
         Delivery,
         on_delete=models.DO_NOTHING,
@@ -132,7 +135,7 @@ class Suppression(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        help_text="What it was that bounced, was complained about or answered.",
+        help_text=_("What it was that bounced, was complained about or answered."),
     )
     created_at = models.DateTimeField(db_default=Now())
     removed_at = models.DateTimeField(null=True, blank=True)
@@ -142,6 +145,8 @@ class Suppression(models.Model):
     objects = SuppressionQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("suppression")
+        verbose_name_plural = _("suppressions")
         permissions = [
             ("lift_suppression", "Can let a suppressed address be sent to again"),
             ("lift_complaint", "Can let an address be sent to again whose owner complained"),

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 _LABEL = re.compile(r"v\d{1,9}#(\d{1,18})(?:\+|\Z)")
 
@@ -35,13 +36,15 @@ class Template(models.Model):
     locale = models.CharField(
         max_length=35,
         blank=True,
-        help_text='Lower case, with hyphens: "de-at"; empty: for everybody else.',
+        help_text=_('Lower case, with hyphens: "de-at"; empty: for everybody else.'),
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = TemplateQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("template")
+        verbose_name_plural = _("templates")
         constraints = [
             models.UniqueConstraint(
                 fields=["event_type", "channel", "locale"], name="template_once"
@@ -149,27 +152,29 @@ class TemplateVersion(models.Model):
     """All parts of one template as one unit: an email's subject, text and HTML belong together."""
 
     class State(models.TextChoices):
-        DRAFT = "draft", "draft"
-        PUBLISHED = "published", "published"
-        RETIRED = "retired", "retired"
+        DRAFT = "draft", _("draft")
+        PUBLISHED = "published", _("published")
+        RETIRED = "retired", _("retired")
 
     id = models.BigAutoField(primary_key=True)
     template = models.ForeignKey(Template, on_delete=models.PROTECT, related_name="versions")
-    number = models.PositiveIntegerField(help_text="From 1 on, within its template.")
+    number = models.PositiveIntegerField(help_text=_("From 1 on, within its template."))
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
     parts = models.JSONField(
-        default=dict, help_text='Texts by the field that they fill: "subject", "text", "html".'
+        default=dict, help_text=_('Texts by the field that they fill: "subject", "text", "html".')
     )
-    revision = models.PositiveIntegerField(default=1, help_text="Raised by each save of a draft.")
+    revision = models.PositiveIntegerField(
+        default=1, help_text=_("Raised by each save of a draft.")
+    )
     author = models.CharField(max_length=150)
-    comment = models.CharField(max_length=255, blank=True, help_text="Why it was published.")
+    comment = models.CharField(max_length=255, blank=True, help_text=_("Why it was published."))
     source = models.ForeignKey(
         "self",
         on_delete=models.PROTECT,
         null=True,
         blank=True,
         related_name="+",
-        help_text="The older version that it brings back.",
+        help_text=_("The older version that it brings back."),
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     changed_at = models.DateTimeField(db_default=Now())
@@ -182,6 +187,8 @@ class TemplateVersion(models.Model):
     objects = TemplateVersionQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("template version")
+        verbose_name_plural = _("template versions")
         constraints = [
             models.UniqueConstraint(
                 fields=["template", "number"], name="template_version_number_once"

@@ -11,6 +11,9 @@ from uuid import UUID
 
 from django.db import connections
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from notifications.models.claim import ClaimRequest
 
@@ -18,10 +21,10 @@ RECIPIENT_LIMIT = "recipient_limit"
 QUIET_HOURS = "quiet_hours"
 DIGEST = "digest"
 
-WORDS: Mapping[str, str] = {
-    RECIPIENT_LIMIT: "the recipient's limit",
-    QUIET_HOURS: "quiet hours",
-    DIGEST: "its digest",
+WORDS: Mapping[str, Promise] = {
+    RECIPIENT_LIMIT: _("the recipient's limit"),
+    QUIET_HOURS: _("quiet hours"),
+    DIGEST: _("its digest"),
 }
 """The reasons on rows that wait, and how they are said. A claim takes the reason away."""
 
@@ -30,8 +33,9 @@ def words(reason: str, until: datetime | None) -> str:
     """ "waits until 2026-11-26 08:00: quiet hours", the shop's time; empty for other reasons."""
     why = WORDS.get(reason, "")
     if not why or until is None:
-        return why and f"waits: {why}"
-    return f"waits until {timezone.localtime(until):%Y-%m-%d %H:%M}: {why}"
+        return gettext("waits: %(why)s") % {"why": why} if why else ""
+    moment = f"{timezone.localtime(until):%Y-%m-%d %H:%M}"
+    return gettext("waits until %(moment)s: %(why)s") % {"moment": moment, "why": why}
 
 
 # Only what a claim could have: nobody's else lease, and no last state. And only if the moment is

@@ -10,6 +10,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import connections, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from notifications.identifiers import uuid7
 from notifications.models.sealed import SealedTextField
@@ -124,24 +125,27 @@ class WebhookEndpoint(models.Model):
     """One partner's address, sealed as its secrets are; `notifications.webhooks` has the verbs."""
 
     class State(models.TextChoices):
-        ENABLED = "enabled", "enabled"
-        DISABLED = "disabled", "disabled"
+        ENABLED = "enabled", _("enabled")
+        DISABLED = "disabled", _("disabled")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=100, unique=True)
-    url = SealedTextField(help_text="Where events are posted to; sealed.")
+    url = SealedTextField(help_text=_("Where events are posted to; sealed."))
     event_types = ArrayField(
-        models.CharField(max_length=100), default=list, blank=True, help_text="Empty: all of them."
+        models.CharField(max_length=100),
+        default=list,
+        blank=True,
+        help_text=_("Empty: all of them."),
     )
-    secret = SealedTextField(help_text="What signs; sealed.")
-    old_secret = SealedTextField(blank=True, help_text="What signs too, for a while; sealed.")
+    secret = SealedTextField(help_text=_("What signs; sealed."))
+    old_secret = SealedTextField(blank=True, help_text=_("What signs too, for a while; sealed."))
     old_secret_until = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=8, choices=State.choices, default=State.ENABLED)
-    reason = models.CharField(max_length=255, blank=True, help_text="Why of the last change.")
-    failures = models.PositiveIntegerField(default=0, help_text="In a row, up to now.")
-    failing_since = models.DateTimeField(null=True, blank=True, help_text="The first of them.")
+    reason = models.CharField(max_length=255, blank=True, help_text=_("Why of the last change."))
+    failures = models.PositiveIntegerField(default=0, help_text=_("In a row, up to now."))
+    failing_since = models.DateTimeField(null=True, blank=True, help_text=_("The first of them."))
     left_alone_until = models.DateTimeField(null=True, blank=True)
-    last_success_at = models.DateTimeField(null=True, blank=True, help_text="To the minute.")
+    last_success_at = models.DateTimeField(null=True, blank=True, help_text=_("To the minute."))
     last_failure_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -150,6 +154,10 @@ class WebhookEndpoint(models.Model):
     changed_by = models.CharField(max_length=150, blank=True)
 
     objects = WebhookEndpointQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("webhook endpoint")
+        verbose_name_plural = _("webhook endpoints")
 
     def __str__(self) -> str:
         return self.name

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models import Case, F, Value, When
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from notifications.identifiers import uuid7
 
@@ -85,28 +86,28 @@ class WorkerProcess(models.Model):
     """
 
     class State(models.TextChoices):
-        RUNNING = "running", "running"
-        STOPPING = "stopping", "stopping"
-        STOPPED = "stopped", "stopped"
-        LOST = "lost", "lost"
+        RUNNING = "running", _("running")
+        STOPPING = "stopping", _("stopping")
+        STOPPED = "stopped", _("stopped")
+        LOST = "lost", _("lost")
 
     ALIVE = (State.RUNNING, State.STOPPING)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    name = models.CharField(max_length=255, help_text="Celery's node name.")
+    name = models.CharField(max_length=255, help_text=_("Celery's node name."))
     host = models.CharField(max_length=255)
     pid = models.PositiveIntegerField()
     pool = models.CharField(max_length=20)
     concurrency = models.PositiveIntegerField(default=0)
     queues = models.JSONField(
-        default=list, help_text="Of each queue: name, last_poll, polls under way, what holds it."
+        default=list, help_text=_("Of each queue: name, last_poll, polls under way, what holds it.")
     )
-    held = models.PositiveIntegerField(default=0, help_text="Messages received and not settled.")
-    running = models.PositiveIntegerField(default=0, help_text="Of these, in a task.")
+    held = models.PositiveIntegerField(default=0, help_text=_("Messages received and not settled."))
+    running = models.PositiveIntegerField(default=0, help_text=_("Of these, in a task."))
     slots_used = models.PositiveIntegerField(default=0)
-    slots = models.PositiveIntegerField(default=0, help_text="Messages it may hold now.")
-    counts = models.JSONField(default=dict, help_text="What it has done with messages so far.")
-    trouble = models.TextField(blank=True, help_text="What its watchdog last reported.")
+    slots = models.PositiveIntegerField(default=0, help_text=_("Messages it may hold now."))
+    counts = models.JSONField(default=dict, help_text=_("What it has done with messages so far."))
+    trouble = models.TextField(blank=True, help_text=_("What its watchdog last reported."))
     state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
     started_at = models.DateTimeField(db_default=Now())
     beat_at = models.DateTimeField(db_default=Now())
@@ -115,7 +116,8 @@ class WorkerProcess(models.Model):
     objects = WorkerProcessQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "worker processes"
+        verbose_name = _("worker process")
+        verbose_name_plural = _("worker processes")
         indexes = [
             models.Index(
                 fields=["beat_at"],

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NoReturn
 
+from django.utils.translation import gettext
+
 MOST_STEPS = 20_000
 """Variables, conditions, turns of a loop and included templates, each time they are met."""
 
@@ -33,9 +35,11 @@ class Budget:
         self._steps -= 1
         self._characters -= characters
         if self._steps < 0:
-            raise OverBudget(f"it takes more than {MOST_STEPS} steps")
+            raise OverBudget(gettext("it takes more than %(most)s steps") % {"most": MOST_STEPS})
         if self._characters < 0:
-            raise OverBudget(f"it handles more than {MOST_CHARACTERS} characters")
+            raise OverBudget(
+                gettext("it handles more than %(most)s characters") % {"most": MOST_CHARACTERS}
+            )
 
     def exhaust(self, why: str) -> NoReturn:
         """It has gone too far in one go. Raises OverBudget, and would again."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from typing import Any
 
 from django.db import router, transaction
+from django.utils.translation import gettext
 
+from notifications import audit
 from notifications.exceptions import NotificationError
 from notifications.models import TemplateVersion
 from notifications.models.template import Template
@@ -43,25 +46,36 @@ def save_draft(
     """
     kept = {part.field: _tidy(texts.get(part.field, "")) for part in place.parts}
     if any(len(text) > LONGEST_TEMPLATE for text in kept.values()):
-        raise Refused(f"a part has more than {LONGEST_TEMPLATE} characters")
+        raise Refused(
+            gettext("a part has more than %(most)s characters") % {"most": LONGEST_TEMPLATE}
+        )
     with transaction.atomic(using=_database()):
         template = _held(place)
         draft = _draft_of(template)
         if (draft.revision if draft else None) != revision:
-            raise Refused("somebody else has changed the draft meanwhile: look at it first")
+            raise Refused(
+                gettext("somebody else has changed the draft meanwhile: look at it first")
+            )
+        before = {"draft": draft.number, "revision": draft.revision} if draft else {}
         if draft is None:
-            return TemplateVersion.objects.add(template, kept, author=by)
-        TemplateVersion.objects.rewrite(draft.pk, kept, revision=draft.revision, author=by)
+            draft = TemplateVersion.objects.add(template, kept, author=by)
+        else:
+            TemplateVersion.objects.rewrite(draft.pk, kept, revision=draft.revision, author=by)
         draft.refresh_from_db()
+        after = {"draft": draft.number, "revision": draft.revision}
+        _audit("save_draft", template, place, by=by, before=before, after=after)
         return draft
 
 
-def drop_draft(place: Place, *, revision: int) -> None:
+def drop_draft(place: Place, *, by: str, revision: int) -> None:
     """Throw the draft away. Raises Refused."""
     with transaction.atomic(using=_database()):
-        draft = _draft_of(_held(place))
+        template = _held(place)
+        draft = _draft_of(template)
         if draft is None or not TemplateVersion.objects.drop_draft(draft.pk, revision=revision):
-            raise Refused("there is no such draft any more")
+            raise Refused(gettext("there is no such draft any more"))
+        before = {"draft": draft.number, "revision": revision}
+        _audit("drop_draft", template, place, by=by, before=before, after={"draft": None})
 
 
 def publish(place: Place, *, by: str, comment: str, revision: int | None = None) -> TemplateVersion:
@@ -74,15 +88,20 @@ def publish(place: Place, *, by: str, comment: str, revision: int | None = None)
     template = _template(place)
     draft = _draft_of(template) if template else None
     if template is None or draft is None or revision not in (None, draft.revision):
-        raise Refused("there is no such draft any more: look at it first")
+        raise Refused(gettext("there is no such draft any more: look at it first"))
     _insist_on_sound(place, draft.parts)
     with transaction.atomic(using=_database()):
         template = _held(place)
+        before = _in_use(template)
         TemplateVersion.objects.retire(template, by=by)
         if not TemplateVersion.objects.publish(
             draft.pk, revision=draft.revision, by=by, comment=comment
         ):
-            raise Refused("somebody else has changed the draft meanwhile: look at it first")
+            raise Refused(
+                gettext("somebody else has changed the draft meanwhile: look at it first")
+            )
+        states = {"before": before, "after": _in_use(template)}
+        _audit("publish", template, place, by=by, reason=comment, **states)
         published.look_again_after_commit()
     draft.refresh_from_db()
     return draft
@@ -96,12 +115,18 @@ def roll_back(place: Place, number: int, *, by: str, comment: str) -> TemplateVe
     _insist_on_comment(comment)
     older = version(place, number)
     if older.state != TemplateVersion.State.RETIRED:
-        raise Refused(f"version {number} is {older.get_state_display()}")
+        raise Refused(
+            gettext("version %(number)s is %(state)s")
+            % {"number": number, "state": older.get_state_display()}
+        )
     _insist_on_sound(place, older.parts)
     with transaction.atomic(using=_database()):
         template = _held(place)
+        before = _in_use(template)
         TemplateVersion.objects.retire(template, by=by)
         back = TemplateVersion.objects.bring_back(template, older, by=by, comment=comment)
+        after = {**_in_use(template), "as_version": number}
+        _audit("rollback", template, place, by=by, reason=comment, before=before, after=after)
         published.look_again_after_commit()
     return back
 
@@ -115,7 +140,9 @@ def take_back(place: Place, *, by: str, why: str) -> TemplateVersion:
     with transaction.atomic(using=_database()):
         template = _held(place)
         current = to_take_back(place)
+        states = {"before": _in_use(template), "after": {"version": None}}
         TemplateVersion.objects.retire(template, by=by, why=why)
+        _audit("take_back", template, place, by=by, reason=why, **states)
         published.look_again_after_commit()
     return current
 
@@ -126,10 +153,10 @@ def to_take_back(place: Place) -> TemplateVersion:
     published_now = TemplateVersion.State.PUBLISHED
     current = template.versions.filter(state=published_now).first() if template else None
     if current is None:
-        raise Refused("nothing is published here: the files are in use")
+        raise Refused(gettext("nothing is published here: the files are in use"))
     required = {part.field for part in place.parts if not part.optional}
     if not place.locale and not required <= set(file_texts(place)):
-        raise Refused("there are no files that could be used in its place")
+        raise Refused(gettext("there are no files that could be used in its place"))
     return current
 
 
@@ -138,7 +165,10 @@ def version(place: Place, number: int) -> TemplateVersion:
     template = _template(place)
     found = template.versions.filter(number=number).first() if template else None
     if found is None:
-        raise Refused(f"there is no version {number} of {place}")
+        raise Refused(
+            gettext("there is no version %(number)s of %(place)s")
+            % {"number": number, "place": place}
+        )
     return found
 
 
@@ -156,14 +186,32 @@ def difference(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str,
     return changed
 
 
+def _in_use(template: Template) -> dict[str, Any]:
+    """The number of the version that is published; None: the files, or what they fall back to."""
+    return {"version": template.versions.published().values_list("number", flat=True).first()}
+
+
+def _audit(
+    verb: str, template: Template, place: Place, *, before: Any, after: Any, **about: Any
+) -> None:
+    named = {"place": str(place)}
+    audit.record(
+        f"template.{verb}",
+        target=template,
+        before={**named, **before},
+        after={**named, **after},
+        **about,
+    )
+
+
 def _insist_on_sound(place: Place, texts: Mapping[str, str]) -> None:
     if faults := examine(place, texts):
-        raise Refused("it cannot be published", faults)
+        raise Refused(gettext("it cannot be published"), faults)
 
 
 def _insist_on_comment(comment: str) -> None:
     if not 0 < len(comment.strip()) <= MOST_COMMENT:
-        raise Refused(f"say why, in 1 to {MOST_COMMENT} characters")
+        raise Refused(gettext("say why, in 1 to %(most)s characters") % {"most": MOST_COMMENT})
 
 
 def _tidy(text: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.template.base import Template
+from django.utils.translation import gettext
 
 from notifications import rendering
 from notifications.templating import library, lookups, plain, sandbox
@@ -30,8 +31,12 @@ def examine(place: Place, texts: Mapping[str, str]) -> list[Fault]:
     if not found:
         faults.append(
             Fault(
-                f"no {place.event_type} that somebody would be told of by {place.channel} has been "
-                "recorded yet, so nobody knows which variables there are; publish after the first"
+                gettext(
+                    "no %(event_type)s that somebody would be told of by %(channel)s has been "
+                    "recorded yet, so nobody knows which variables there are; publish after the "
+                    "first"
+                )
+                % {"event_type": place.event_type, "channel": place.channel}
             )
         )
         return faults
@@ -48,14 +53,19 @@ def _compiled(place: Place, texts: Mapping[str, str]) -> tuple[list[Fault], dict
         text = texts.get(part.field, "")
         if not text.strip():
             if not part.optional:
-                faults.append(Fault("it is empty", template=part.field))
+                faults.append(Fault(gettext("it is empty"), template=part.field))
             continue
         try:
             made[part.field] = sandbox.compiled(part.field, text)
         except Fault as fault:
             faults.append(fault)
     if strange := sorted(set(texts) - {part.field for part in place.parts}):
-        faults.append(Fault(f"{place.channel} has no part {', '.join(strange)}"))
+        faults.append(
+            Fault(
+                gettext("%(channel)s has no part %(strange)s")
+                % {"channel": place.channel, "strange": ", ".join(strange)}
+            )
+        )
     return faults, made
 
 
@@ -67,7 +77,8 @@ def _plurals(template: Template, place: Place) -> list[Fault]:
         if missing := sorted(needed - set(node.texts), key=library.CATEGORIES.index):
             found.append(
                 Fault(
-                    f"plural needs a text for {', '.join(missing)} in {place.language}",
+                    gettext("plural needs a text for %(missing)s in %(language)s")
+                    % {"missing": ", ".join(missing), "language": place.language},
                     template=str(template.name),
                     line=node.token.lineno if node.token else None,
                 )
@@ -86,7 +97,7 @@ def _rendered(place: Place, made: Mapping[str, Template], found: list[Sample]) -
                     values = plain.context_of(each.envelope, each.recipient, each.context)
                     text = sandbox.rendered(made[part.field], values, escaping=part.is_html)
                 if not part.optional and not text.strip():
-                    raise Fault("nothing is left of it", template=part.field)
+                    raise Fault(gettext("nothing is left of it"), template=part.field)
             except Fault as fault:
                 fault.message = f"{fault.message} (with {each})"
                 faults.setdefault(f"{fault.template} {fault.line} {fault.variable}", fault)

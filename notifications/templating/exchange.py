@@ -61,7 +61,10 @@ def found(directory: Path) -> Iterator[tuple[Place, dict[str, str]]]:
 def import_draft(place: Place, texts: dict[str, str], *, by: str) -> TemplateVersion:
     """Keep the texts as a draft. Raises Refused when there is one: somebody is at work there."""
     if places.standing(place).draft is not None:
-        raise editing.Refused("there is a draft, which an import would overwrite")
+        raise editing.Refused(
+            f"of {place} there is a draft, which an import would overwrite: publish it, or throw "
+            "it away (`manage.py templates drop-draft`)"
+        )
     return editing.save_draft(place, texts, by=by, revision=None)
 
 

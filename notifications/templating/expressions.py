@@ -6,10 +6,12 @@ import datetime
 from decimal import Decimal
 from typing import Any
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.template import Context, TemplateSyntaxError, defaultfilters
 from django.template.base import FilterExpression, Variable, VariableDoesNotExist
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import template_localtime  # type: ignore[attr-defined]
+from django.utils.translation import gettext
 
 from notifications.exceptions import NotificationError
 from notifications.templating.budget import LONGEST_VALUE, exhaust, spend
@@ -76,7 +78,9 @@ class Expression(FilterExpression):
     def __init__(self, token: str, parser: Any) -> None:
         super().__init__(token, parser)
         if len(self.filters) > MOST_FILTERS:
-            raise TemplateSyntaxError(f"more than {MOST_FILTERS} filters in one place")
+            raise TemplateSyntaxError(
+                gettext("more than %(most)s filters in one place") % {"most": MOST_FILTERS}
+            )
         self.template, self.line = str(parser.origin.template_name), parser.line
         if self.is_var:
             self.var = Lookup(self.var.var)
@@ -113,7 +117,10 @@ class Expression(FilterExpression):
         except VariableDoesNotExist as error:
             if ignore_failures:
                 return None
-            raise self.fault(f"there is no {error.params[0]}", str(error.params[0])) from None
+            raise self.fault(
+                gettext("there is no %(params)s") % {"params": error.params[0]},
+                str(error.params[0]),
+            ) from None
         spend(characters=len(value) if isinstance(value, str) else 0)
         return value
 
@@ -128,7 +135,10 @@ class Expression(FilterExpression):
         for each in given:
             self._insist_on_plain(each)
         if isinstance(value, dict | list) and function not in OF_LISTS:
-            raise self.fault(f"{self.token}: it is a list or a dictionary", self.token)
+            raise self.fault(
+                gettext("%(token)s: it is a list or a dictionary") % {"token": self.token},
+                self.token,
+            )
         spend(characters=sum(len(each) for each in (value, *given) if isinstance(each, str)))
         if getattr(function, "expects_localtime", False):
             value = template_localtime(value, context.use_tz)
@@ -139,11 +149,16 @@ class Expression(FilterExpression):
         )
         try:
             after = function(value, *given, **options)
+        except SoftTimeLimitExceeded:
+            raise
         except Exception as error:
             said = str(error) if isinstance(error, BadValue) else type(error).__name__
             raise self.fault(f"{self.token}: {said}", self.token) from error
         if isinstance(after, str) and len(after) > LONGEST_VALUE:
-            exhaust(f"{self.token} becomes more than {LONGEST_VALUE} characters")
+            exhaust(
+                gettext("%(token)s becomes more than %(most)s characters")
+                % {"token": self.token, "most": LONGEST_VALUE}
+            )
         if getattr(function, "is_safe", False) and isinstance(value, SafeString):
             after = mark_safe(after)  # noqa: S308 - a literal's
         return after
@@ -152,4 +167,6 @@ class Expression(FilterExpression):
         if isinstance(value, Opaque):
             raise self.fault(f"{self.token} is {value.why}", self.token)
         if not isinstance(value, PLAIN):
-            raise self.fault(f"{self.token} is no plain data", self.token)
+            raise self.fault(
+                gettext("%(token)s is no plain data") % {"token": self.token}, self.token
+            )

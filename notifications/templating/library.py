@@ -26,6 +26,7 @@ from django.template.context import Context
 from django.utils import timezone, translation
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
 
 register = template.Library()
 
@@ -89,7 +90,7 @@ def time_in(value: Any, length: str = "short") -> str:
     """The time of a moment where the recipient lives: "11:30 PM"."""
     moment = _moment(value)
     if isinstance(moment, date) and not isinstance(moment, datetime):
-        raise BadValue(f"{value!r} is a date and has no time")
+        raise BadValue(gettext("%(value)r is a date and has no time") % {"value": value})
     return dates.format_time(_local(moment), format=_length(length), locale=locale())
 
 
@@ -97,10 +98,10 @@ def time_in(value: Any, length: str = "short") -> str:
 def money(value: Any, currency: Any) -> str:
     """Whole minor units (cents) of an ISO 4217 currency: 1999|money:"EUR" is €19.99."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise BadValue(f"money is whole minor units, not {value!r}")
+        raise BadValue(gettext("money is whole minor units, not %(value)r") % {"value": value})
     code = str(currency)
     if code not in _currencies():
-        raise BadValue(f"{code[:10]!r} is no ISO 4217 currency")
+        raise BadValue(gettext("%(code)r is no ISO 4217 currency") % {"code": code[:10]})
     amount = Decimal(value).scaleb(-numbers.get_currency_precision(code))
     written = str(numbers.format_currency(amount, code, locale=locale()))
     return _LETTER_AND_DIGIT.sub("\N{NO-BREAK SPACE}", written)
@@ -110,9 +111,9 @@ def money(value: Any, currency: Any) -> str:
 def number(value: Any) -> str:
     """A whole or decimal number: 1234.5 is 1.234,5 in German."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal | float):
-        raise BadValue(f"{value!r} is no number")
+        raise BadValue(gettext("%(value)r is no number") % {"value": value})
     if not -MOST <= value <= MOST:
-        raise BadValue("a number is at most 10^18 here")
+        raise BadValue(gettext("a number is at most 10^18 here"))
     return str(numbers.format_decimal(value, locale=locale()))
 
 
@@ -122,13 +123,15 @@ def plural(parser: Parser, token: Token) -> PluralNode:
     name, *bits = token.split_contents()
     if not bits:
         raise template.TemplateSyntaxError(
-            f'{name} needs a number and texts: {{% plural count one="…" other="…" %}}'
+            gettext('%(name)s needs a number and texts: {%% plural count one="…" other="…" %%}')
+            % {"name": name}
         )
     count = parser.compile_filter(bits.pop(0))
     texts = token_kwargs(bits, parser)
     if bits or not set(texts) <= set(CATEGORIES) or "other" not in texts:
         raise template.TemplateSyntaxError(
-            f'{name} takes a text for each of {", ".join(CATEGORIES)}, and needs other="…"'
+            gettext('%(name)s takes a text for each of %(categories)s, and needs other="…"')
+            % {"name": name, "categories": ", ".join(CATEGORIES)}
         )
     return PluralNode(count, texts)
 
@@ -145,7 +148,9 @@ class PluralNode(Node):
     def render(self, context: Context) -> SafeString:
         count = self.count.resolve(context)
         if isinstance(count, bool) or not isinstance(count, int | Decimal | float):
-            error = BadValue(f"plural counts {count!r}, which is no number")
+            error = BadValue(
+                gettext("plural counts %(count)r, which is no number") % {"count": count}
+            )
             error.line = self.token.lineno if self.token else None
             raise error
         figure = number(count)
@@ -160,14 +165,17 @@ class PluralNode(Node):
 
 def _length(length: Any) -> Any:
     if length not in LENGTHS:
-        raise BadValue(f"{str(length)[:20]!r} is none of {', '.join(LENGTHS)}")
+        raise BadValue(
+            gettext("%(value)r is none of %(lengths)s")
+            % {"value": str(length)[:20], "lengths": ", ".join(LENGTHS)}
+        )
     return str(length)
 
 
 def _day(value: Any) -> date:
     moment = _moment(value)
     if isinstance(moment, time):
-        raise BadValue(f"{value!r} is a time and has no date")
+        raise BadValue(gettext("%(value)r is a time and has no date") % {"value": value})
     return _local(moment).date() if isinstance(moment, datetime) else moment
 
 
@@ -187,7 +195,7 @@ def _moment(value: Any) -> date | datetime | time:
                 return kind.fromisoformat(value)
             except ValueError:
                 continue
-    raise BadValue(f"{str(value)[:40]!r} is no date")
+    raise BadValue(gettext("%(value)r is no date") % {"value": str(value)[:40]})
 
 
 @cache

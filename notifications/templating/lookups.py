@@ -15,6 +15,7 @@ from django.template.base import NodeList, Template, TextNode, VariableNode
 from django.template.defaultfilters import first, last
 from django.template.defaulttags import CommentNode, ForNode, IfNode, TemplateLiteral, WithNode
 from django.template.loader_tags import BlockNode, ExtendsNode, IncludeNode
+from django.utils.translation import gettext, gettext_lazy
 
 from notifications.templating.expressions import Fault
 from notifications.templating.library import PluralNode
@@ -32,7 +33,7 @@ def unknown(made: Template, shape: Shape) -> list[Fault]:
     try:
         found = {str(fault): fault for fault in _walk(made.nodelist, scope)}
     except RecursionError:
-        return [Fault("nested too deeply", template=str(made.name))]
+        return [Fault(gettext("nested too deeply"), template=str(made.name))]
     return list(found.values())
 
 
@@ -79,7 +80,9 @@ def _node(node: object, scope: _Scope) -> Iterator[Fault]:
         case ExtendsNode():
             yield from _extends(node, scope)
         case _:
-            yield Fault(f"{type(node).__name__} is nothing that can be checked")
+            yield Fault(
+                gettext("%(name)s is nothing that can be checked") % {"name": type(node).__name__}
+            )
 
 
 def _printed(expression: Any, scope: _Scope) -> Iterator[Fault]:
@@ -87,14 +90,16 @@ def _printed(expression: Any, scope: _Scope) -> Iterator[Fault]:
     shape = _shape(expression, scope)
     if shape.is_list or shape.names:
         yield expression.fault(
-            f"{expression} is a list or a dictionary, and no text", str(expression)
+            gettext("%(expression)s is a list or a dictionary, and no text")
+            % {"expression": expression},
+            str(expression),
         )
 
 
 def _loop(node: Any, scope: _Scope) -> Iterator[Fault]:
     yield from _expression(node.sequence, scope)
     over = _shape(node.sequence, scope)
-    entry = LEAF if over.names else over.entry or Shape(opaque=_EMPTY)
+    entry = LEAF if over.names else over.entry or Shape(opaque=str(_EMPTY))
     if len(node.loopvars) > 1:
         entry = entry.entry or (entry if entry.opaque else LEAF)
     counts = Shape(names=dict.fromkeys(_COUNTS, LEAF))
@@ -105,7 +110,9 @@ def _loop(node: Any, scope: _Scope) -> Iterator[Fault]:
     yield from _walk(node.nodelist_empty, scope)
 
 
-_EMPTY = "an entry of a list that was empty in every event looked at, so nothing is known of it"
+_EMPTY = gettext_lazy(
+    "an entry of a list that was empty in every event looked at, so nothing is known of it"
+)
 
 
 def _include(node: Any, scope: _Scope) -> Iterator[Fault]:
@@ -124,7 +131,7 @@ def _extends(node: Any, scope: _Scope) -> Iterator[Fault]:
 
 def _file(name: str, named_by: Any, scope: _Scope) -> Iterator[Fault]:
     if name in scope.path or len(scope.path) > DEEPEST_INCLUDE:
-        yield named_by.fault(f"{name} leads to itself, or too deep")
+        yield named_by.fault(gettext("%(name)s leads to itself, or too deep") % {"name": name})
         return
     try:
         made = compiled_partial(name)

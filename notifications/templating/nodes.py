@@ -15,6 +15,7 @@ from django.template.base import Node, TextNode, VariableNode, render_value_in_c
 from django.template.defaulttags import ForNode
 from django.template.loader_tags import IncludeNode
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from notifications.templating.budget import spend
 from notifications.templating.expressions import Fault
@@ -36,7 +37,9 @@ class Printed(VariableNode):
         value = expression.resolve(context)
         if isinstance(value, dict | list):
             raise expression.fault(
-                f"{expression} is a list or a dictionary, and no text", str(expression)
+                gettext("%(expression)s is a list or a dictionary, and no text")
+                % {"expression": expression},
+                str(expression),
             )
         text = str(render_value_in_context(value, context))
         spend(characters=len(text))
@@ -63,7 +66,7 @@ class For(ForNode):
         over: Any = self.sequence
         values = over.resolve(context, ignore_failures=True)
         if values is not None and not isinstance(values, list | dict):
-            raise over.fault(f"{over} is no list", str(over))
+            raise over.fault(gettext("%(over)s is no list") % {"over": over}, str(over))
         try:
             return super().render(context)
         except ValueError as error:  # so many names for an entry of another length
@@ -84,7 +87,11 @@ _depth: ContextVar[int] = ContextVar("notifications.templating.depth", default=0
 def _deeper(name: str) -> Iterator[None]:
     depth = _depth.get()
     if depth >= DEEPEST_INCLUDE:
-        raise Fault(f"files include one another more than {DEEPEST_INCLUDE} deep", template=name)
+        raise Fault(
+            gettext("files include one another more than %(most)s deep")
+            % {"most": DEEPEST_INCLUDE},
+            template=name,
+        )
     token = _depth.set(depth + 1)
     try:
         yield

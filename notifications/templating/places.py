@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.db.models import QuerySet
 from django.template import TemplateDoesNotExist, TemplateSyntaxError
+from django.utils.translation import gettext
 
 from notifications import rendering
 from notifications.conf import conf
@@ -87,14 +88,20 @@ def find(event_type: str, channel: str, language: str) -> Place:
     """The place of that name; "default" and "" are the same language. Raises NoSuchPlace."""
     if (event_type, channel) not in routed():
         raise NoSuchPlace(
-            f"Nothing is told of {event_type[:100]!r} over {channel[:40]!r}: no route in the "
-            "settings, or a channel without a text."
+            gettext(
+                "Nothing is told of %(event_type)r over %(channel)r: no route in the settings, or "
+                "a channel without a text."
+            )
+            % {"event_type": event_type[:100], "channel": channel[:40]}
         )
     if language in ("", DEFAULT):
         return Place(event_type, channel)
     known = rendering.languages(language)
     if not known or len(known[0]) > 35:
-        raise NoSuchPlace(f'{language[:40]!r} is no language: give "de" or "de-AT".')
+        raise NoSuchPlace(
+            gettext('%(language)r is no language: give "de" or "de-AT".')
+            % {"language": language[:40]}
+        )
     return Place(event_type, channel, known[0])
 
 

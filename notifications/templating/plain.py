@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 
 from notifications.envelope import Envelope
 from notifications.recipients import Recipient
@@ -72,7 +73,7 @@ def plain(value: Any, *, depth: int = 0) -> Any:
             return int(value)
         case str() | Promise() | UUID():
             text = "".join(str(value))  # of a subclass (one marked as safe HTML, say) a plain text
-            return text if len(text) <= LONGEST_TEXT else Opaque("too long a text")
+            return text if len(text) <= LONGEST_TEXT else Opaque(gettext("too long a text"))
         case float():
             return float(value)
         case Decimal():
@@ -80,7 +81,7 @@ def plain(value: Any, *, depth: int = 0) -> Any:
         case datetime() | date() | time():
             return value
         case Mapping() | list() | tuple() if depth >= DEEPEST:
-            return Opaque(f"nested deeper than {DEEPEST} levels")
+            return Opaque(gettext("nested deeper than %(most)s levels") % {"most": DEEPEST})
         case Mapping():
             return {
                 str(key): plain(entry, depth=depth + 1)
@@ -89,10 +90,14 @@ def plain(value: Any, *, depth: int = 0) -> Any:
             }
         case list() | tuple():
             if len(value) > LONGEST_LIST:
-                return Opaque(f"a list of more than {LONGEST_LIST} entries")
+                return Opaque(
+                    gettext("a list of more than %(most)s entries") % {"most": LONGEST_LIST}
+                )
             return [plain(entry, depth=depth + 1) for entry in value]
         case _:
-            return Opaque(f"a {type(value).__name__}, which is no plain data")
+            return Opaque(
+                gettext("a %(name)s, which is no plain data") % {"name": type(value).__name__}
+            )
 
 
 def _may_be_named(name: Any) -> bool:

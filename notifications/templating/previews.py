@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.template import TemplateSyntaxError
 from django.template.base import Template
+from django.utils.translation import gettext_lazy as _
 
 from notifications import rendering
 from notifications.channels.base import Content
@@ -19,7 +20,7 @@ from notifications.templating.places import Place, Standing, standings
 from notifications.templating.samples import sample
 
 SMS = "sms"
-NOBODY = "the shop names nobody who would be told of it, or knows nothing of it any more"
+NOBODY = _("the shop names nobody who would be told of it, or knows nothing of it any more")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def preview(place: Place, event: Event, texts: Mapping[str, str] | None = None) 
     """How it looks at `place`: with `texts`, or with what is in use there."""
     told = sample(event, place)
     if told is None:
-        return Preview(place, problem=NOBODY)
+        return Preview(place, problem=str(NOBODY))
     in_force: dict[tuple[str, str, str], rendering.Edited] = dict(published.look())
     if texts is not None:
         in_force[place.event_type, place.channel, place.locale] = Unpublished(texts)

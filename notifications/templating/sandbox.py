@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any, ClassVar
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django import template
 from django.template import (
     Context,
@@ -34,6 +35,7 @@ from django.template.base import (
     Token,
     VariableNode,
 )
+from django.utils.translation import gettext
 
 from notifications.conf import conf
 from notifications.templating import files, library
@@ -87,7 +89,9 @@ class _Parser(Parser):
     def parse(self, parse_until: Any = None) -> NodeList:
         self._depth += 1
         if self._depth > DEEPEST_NESTING:
-            raise TemplateSyntaxError(f"tags in more than {DEEPEST_NESTING} others")
+            raise TemplateSyntaxError(
+                gettext("tags in more than %(most)s others") % {"most": DEEPEST_NESTING}
+            )
         try:
             return super().parse(parse_until)
         finally:
@@ -99,8 +103,10 @@ class _Parser(Parser):
     def find_filter(self, filter_name: str) -> Any:
         if filter_name not in self.filters:
             raise TemplateSyntaxError(
-                f"the filter {filter_name[:40]!r} is not for edited templates; there are "
-                f"{', '.join(sorted(self.filters))}"
+                gettext(
+                    "the filter %(filter_name)r is not for edited templates; there are %(filters)s"
+                )
+                % {"filter_name": filter_name[:40], "filters": ", ".join(sorted(self.filters))}
             )
         return super().find_filter(filter_name)
 
@@ -138,10 +144,12 @@ class _Template(Template):
                 line=token.lineno if token else parser.line,
             ) from None
         except RecursionError:
-            raise Fault("nested too deeply", template=str(self.name), line=parser.line) from None
+            raise Fault(
+                gettext("nested too deeply"), template=str(self.name), line=parser.line
+            ) from None
         except Exception as error:  # whatever else a text is, it is no reason to fail a page
             raise Fault(
-                f"it cannot be read: {type(error).__name__}",
+                gettext("it cannot be read: %(name)s") % {"name": type(error).__name__},
                 template=str(self.name),
                 line=parser.line,
             ) from error
@@ -161,7 +169,10 @@ class _Engine(Engine):
         """`skip` holds those that extend one another on the way here."""
         spend()
         if skip and len(skip) > DEEPEST_INCLUDE:
-            raise Fault(f"files extend one another more than {DEEPEST_INCLUDE} deep")
+            raise Fault(
+                gettext("files extend one another more than %(most)s deep")
+                % {"most": DEEPEST_INCLUDE}
+            )
         made = self.partial(name)
         return made, made.origin
 
@@ -185,9 +196,13 @@ def _for(parser: _Parser, token: Token) -> Node:
 def _literal(node: Node, expression: Any, tag: str) -> Node:
     """A file is named, not looked up: so what is included is known before it is published."""
     if expression.is_var or expression.filters or not isinstance(expression.var, str):
-        raise TemplateSyntaxError(f'{tag} takes a name in quotes: {{% {tag} "…" %}}')
+        raise TemplateSyntaxError(
+            gettext('%(tag)s takes a name in quotes: {%% %(tag)s "…" %%}') % {"tag": tag}
+        )
     if expression.var.startswith(("./", "../")):
-        raise TemplateSyntaxError(f"{tag} takes the whole name of a partial")
+        raise TemplateSyntaxError(
+            gettext("%(tag)s takes the whole name of a partial") % {"tag": tag}
+        )
     return node
 
 
@@ -238,18 +253,22 @@ def compiled_partial(name: str) -> Template:
 def _source(name: str) -> str:
     if not is_partial(name):
         raise Fault(
-            f'{name[:100]!r} is no partial that NOTIFICATIONS["TEMPLATE_PARTIALS"] declares'
+            gettext('%(name)r is no partial that NOTIFICATIONS["TEMPLATE_PARTIALS"] declares')
+            % {"name": name[:100]}
         )
     try:
         return files.source(name)
     except TemplateDoesNotExist:
-        raise Fault(f"there is no file {name}") from None
+        raise Fault(gettext("there is no file %(name)s") % {"name": name}) from None
 
 
 def compiled(name: str, text: str) -> Template:
     """An edited template, ready to be rendered. Raises Fault: what is wrong, and where."""
     if len(text) > LONGEST_TEMPLATE:
-        raise Fault(f"longer than {LONGEST_TEMPLATE} characters", template=name)
+        raise Fault(
+            gettext("longer than %(most)s characters") % {"most": LONGEST_TEMPLATE},
+            template=name,
+        )
     return _Template(text, Origin(name, name), name, _engine())
 
 
@@ -264,13 +283,14 @@ def rendered(made: Template, values: Mapping[str, Any], *, escaping: bool) -> st
         except (OverBudget, library.BadValue) as error:
             line = getattr(error, "line", None)
             raise Fault(str(error), template=str(made.name), line=line) from None
-        except Fault:
+        except (Fault, SoftTimeLimitExceeded):
             raise
         except RecursionError:
-            raise Fault("nested too deeply", template=str(made.name)) from None
+            raise Fault(gettext("nested too deeply"), template=str(made.name)) from None
         except Exception as error:
             raise Fault(
-                f"it cannot be rendered: {type(error).__name__}", template=str(made.name)
+                gettext("it cannot be rendered: %(name)s") % {"name": type(error).__name__},
+                template=str(made.name),
             ) from error
 
 

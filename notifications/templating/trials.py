@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from celery import current_app
+from django.utils.translation import gettext
 
-from notifications import allow_list, providers, suppressions
+from notifications import allow_list, audit, providers, suppressions
 from notifications.accounts import Account
 from notifications.channels.adapters import adapter
 from notifications.channels.base import Accepted, Content, Message
@@ -20,6 +21,7 @@ from notifications.consumers import Consumer, serving
 from notifications.exceptions import Busy, NotificationError
 from notifications.identifiers import uuid7
 from notifications.models import Event
+from notifications.models.template import Template
 from notifications.recipients import mask
 from notifications.redaction import redact
 from notifications.templating.editing import Refused
@@ -34,31 +36,49 @@ LONGEST_ADDRESS = 4096
 """Characters; a device's token is longer than any other address."""
 
 
-def send_test(place: Place, event: Event, texts: dict[str, str] | None, *, to: str) -> str:
-    """Send one, and say what the provider answered, without the address.
+def send_test(place: Place, event: Event, texts: dict[str, str] | None, *, to: str, by: str) -> str:
+    """Send one, and say what the provider answered, without the address. That it was tried is
+    audited before it is: nobody knows what becomes of a send that is broken off.
 
     texts: a draft's; None: what is in use. Raises Refused: why it was not sent, or may not have
     been.
     """
     to = to.strip()
     if not 0 < len(to) <= LONGEST_ADDRESS or not to.isprintable():
-        raise Refused("give an address")
+        raise Refused(gettext("give an address"))
     if not allow_list.allows(to):
-        raise Refused("this environment reaches nobody but its ALLOWED_RECIPIENTS")
+        raise Refused(gettext("this environment reaches nobody but its ALLOWED_RECIPIENTS"))
     if listed := suppressions.is_suppressed(place.channel, to):
-        raise Refused(f"nothing is sent there: it is suppressed ({listed.reason})")
+        raise Refused(
+            gettext("nothing is sent there: it is suppressed (%(reason)s)")
+            % {"reason": listed.reason}
+        )
     seen = preview(place, event, texts)
     if seen.content is None:
         raise Refused(seen.problem)
     message = _message(place, event, _marked(seen.content), to)
+    template, _made = Template.objects.get_or_create(
+        event_type=place.event_type, channel=place.channel, locale=place.locale
+    )
+    what = {
+        "place": str(place),
+        "event": str(event.pk),
+        "draft": texts is not None,
+        "to": audit.Person(to).hashed,
+    }
+    audit.record("template.test", by=by, target=template, after=what)
     try:
         provider, accepted = _hand_over(place.channel, message)
     except Busy as busy:
-        raise Refused(f"not sent, try again later: {busy}") from None
+        raise Refused(gettext("not sent, try again later: %(busy)s") % {"busy": busy}) from None
     except NotificationError as error:
         said = redact(f"{error.code}: {error}", address=to)
-        raise Refused(f"the provider did not take it: {said}") from None
-    return f"sent to {mask(to)}: {provider} took it as {accepted.provider_message_id}"
+        raise Refused(gettext("the provider did not take it: %(said)s") % {"said": said}) from None
+    return gettext("sent to %(whom)s: %(provider)s took it as %(id)s") % {
+        "whom": mask(to),
+        "provider": provider,
+        "id": accepted.provider_message_id,
+    }
 
 
 def _message(place: Place, event: Event, content: Content, to: str) -> Message:
@@ -107,5 +127,5 @@ def _hand_over(channel: str, message: Message) -> tuple[str, Accepted]:
 def _consumer_of(channel: str) -> Consumer:
     consumer = serving(channel)
     if consumer is None:
-        raise Refused(f"no consumer serves the channel {channel}")
+        raise Refused(gettext("no consumer serves the channel %(channel)s") % {"channel": channel})
     return consumer

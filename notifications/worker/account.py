@@ -248,12 +248,18 @@ def _left_alone(account: str, seconds: float) -> Busy:
     return Busy(why, "left_alone", min(seconds, HELD_FOR))
 
 
-def admit(task: Any) -> None:
-    """Let the message of a service consumer wait for its turn, as each delivery of a channel does
-    for itself. Raises Busy when that is too far ahead, or the queue is paused."""
+@contextmanager
+def admitted(task: Any) -> Iterator[None]:
+    """The work of a service consumer, whose message first waits for its turn, as each delivery of a
+    channel does for itself. Raises Busy when that is too far ahead, or the queue is paused.
+
+    A probe is this message's until its work is over: what its provider answers goes on the breaker
+    (`notifications.breakers`) as the probe's answer, by which the back-off grows.
+    """
     account = ProviderAccount(task, task.request.headers)
     try:
         account.check()
         account.wait_turn(1)
+        yield
     finally:
         account.close()

@@ -28,22 +28,11 @@ from celery import Celery, _find_option_with_arg, signals
 from celery.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, SystemCheckError
 
-REQUIRED: Mapping[str, Any] = {
-    "broker_url": "sqs://",
-    "broker_transport": "notifications.worker.transport:Transport",
-    "result_backend": "notifications.worker.results:FailedTasks",
-    "result_extended": True,
-    "task_acks_late": True,
-    "task_create_missing_queues": False,
-    "task_ignore_result": True,
-    "task_store_errors_even_if_ignored": True,
-    "worker_disable_rate_limits": True,
-    "worker_enable_remote_control": False,
-}
-"""Without these the worker would lose, double or stall; `celeryconfig.py` says what each does."""
+from notifications.worker import garbage
+from notifications.worker.celery_settings import REQUIRED, is_set, problems
 
 STEPS: Mapping[str, Iterable[str]] = {
-    "worker": ("FinishRunning", "Beating"),
+    "worker": ("FinishRunning", "Answering", "Beating"),
     "consumer": ("SharePool", "Restarting", "WarmUp"),
 }
 """Of `notifications.worker.steps`, beside Celery's own."""
@@ -55,21 +44,25 @@ def create(name: str, *, config: str = "", set_as_current: bool = False) -> Cele
     """A Celery app that consumes events.
 
     name: as Celery's, shown in logs. config: dotted path of a module of Celery settings, which
-    may say again what is REQUIRED but not otherwise. set_as_current: whether `current_app` is
-    this one; for a project without another.
+    may say again what is REQUIRED but not otherwise, nor bring a trap back
+    (`notifications.worker.celery_settings`). set_as_current: whether `current_app` is this one;
+    for a project without another.
     """
+    if "worker" in sys.argv:
+        garbage.look_seldom()
     app = Celery(
         name, amqp="notifications.worker.selection:ConsumerAMQP", set_as_current=set_as_current
     )
     if config:
         app.config_from_object(config, force=True)
-    for setting, value in REQUIRED.items():
-        _require(app, setting, value)
-    for setting, value in DEFAULTS.items():
-        if not _is_set(app, setting):
-            app.conf[setting] = value
     if pool := _pool_asked_for():
         app.conf["worker_pool"] = pool
+    for problem in problems(app):
+        raise ImproperlyConfigured(f"{problem}. Leave the setting out.")
+    for setting, value in {**DEFAULTS, **REQUIRED}.items():
+        if not is_set(app, setting):
+            app.conf[setting] = value
+    app.backend_cls = REQUIRED["result_backend"]  # else CELERY_RESULT_BACKEND would win over it
     for blueprint, steps in STEPS.items():
         app.steps[blueprint].update(f"notifications.worker.steps:{step}" for step in steps)
     signals.worker_init.connect(_prepare(app), weak=False)
@@ -81,11 +74,20 @@ def _prepare(app: Celery) -> Callable[..., None]:
 
     def prepare(sender: Any, **_: Any) -> None:
         if sender.app is app:
-            from notifications.worker import forks, logs  # Django's settings are known by now
+            from notifications.metrics import processes, start  # Django's settings are known by now
+            from notifications.worker import forks, logs
 
             _insist_on_settings()
-            logs.set_up()
+            logs.set_up(sender)
+            of_processes = app.conf["worker_pool"] != "threads"
             forks.set_up(app)
+            try:
+                start.begin(forks=of_processes)
+            except OSError as error:
+                sys.exit(f"No metrics could be kept: {error}. {processes.MEND}")
+            if of_processes:
+                signals.task_postrun.connect(garbage.Collector(), weak=False)
+                garbage.leave_out_what_stays()
 
     return prepare
 
@@ -97,20 +99,6 @@ def _insist_on_settings() -> None:
     except SystemCheckError as error:
         # No exception: Celery would log what a receiver raises, and start.
         sys.exit(str(error))
-
-
-def _require(app: Celery, setting: str, value: Any) -> None:
-    if _is_set(app, setting) and app.conf[setting] != value:
-        raise ImproperlyConfigured(
-            f"{setting} is {app.conf[setting]!r}, but consuming events needs {value!r}: "
-            f"leave the setting out."
-        )
-    app.conf[setting] = value
-
-
-def _is_set(app: Celery, setting: str) -> bool:
-    """Whether the project's own settings name it; Celery's defaults do not count."""
-    return any(setting in given for given in (app.conf.maps or ())[:-1])
 
 
 def _pool_asked_for() -> str:

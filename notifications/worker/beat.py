@@ -17,6 +17,7 @@ from celery import concurrency
 from celery.worker import state as worker_state
 from django.db import connection
 
+from notifications import connection_budget
 from notifications.models import WorkerProcess
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class Beat:
         WorkerProcess.objects.report(row)
         if self._beaten_at < 0:
             WorkerProcess.objects.mark_replaced(row)
+            connection_budget.warn(children=row.concurrency if row.pool == "prefork" else 0)
         # After an outage of the database the others may be as late as this one was.
         elif now - self._beaten_at < 2 * INTERVAL:
             WorkerProcess.objects.mark_lost()

@@ -39,8 +39,12 @@ WAIT_WITHOUT_DATABASE = 5
 WAIT_UNREAD = 5
 """Seconds until messages come again that an error of ours kept from their tasks."""
 
+POLL_MARGIN = 10
+"""Seconds beyond its long poll that a shutdown waits for an open poll."""
+
 FLUSH_SECONDS = 15
-"""The longest that a shutdown waits for answers to its last acknowledgements."""
+"""The longest that a shutdown waits for answers to its last acknowledgements; and before that as
+long for what it gives up, and for what it keeps hidden."""
 
 
 class Consumption:
@@ -123,11 +127,9 @@ class Consumption:
         as they go. probe: it is let through the account's open breaker.
         When that raises, what was not delivered goes back to the queue.
         """
-        held = self._hold(queue, messages)
+        held = self._hold(queue, messages, probe=probe)
         for received, turn in zip(held, turns, strict=False):
             received.turn = turn
-        for received in held:
-            received.probe = probe
         try:
             self._see_to(queue, held)
         except Exception:
@@ -160,6 +162,10 @@ class Consumption:
             "queues": self._poller.report(),
             "trouble": self._poller.trouble,
         }
+
+    def neglected(self) -> dict[str, float]:
+        """The poller's."""
+        return self._poller.neglected()
 
     def start(self, handle: str, *, in_thread: bool = False) -> bool:
         """The task is about to run. False when the message is not ours any more: it must not.
@@ -222,7 +228,7 @@ class Consumption:
         self._poller.close()
         if patient and not self._poller.wait(0):
             logger.info("Waiting for open polls, at most %d s", self._wait_seconds)
-            self._poller.wait(self._wait_seconds + 10)
+            self._poller.wait(self._wait_seconds + POLL_MARGIN)
         if not self._poller.wait(0):
             logger.warning("Left with polls open: what they bring comes back by itself later")
         self._departures.close(FLUSH_SECONDS)
@@ -253,7 +259,9 @@ class Consumption:
         if received.in_thread:
             self._on_hung()
 
-    def _hold(self, queue: PolledQueue, messages: list[dict[str, Any]]) -> list[Received]:
+    def _hold(
+        self, queue: PolledQueue, messages: list[dict[str, Any]], *, probe: bool
+    ) -> list[Received]:
         held = []
         for message in messages:
             try:
@@ -263,6 +271,7 @@ class Consumption:
                 logger.exception("A message of %s could not be held", queue.physical)
                 self._slots.release(queue.consumer)
             else:
+                received.probe = probe  # before it is held: from then on it may be given back
                 self._in_flight.hold(received)
                 held.append(received)
         return held
@@ -276,9 +285,15 @@ class Consumption:
         else:
             events = [each for each in held if self._read(each)]
             self._bulkhead.put(queue.consumer, events)
-            if any(each.probe for each in held) and not events:
-                breakers.leave_probe(consumers.get(queue.consumer).account_name)
-                connection.close()
+            if not events:
+                self._leave_probe(queue.consumer, held)
+
+    def _leave_probe(self, consumer: str, held: list[Received]) -> None:
+        """These have asked no provider: a probe among them is another's, at once. Else one that a
+        worker has as it ends would be nobody's for as long as a message may take."""
+        if any(each.probe for each in held):
+            breakers.leave_probe(consumers.get(consumer).account_name)
+            connection.close()
 
     def _hand_back(self, held: list[Received], seconds: float) -> None:
         waiting = self._in_flight.take_unstarted(lambda each: each in held)
@@ -290,6 +305,7 @@ class Consumption:
         waiting = self._in_flight.take_unstarted(lambda each: each.queue.consumer == consumer)
         self._acknowledger.give_back(waiting)
         self._slots.release(consumer, len(waiting))
+        self._leave_probe(consumer, waiting)
 
     def _read(self, received: Received) -> bool:
         """Whether it is an event to be run; what is not is seen to."""

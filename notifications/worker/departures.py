@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connection
 
-from notifications import announcement_states, dead_letters, pauses, switches
+from notifications import announcement_states, dead_letters, metrics, pauses, switches
 from notifications.dead_letters import Failure, Letter, Refused
 from notifications.identity import Identity, identify
 from notifications.worker import broker
@@ -65,6 +65,7 @@ class Departures:
             self._acknowledger.hide(received, WAIT_UNTAKEN)
         else:
             self._counts.add("given_up")
+            metrics.record_dead_letter(received.queue.consumer, failure.reason)
             self._acknowledger.delete(received)
         finally:
             self._gone(received)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 from celery.fixups.django import DjangoFixup
 from django.db.backends.postgresql.base import DatabaseWrapper
+
+from notifications import spans
 
 _inherited: list[dict[str, Any]] = []
 
@@ -39,3 +41,11 @@ def set_up(app: Celery) -> None:
     """For a worker process of this app, before its pool is made."""
     os.register_at_fork(after_in_child=forget_database_pools)
     keep_pools_between_tasks(app)
+    # A child of the pool ends without the interpreter's own goodbye, and so does a worker that
+    # begins anew.
+    for signal in (signals.worker_process_shutdown, signals.worker_shutdown):
+        signal.connect(_hand_over_spans, weak=False)
+
+
+def _hand_over_spans(**_: Any) -> None:
+    spans.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from notifications.worker.queues import PolledQueue
@@ -16,6 +16,7 @@ class Polled:
     before: the queue that goes first; this one is polled while that is not busy.
     plenty: the gate had as much as was asked for, so that several receives at once make sense.
     not_before: when to ask the gate again. held_by: why the queue is not polled now.
+    seen_to_at: when it last had room for another poll, and got it or a reason for none.
     """
 
     queue: PolledQueue
@@ -26,6 +27,7 @@ class Polled:
     not_before: float = 0.0
     held_by: str = ""
     began_at: float | None = None
+    seen_to_at: float = field(default_factory=time.monotonic)
     failures: int = 0
     said: str = ""
 

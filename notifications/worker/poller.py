@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from notifications import metrics
 from notifications.worker import broker
 from notifications.worker.backoff import back_off
 from notifications.worker.counts import Counts
@@ -128,6 +129,13 @@ class Poller:
         with self._lock:
             return [polled.report() for polled in self._polled]
 
+    def neglected(self) -> dict[str, float]:
+        """By queue: seconds since it last had a poll or a reason for none. An open poll ends within
+        the longest that its steps may take, or is given up; so there is a bound to this, whatever
+        becomes of the database and SQS."""
+        now = time.monotonic()
+        return {polled.queue.name: now - polled.seen_to_at for polled in self._polled}
+
     def close(self) -> None:
         """Start nothing more, and end each thread with its poll."""
         self._closed.set()
@@ -153,6 +161,8 @@ class Poller:
 
     def _start(self, polled: Polled) -> bool:
         """Start one poll, if the queue may have another and there are slots for it."""
+        if polled.under_way < self._most(polled):
+            polled.seen_to_at = time.monotonic()
         if not self._may_start(polled):
             return False
         slots = self._reserve(polled)
@@ -176,7 +186,11 @@ class Poller:
             return False
         if time.monotonic() < polled.not_before:
             return False
-        return polled.under_way < (self._receives if polled.busy and polled.plenty else 1)
+        return polled.under_way < self._most(polled)
+
+    def _most(self, polled: Polled) -> int:
+        """Polls of it at once."""
+        return self._receives if polled.busy and polled.plenty else 1
 
     def _reserve(self, polled: Polled) -> int:
         queue, share = polled.queue, self._slots.share
@@ -241,6 +255,8 @@ class Poller:
             return None
         self._watch.expect(poll, PATIENCE)
         self._counts.add("received", len(messages))
+        if messages:
+            metrics.record_received(queue.consumer, len(messages))
         return messages
 
     def _bring(self, poll: OpenPoll, permit: Permit, messages: list[dict[str, Any]]) -> None:

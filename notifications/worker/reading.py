@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from notifications import announcement_states, switches
+from notifications import announcement_states, consumers, switches
 from notifications.dead_letters import Failure
 from notifications.envelope import Envelope
 from notifications.exceptions import NotAnEvent, UnknownEvent
@@ -22,7 +22,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class PutOff:
-    """An event of a type, or an announcement, that an operator has paused: back to the outbox."""
+    """An event whose type, template or announcement an operator has paused: back to the outbox."""
 
     event: Envelope
 
@@ -61,7 +61,8 @@ def read(received: Received, unknown: UnknownEvents) -> Reading:
         return GiveUp(Failure.of(error, attempts=0))
     if event is None:
         return PassOver()
-    paused = event.type in switches.look().paused_event_types
+    channel = consumers.get(received.queue.consumer).channel
+    paused = switches.look().puts_off(event.type, channel)
     if not paused and not announcement_states.is_paused(event):
         return Run(event)
     if received.queue.fifo:  # back in the outbox, its successors would overtake it

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from notifications import tracing
 from notifications.envelope import Envelope
 from notifications.worker.queues import PolledQueue
 
@@ -53,6 +54,12 @@ class Received:
     def started(self) -> bool:
         """Whether its task has begun."""
         return self.started_at is not None
+
+    @property
+    def traceparent(self) -> str:
+        """The trace that its message belongs to, which may be another than its event's."""
+        said = self.attributes.get(tracing.HEADER, {})
+        return tracing.read(said.get("StringValue"))
 
     @classmethod
     def of(cls, queue: PolledQueue, message: Mapping[str, Any]) -> Received:

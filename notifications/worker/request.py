@@ -29,8 +29,9 @@ from celery.exceptions import (
 from celery.worker import request as celery_request
 from celery.worker import state
 
-from notifications import consumers
+from notifications import consumers, metrics
 from notifications.dead_letters import Failure
+from notifications.exceptions import Busy
 from notifications.worker.crew import crew_of
 from notifications.worker.database import DatabaseUnavailable
 
@@ -75,6 +76,7 @@ class Request(_CeleryRequest):
             self.on_failure(result, return_ok=True)
             return
         state.task_ready(self, successful=True)
+        metrics.record_handled(self._consumer, "done")
         self.acknowledge()
 
     def on_retry(self, exc_info: ExceptionInfo) -> None:
@@ -82,6 +84,8 @@ class Request(_CeleryRequest):
         retry = _exception(exc_info)
         if isinstance(retry.exc, DatabaseUnavailable):
             self._consumption.database_missed()
+        waits = isinstance(retry.exc, (DatabaseUnavailable, Busy))
+        metrics.record_handled(self._consumer, "waits" if waits else "retried")
         self._settle(self._consumption.retry, retry.when or 0)
 
     def on_failure(
@@ -94,15 +98,19 @@ class Request(_CeleryRequest):
             case Retry():
                 self.on_retry(exc_info)
             case Ignore():
+                metrics.record_handled(self._consumer, "ignored")
                 self.acknowledge()
             case TimeLimitExceeded():
+                metrics.record_handled(self._consumer, "lost")
                 self._settle(self._consumption.abandon)
             case Reject():
                 self.reject(requeue=error.requeue)  # type: ignore[attr-defined]
             case _ if isinstance(error, _LOST):
+                metrics.record_handled(self._consumer, "lost")
                 logger.error("Task %s[%s] lost its process: %r", self.name, self.id, error)
                 self._settle(self._consumption.retry, WAIT_AFTER_LOSS)
             case _:
+                metrics.record_handled(self._consumer, "failed")
                 self._give_up(error, None if return_ok else partial(self._store, error))
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
@@ -136,10 +144,14 @@ class Request(_CeleryRequest):
         return self.message.channel.consumption
 
     @property
+    def _consumer(self) -> str:
+        return str(self.request_dict["headers"]["consumer"])
+
+    @property
     def _longest(self) -> float:
         """Seconds after which a child is killed: its consumer's maximum, or less if the task says
         so. The heartbeat ends there too."""
-        most = consumers.get(self.request_dict["headers"]["consumer"]).max_seconds
+        most = consumers.get(self._consumer).max_seconds
         return min(most, self.task.time_limit or most)
 
     def _start(self, *, in_thread: bool) -> bool:

@@ -45,14 +45,19 @@ class Restart:
     def __init__(self, worker: Any) -> None:
         self._worker = worker
         self._lock = threading.Lock()
-        self._begun = False
+        self._begun_at: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has been under way."""
+        return 0.0 if self._begun_at is None else time.monotonic() - self._begun_at
 
     def begin(self) -> None:
         """From any thread; returns at once, and does nothing when it has begun already."""
         with self._lock:
-            if self._begun:
+            if self._begun_at is not None:
                 return
-            self._begun = True
+            self._begun_at = time.monotonic()
         threading.Thread(target=self._run, name="restart", daemon=True).start()
 
     def _run(self) -> None:
@@ -86,7 +91,7 @@ class Restart:
             wait,
         )
         deadline = time.monotonic() + wait
-        while time.monotonic() < deadline and not _is_asked_to_stop():
+        while time.monotonic() < deadline and not is_asked_to_stop():
             time.sleep(0.1)
 
 
@@ -95,7 +100,7 @@ def _begin_anew() -> NoReturn:
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    if _is_asked_to_stop():
+    if is_asked_to_stop():
         os._exit(os.EX_OK)
     try:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - its own command line
@@ -104,8 +109,11 @@ def _begin_anew() -> NoReturn:
         os._exit(os.EX_OSERR)
 
 
-def _is_asked_to_stop() -> bool:
-    """As Celery's signal handlers leave it: an exit code, which may be 0; else None or False."""
+def is_asked_to_stop() -> bool:
+    """Whether the worker is to stop.
+
+    As Celery's signal handlers leave it: an exit code, which may be 0; else None or False.
+    """
     asked = (worker_state.should_stop, worker_state.should_terminate)
     return any(code is not None and code is not False for code in asked)
 

@@ -8,8 +8,7 @@ from typing import Any
 from django.db import Error
 from django_celery_results.backends.database import DatabaseBackend
 
-from notifications.redaction import redact
-from notifications.worker.logs import redact_lines
+from notifications.redaction import redact, redact_lines
 
 logger = logging.getLogger(__name__)
 

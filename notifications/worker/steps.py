@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import Any
 
 from celery import bootsteps, signals
 from celery.worker import state
+from django.core.exceptions import ImproperlyConfigured
 
+from notifications import liveness, process_server, readiness
 from notifications.connection_pool import warn_of_too_few
+from notifications.worker import garbage
 from notifications.worker.beat import Beat, report_of, row_of
+from notifications.worker.liveness import WorkerLiveness
 from notifications.worker.restart import Restart
 from notifications.worker.warmup import warm_up
 
@@ -66,6 +71,7 @@ class WarmUp(bootsteps.StartStopStep):
             warn_of_too_few(consumer.pool.num_processes)
             names = list(consumer.app.amqp.queues.consume_from)
         warm_up(names)
+        garbage.leave_out_what_stays()
 
 
 class Restarting(bootsteps.StartStopStep):
@@ -74,7 +80,29 @@ class Restarting(bootsteps.StartStopStep):
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, consumer: Any) -> None:
-        consumer.task_consumer.channel.on_hung = Restart(consumer.controller).begin
+        restart = consumer.controller.restart = Restart(consumer.controller)
+        consumer.task_consumer.channel.on_hung = restart.begin
+
+
+class Answering(bootsteps.StartStopStep):
+    """Says over HTTP how the process does, where that is asked for, until it ends."""
+
+    requires = ("celery.worker.components:Pool",)  # whose children are not to inherit the thread
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        try:
+            self._server = process_server.listen()
+        except ImproperlyConfigured as error:
+            sys.exit(str(error))
+
+    def start(self, worker: Any) -> None:
+        if self._server is not None:
+            alive = WorkerLiveness(worker)
+            alive.start()
+            process_server.register(liveness.PATH, alive.answer)
+            process_server.register(readiness.PATH, partial(readiness.answer, strict=True))
+            self._server.start()
 
 
 class Beating(bootsteps.StartStopStep):

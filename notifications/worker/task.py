@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -23,12 +24,23 @@ from celery.exceptions import Ignore, Retry, TaskPredicate
 from django.db import Error, transaction
 from django.utils import timezone
 
-from notifications import consumers, fallback_steps, tracing
+from notifications import (
+    consumers,
+    fallback_steps,
+    fingerprints,
+    metrics,
+    provenance,
+    restorations,
+    spans,
+    tracing,
+)
 from notifications import envelope as wire
 from notifications.envelope import Envelope
 from notifications.exceptions import AttemptsExhausted, Busy, NotificationError, TransientError
 from notifications.models import Dispatch, Handled
 from notifications.outages import leave_replica
+from notifications.redaction import redact
+from notifications.span import Kind
 from notifications.topology import SPARE_RECEIVES
 from notifications.worker import account, in_order, starts
 from notifications.worker.database import UNAVAILABLE, DatabaseUnavailable
@@ -64,16 +76,31 @@ class EventTask(DjangoTask[Any, Any]):
     def __call__(self, event: str | Envelope) -> Any:
         """Read the event (a text, in the worker) and run the task on it."""
         envelope = wire.read(event, internal=True) if isinstance(event, str) else event
+        with _traced(self._received.headers, envelope):
+            return self._handle(envelope)
+
+    def _handle(self, envelope: Envelope) -> Any:
         received = self._received
+        started = time.perf_counter()
         try:
+            work = f"work {self.name}"
+            turn: AbstractContextManager[None] = nullcontext()
             if received.headers:
                 received.envelope = envelope
-                if not consumers.get(received.headers["consumer"]).channel:
-                    account.admit(self)  # a channel's deliveries ask for themselves
-            with self._on_record(received), tracing.continued(envelope.traceparent):
+                if consumers.get(received.headers["consumer"]).channel:
+                    work = ""  # its deliveries ask, and are spans, for themselves
+                else:
+                    turn = account.admitted(self)
+            with turn, self._on_record(received):
                 if envelope.foreign:
                     fallback_steps.keep(envelope)
-                result = super().__call__(envelope)
+                with (
+                    restorations.judged(envelope, received.headers),
+                    spans.span(work) if work else nullcontext(),
+                ):
+                    if received.headers:
+                        provenance.prove(envelope)
+                    result = super().__call__(envelope)
                 if received.headers:
                     _mark_done(received)
                 return result
@@ -84,6 +111,8 @@ class EventTask(DjangoTask[Any, Any]):
             self._sleep(busy, busy.seconds)
         except TaskPredicate:
             raise  # no failure: Celery's words for what becomes of the message
+        except provenance.NotRecorded:
+            raise  # nor is it put down to the event whose id it may bear
         except MemoryError:
             raise  # no failure either: the message comes again, until its starts convict it
         except Exception as error:
@@ -91,6 +120,10 @@ class EventTask(DjangoTask[Any, Any]):
                 _mark_failed(received, error)
             _remember_attempts(error, received.retries + 1)
             raise
+        finally:
+            if received.headers:
+                seconds = time.perf_counter() - started
+                metrics.record_task(received.headers["consumer"], seconds)
 
     def retry(
         self,
@@ -173,6 +206,8 @@ class EventTask(DjangoTask[Any, Any]):
             if max_retries is None or attempts <= max_retries:
                 return
             exhausted = AttemptsExhausted(f"{attempts} attempts, the last: {_words(error)}")
+            exhausted.__cause__ = error
+            fingerprints.mark(exhausted)
             _remember_attempts(exhausted, attempts)
             Handled.objects.mark_failed(consumer, envelope, exhausted)
         raise exhausted from error
@@ -182,6 +217,8 @@ class EventTask(DjangoTask[Any, Any]):
         received = self._received
         if not received.headers:
             raise error
+        if not isinstance(error, (Busy, DatabaseUnavailable)):
+            metrics.record_retry(received.headers["consumer"])
         if received.envelope.event_type.internal:
             seconds = min(seconds, LONGEST_SLEEP)  # it has no event that could be put off
         elif received.headers["fifo"]:
@@ -196,6 +233,41 @@ class EventTask(DjangoTask[Any, Any]):
             else:
                 raise Ignore(f"deferred for {seconds:.0f} s: {_words(error)}")
         raise Retry(exc=error, when=seconds)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _traced(headers: Any, envelope: Envelope) -> Iterator[None]:
+    """What is done with the message belongs to its trace. That of an event which is told or
+    handled once more is another than the event's, and leads to it."""
+    if not headers:
+        with tracing.continued(envelope.traceparent):
+            yield
+        return
+    came_with: str = headers.get("traceparent") or envelope.traceparent
+    here = spans.place()
+    try:
+        with (
+            tracing.continued(came_with),
+            spans.span(
+                f"process {headers['queue']}",
+                Kind.CONSUMER,
+                links=[] if envelope.traceparent == came_with else [envelope.traceparent],
+                event=envelope.id,
+                event_type=envelope.type,
+                subject=redact(envelope.subject) if envelope.foreign else envelope.subject,
+                consumer=headers["consumer"],
+                queue=headers["queue"],
+                message_id=headers.get("message_id"),
+                waited=round(time.time() - headers["sent_at"], 3),
+                system="aws_sqs",
+                operation="process",
+                operation_type="process",
+            ),
+        ):
+            here = spans.place()
+            yield
+    finally:
+        spans.stay(here)  # Celery says next, in this thread, what became of the task
 
 
 def _may_have_failed(received: Any) -> bool:

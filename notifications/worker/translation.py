@@ -62,6 +62,7 @@ def task_message(received: Received, event: Envelope) -> dict[str, Any]:
                 "message_id": received.message_id,
                 "receive_count": received.receive_count,
                 "sent_at": received.sent_at,
+                "traceparent": received.traceparent,
                 "turn": None if received.turn is None else float(received.turn),
                 "account": whose(received.turn),
                 "probe": received.probe,

@@ -9,6 +9,8 @@ from django.db.models import Q, prefetch_related_objects
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from notifications.admin import display
 from orders_site.admin import ShopAdmin
@@ -32,19 +34,19 @@ class DailyFiguresAdmin(ShopAdmin):
         "as_of",
     ]
     ordering = ["-day"]
-    search_help_text = "A day: 2026-11-25."
+    search_help_text = _("A day: 2026-11-25.")
     fieldsets = [
         (None, {"fields": [("day", "events", "as_of")]}),
         (
-            "Orders",
+            _("Orders"),
             {"fields": [("orders_placed", "orders_shipped", "orders_cancelled"), "ordered"]},
         ),
-        ("Payments", {"fields": ["revenue", "refunds", "payments_failed"]}),
-        ("Notifications", {"fields": ["notified"]}),
+        (_("Payments"), {"fields": ["revenue", "refunds", "payments_failed"]}),
+        (_("Notifications"), {"fields": ["notified"]}),
     ]
 
     def note(self, request: HttpRequest) -> str:
-        return (
+        return gettext(
             "Days of the shop's time zone. Revenue is what was charged; refunds are what was owed "
             "back, that of cancelled orders too. Notifications count on the day they were made."
         )
@@ -58,42 +60,42 @@ class DailyFiguresAdmin(ShopAdmin):
         except ValueError:
             return Q(pk__in=[])
 
-    @admin.display(description="placed")
+    @admin.display(description=_("placed"))
     def placed(self, figures: DailyFigures) -> str:
         return f"{figures.orders_placed:,}"
 
-    @admin.display(description="shipped")
+    @admin.display(description=_("shipped"))
     def shipped(self, figures: DailyFigures) -> str:
         return f"{figures.orders_shipped:,}"
 
-    @admin.display(description="cancelled")
+    @admin.display(description=_("cancelled"))
     def cancelled(self, figures: DailyFigures) -> str:
         return f"{figures.orders_cancelled:,}"
 
-    @admin.display(description="declined")
+    @admin.display(description=_("declined"))
     def declined(self, figures: DailyFigures) -> str:
         return f"{figures.payments_failed:,}"
 
-    @admin.display(description="ordered")
+    @admin.display(description=_("ordered"))
     def ordered(self, figures: DailyFigures) -> SafeString | str:
         return _lines(words.amounts(figures.money.all(), "ordered_minor"))
 
-    @admin.display(description="revenue")
+    @admin.display(description=_("revenue"))
     def revenue(self, figures: DailyFigures) -> SafeString | str:
         return _lines(words.amounts(figures.money.all(), "revenue_minor"))
 
-    @admin.display(description="refunds")
+    @admin.display(description=_("refunds"))
     def refunds(self, figures: DailyFigures) -> SafeString | str:
         return _lines(words.amounts(figures.money.all(), "refunds_minor"))
 
-    @admin.display(description="notifications")
+    @admin.display(description=_("notifications"))
     def notified(self, figures: DailyFigures) -> SafeString | str:
         told = words.by_channel(figures.outcomes.all())
         return _lines([f"{channel}: {counts}" for channel, counts in told.items()])
 
-    @admin.display(description="computed")
+    @admin.display(description=_("computed"))
     def as_of(self, figures: DailyFigures) -> SafeString | str:
-        return "due" if figures.stale else display.ago(figures.computed_at)
+        return gettext("due") if figures.stale else display.ago(figures.computed_at)
 
 
 def _lines(texts: list[str]) -> SafeString | str:

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from django.db import connections, models
 from django.db.models.functions import Now, TruncDate
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 COUNTED = ("order.created", "order.shipped", "order.cancelled", "payment.failed")
 """The types of which a day's figures say how many there were."""
@@ -95,15 +96,17 @@ class RecordedEvent(models.Model):
     event_id = models.UUIDField(unique=True)
     type = models.CharField(max_length=100)
     subject = models.CharField(max_length=255)
-    time = models.DateTimeField(help_text="When it happened.")
+    time = models.DateTimeField(help_text=_("When it happened."))
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
-    amount_minor = models.BigIntegerField(null=True, help_text="In minor units of `currency`.")
+    amount_minor = models.BigIntegerField(null=True, help_text=_("In minor units of `currency`."))
     currency = models.CharField(max_length=3, blank=True)
     counted = models.BooleanField(default=False, db_default=False)
 
     objects = RecordedEventQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("recorded event")
+        verbose_name_plural = _("recorded events")
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(amount_minor=None, currency="")
@@ -164,7 +167,8 @@ class DailyFigures(models.Model):
     objects = DailyFiguresQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "daily figures"
+        verbose_name = _("daily figures")
+        verbose_name_plural = _("daily figures")
         indexes = [
             models.Index(fields=["day"], condition=models.Q(stale=True), name="figures_stale")
         ]
@@ -183,6 +187,8 @@ class DailyMoney(models.Model):
     refunds_minor = models.BigIntegerField(default=0)
 
     class Meta:
+        verbose_name = _("daily money")
+        verbose_name_plural = _("daily money")
         constraints = [
             models.UniqueConstraint(fields=["figures", "currency"], name="daily_money_once")
         ]
@@ -200,6 +206,8 @@ class DailyOutcome(models.Model):
     count = models.BigIntegerField()
 
     class Meta:
+        verbose_name = _("daily outcome")
+        verbose_name_plural = _("daily outcomes")
         constraints = [
             models.UniqueConstraint(
                 fields=["figures", "channel", "state"], name="daily_outcome_once"

@@ -10,11 +10,12 @@ from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from notifications.admin import display
 from notifications.admin.moves import Move, MovingAdmin
-from orders_site.api.clients import allow_announcing, make_client, revoke_client
+from orders_site.api.desk import allow_announcing, make_client, revoke_client
 from orders_site.api.exceptions import ClientRefused
 from orders_site.api.models import ApiClient
 from orders_site.orders.models import Order
@@ -42,12 +43,12 @@ class ApiClientAdmin(MovingAdmin[ApiClient]):
 
     list_display = ("name", "state", "rate_per_minute", "created_by", "age")
     ordering = ("-id",)
-    search_help_text = "The whole name."
+    search_help_text = _("The whole name.")
     fieldsets = (
         (None, {"fields": ("name", "state", "rate_per_minute", "orders")}),
-        ("Made", {"fields": (("created_at", "created_by"),)}),
-        ("Announcements", {"fields": (("may_announce", "announcing_by"), "announcing_reason")}),
-        ("Revoked", {"fields": (("revoked_at", "revoked_by"), "revoke_reason")}),
+        (_("Made"), {"fields": (("created_at", "created_by"), "old_token_until")}),
+        (_("Announcements"), {"fields": (("may_announce", "announcing_by"), "announcing_reason")}),
+        (_("Revoked"), {"fields": (("revoked_at", "revoked_by"), "revoke_reason")}),
     )
     add_fieldsets = ((None, {"fields": ("name", "rate_per_minute")}),)
     moves = (
@@ -72,17 +73,19 @@ class ApiClientAdmin(MovingAdmin[ApiClient]):
     def matching(self, term: str) -> Q:
         return Q(name=term)
 
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def state(self, client: ApiClient) -> str:
-        return display.badge("active" if client.active else "revoked")
+        return display.badge(
+            gettext("active") if client.active else gettext("revoked"), tone=display.QUIET
+        )
 
-    @admin.display(description="age")
+    @admin.display(description=_("age"))
     def age(self, client: ApiClient) -> str:
         return display.age(client.created_at)
 
-    @admin.display(description="orders")
+    @admin.display(description=_("orders"))
     def orders(self, client: ApiClient) -> str:
-        return display.link(display.list_url(Order, q=client.name), "what it placed")
+        return display.link(display.list_url(Order, q=client.name), _("what it placed"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return admin.ModelAdmin.has_add_permission(self, request)
@@ -108,7 +111,7 @@ class ApiClientAdmin(MovingAdmin[ApiClient]):
         """The page itself, not a message: messages are kept in a cookie until they are shown."""
         context = {
             **self.admin_site.each_context(request),
-            "title": f"The token of {obj.name}",
+            "title": gettext("The token of %(name)s") % {"name": obj.name},
             "opts": self.opts,
             "client": obj,
             "token": obj.token,

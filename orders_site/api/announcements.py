@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 from pydantic import BaseModel, Field
 
-from notifications import announcement_progress, announcements
+from notifications import announcement_progress, announcements, audit
 from notifications.announcement_progress import Standing
 from notifications.models import Announcement
 from orders_site.api.exceptions import Problem
@@ -124,9 +124,10 @@ def create_announcement(
             wanted = announcements.wish(
                 wish.event_type, audience=wish.audience, data=wish.data, channels=wish.channels
             )
-            begun = announcements.begin(
-                wanted, by=_name(client), reason=wish.reason, rate=wish.rate
-            )
+            with audit.through(audit.Door.API):
+                begun = announcements.begin(
+                    wanted, by=_name(client), reason=wish.reason, rate=wish.rate
+                )
         except announcements.Refused as error:
             raise Problem(422, "invalid", error.message) from None
         return _answer(begun, status=201)
@@ -210,7 +211,8 @@ def _move(
     def work() -> Answer:
         found = _find(request, number)
         try:
-            return _answer(apply(found.pk, by=_name(client), reason=move.reason))
+            with audit.through(audit.Door.API):
+                return _answer(apply(found.pk, by=_name(client), reason=move.reason))
         except announcements.Refused as error:
             raise Problem(
                 409, "illegal_transition", error.message, state=str(found.state)

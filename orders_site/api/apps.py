@@ -1,6 +1,7 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class ApiConfig(AppConfig):
     name = "orders_site.api"
-    verbose_name = "Order API"
+    verbose_name = _("Order API")

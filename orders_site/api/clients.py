@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
@@ -9,6 +11,9 @@ from orders_site.api import authentication
 from orders_site.api.exceptions import ClientRefused
 from orders_site.api.models import DEFAULT_RATE, ApiClient
 from orders_site.api.tokens import hash_of, new_token
+
+OVERLAP = timedelta(days=1)
+"""For which the token before is good too, so that a client has the time to take the new one."""
 
 
 def make_client(
@@ -37,13 +42,21 @@ def make_client(
     return client, token
 
 
-def rotate_token(*, name: str) -> str:
-    """A new token; the old one ends within `authentication.TRUSTED_FOR` seconds."""
+def rotate_token(*, name: str, overlap: timedelta = OVERLAP) -> str:
+    """A new token. The one before is good for the overlap, and one before that no more."""
     token = new_token()
-    if not ApiClient.objects.replace_token(name, hash_of(token)):
+    if not ApiClient.objects.replace_token(name, hash_of(token), overlap=overlap):
         raise _unknown(name)
     authentication.known.forget()
     return token
+
+
+def end_old_token(*, name: str) -> None:
+    """It ends within `authentication.TRUSTED_FOR` seconds, although its time is not over."""
+    if not ApiClient.objects.end_old_token(name):
+        active(name)
+        raise ClientRefused(f"name: {name} has no old token that is good.")
+    authentication.known.forget()
 
 
 def revoke_client(*, name: str, by: str, reason: str) -> None:

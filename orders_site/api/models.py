@@ -7,12 +7,15 @@ a foreign key would have every order lock its client's row.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connections, models
+from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 MAX_NAME = 40
 MAX_RATE = 1_000_000
@@ -82,7 +85,9 @@ class ApiClientQuerySet(models.QuerySet["ApiClient"]):
     """The changes of a client. Each is one statement, from legal states only."""
 
     def known_by(self, token_hash: str) -> ApiClient | None:
-        return self.filter(token_hash=token_hash, revoked_at=None).first()
+        """By its token, or by the one before while that is good. Clients are few: no index."""
+        old = Q(old_token_hash=token_hash, old_token_until__gt=Now())
+        return self.filter(old | Q(token_hash=token_hash), revoked_at=None).first()
 
     def revoke(self, name: str, *, by: str, reason: str) -> bool:
         """For good: its name stays taken, for its orders bear it."""
@@ -100,29 +105,45 @@ class ApiClientQuerySet(models.QuerySet["ApiClient"]):
             )
         )
 
-    def replace_token(self, name: str, token_hash: str) -> bool:
-        return bool(self.filter(name=name, revoked_at=None).update(token_hash=token_hash))
+    def replace_token(self, name: str, token_hash: str, *, overlap: timedelta) -> bool:
+        """The token until now is good for the overlap; one before that, no more."""
+        return bool(
+            self.filter(name=name, revoked_at=None).update(
+                old_token_hash=F("token_hash"),
+                old_token_until=Now() + overlap,
+                token_hash=token_hash,
+            )
+        )
+
+    def end_old_token(self, name: str) -> bool:
+        """False when there is no such client, or its old token is over."""
+        good = self.filter(name=name, revoked_at=None, old_token_until__gt=Now())
+        return bool(good.update(old_token_until=Now()))
 
 
 class ApiClient(models.Model):
     """A system that orders for customers: a web shop, a till, a marketplace."""
 
     name = models.SlugField(
-        max_length=MAX_NAME, unique=True, help_text="Its orders bear it, so it never changes."
+        max_length=MAX_NAME, unique=True, help_text=_("Its orders bear it, so it never changes.")
     )
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    old_token_hash = models.CharField(max_length=64, null=True, editable=False)
+    old_token_until = models.DateTimeField(
+        null=True, editable=False, help_text=_("Until when its token before that is good, too.")
+    )
     rate_per_minute = models.PositiveIntegerField(
         default=DEFAULT_RATE,
         validators=[MinValueValidator(1), MaxValueValidator(MAX_RATE)],
-        help_text="Requests a minute, over all web processes; up to ten seconds' worth at once.",
+        help_text=_("Requests a minute, over all web processes; up to ten seconds' worth at once."),
     )
     may_announce = models.BooleanField(
         db_default=False,
         default=False,
-        help_text="Whether it may send an event to a whole audience.",
+        help_text=_("Whether it may send an event to a whole audience."),
     )
     announcing_by = models.CharField(
-        db_default="", max_length=150, blank=True, editable=False, help_text="Who said so last."
+        db_default="", max_length=150, blank=True, editable=False, help_text=_("Who said so last.")
     )
     announcing_reason = models.CharField(db_default="", max_length=255, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -134,7 +155,8 @@ class ApiClient(models.Model):
     objects = ApiClientQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "API client"
+        verbose_name = _("API client")
+        verbose_name_plural = _("API clients")
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(rate_per_minute__gte=1, rate_per_minute__lte=MAX_RATE),
@@ -152,6 +174,12 @@ class ApiClient(models.Model):
     @property
     def active(self) -> bool:
         return self.revoked_at is None
+
+    @property
+    def both_until(self) -> datetime | None:
+        """Until when its old token is good beside the new one; None: it is not."""
+        until = self.old_token_until
+        return until if self.active and until and until > timezone.now() else None
 
 
 class AllowanceQuerySet(models.QuerySet["Allowance"]):
@@ -173,9 +201,13 @@ class Allowance(models.Model):
     client = models.CharField(max_length=MAX_NAME, primary_key=True)
     left_over = models.FloatField()
     filled_at = models.DateTimeField()
-    granted = models.IntegerField(help_text="By the last statement.")
+    granted = models.IntegerField(help_text=_("By the last statement."))
 
     objects = AllowanceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("allowance")
+        verbose_name_plural = _("allowances")
 
     def __str__(self) -> str:
         return f"{self.client}: {self.left_over:.1f} left"
@@ -226,11 +258,11 @@ class KeptAnswer(models.Model):
     """What a request with an Idempotency-Key was answered: kept with what it did, or not at all."""
 
     id = models.UUIDField(
-        primary_key=True, editable=False, help_text="Of client and key: see `idempotency.Slot`."
+        primary_key=True, editable=False, help_text=_("Of client and key: see `idempotency.Slot`.")
     )
     client = models.CharField(max_length=MAX_NAME)
     key = models.CharField(max_length=MAX_KEY)
-    fingerprint = models.BinaryField(max_length=32, help_text="SHA-256 of what was asked.")
+    fingerprint = models.BinaryField(max_length=32, help_text=_("SHA-256 of what was asked."))
     status = models.PositiveSmallIntegerField()
     body = models.TextField()
     location = models.CharField(max_length=255, blank=True)
@@ -239,6 +271,8 @@ class KeptAnswer(models.Model):
     objects = KeptAnswerQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("kept answer")
+        verbose_name_plural = _("kept answers")
         indexes = [models.Index(fields=["created_at"], name="kept_answer_by_age")]
 
     def __str__(self) -> str:

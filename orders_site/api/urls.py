@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch, reverse
 from ninja import NinjaAPI
 from ninja.openapi.docs import Swagger
 
@@ -33,21 +33,30 @@ and what the customer is told are worked off behind it, so no request waits for 
 
 
 def for_staff_or_clients(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """The page and the schema: for operators who are logged in, and for clients with a token."""
+    """The page and the schema: for operators who are logged in, and for clients with a token. Where
+    no console is served nobody can log in."""
     bearer = Bearer()
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if "Authorization" in request.headers:
+        login = _login()
+        if "Authorization" in request.headers or not login:
             try:
                 bearer(request)
             except Problem as problem:
                 return errors.respond(problem)
         elif not (request.user.is_active and request.user.is_staff):
-            return redirect_to_login(request.get_full_path(), resolve_url("admin:login"))
+            return redirect_to_login(request.get_full_path(), login)
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def _login() -> str:
+    try:
+        return reverse("admin:login")
+    except NoReverseMatch:
+        return ""
 
 
 api = NinjaAPI(

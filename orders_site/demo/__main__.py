@@ -59,6 +59,7 @@ def _run(stack: Stack, given: argparse.Namespace) -> int:
         json=given.json,
         per_second=given.rate or (None if given.exit else 5.0),
         seed=given.seed,
+        trouble=given.trouble,
         manifest=stack.directories.home / "demo" / "manifest.jsonl",
     )
     try:
@@ -81,11 +82,19 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--rate", type=_rate, help="orders per second (5; with --exit: no limit)")
     parser.add_argument("--seed", type=int, default=1, help="other customers and orders (1)")
     parser.add_argument("--exit", action="store_true", help="end when all is delivered, and judge")
+    parser.add_argument(
+        "--trouble", action="store_true", help="leave some for you to put right in the admin"
+    )
     parser.add_argument("--json", action="store_true", help="the result as JSON in the last line")
     parser.add_argument(
         "--directory", type=Path, default=LOCAL, help="keeps data and logs (.local)"
     )
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    if given.trouble and given.exit:
+        parser.error(
+            "--trouble leaves failures, and --exit is there to find none: give one of them"
+        )
+    return given
 
 
 def _count(text: str) -> int:

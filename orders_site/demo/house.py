@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.management import call_command
 
-from notifications import consumers, topology
+from notifications import consumers, permissions, topology
 from notifications.channels.receipts import consumer as receipts
 from notifications.local.parts import PartFailed, http_status
 from notifications.local.ports import HOST, free_port, is_free
@@ -21,7 +22,9 @@ from notifications.local.processes import Process
 from notifications.local.sandbox import send_receipts
 from notifications.local.stack import Stack
 
-OPERATOR = "operator"
+USERS = {"admin": "", "operator": permissions.OPERATOR, "reader": permissions.READER}
+"""Who may log in, by the group that says what they may; without one, everything."""
+
 WORKERS = {
     "worker-mail": "email,push",
     "worker-text": "sms,whatsapp,webhook,receipts",
@@ -46,7 +49,8 @@ class House:
     @property
     def addresses(self) -> dict[str, str]:
         return {
-            "admin": f"{self.admin}   user {OPERATOR}   password {self.password}",
+            "admin": f"{self.admin}   user admin   password {self.password}",
+            "also": "user operator or reader, who may do less, by the same password",
             "inbox": self.inbox,
         }
 
@@ -74,14 +78,16 @@ def web_port(given: Mapping[str, str]) -> int:
 
 
 def furnish() -> str:
-    """Tables, topology and the operator's account, where missing; returns the new password."""
+    """Tables, topology and the users, where missing; returns their new password."""
     call_command("migrate", verbosity=0, interactive=False)
     call_command("provision", verbosity=0)
     password = secrets.token_urlsafe(9)
-    operator, _ = get_user_model().objects.get_or_create(username=OPERATOR)
-    operator.is_staff = operator.is_superuser = True
-    operator.set_password(password)
-    operator.save()
+    for name, group in USERS.items():
+        user, _ = get_user_model().objects.get_or_create(username=name)
+        user.is_staff, user.is_superuser = True, not group
+        user.set_password(password)
+        user.save()
+        user.groups.set(Group.objects.filter(name=group))
     return password
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.live import Live
 
 from notifications.local.providers.client import SandboxClient
+from orders_site.demo import trouble
 from orders_site.demo.house import House
 from orders_site.demo.limits import Limits, Pace
 from orders_site.demo.manifest import Call, Manifest
@@ -52,6 +53,7 @@ class Options:
     json: bool
     per_second: float | None
     seed: int
+    trouble: bool
     manifest: Path
 
 
@@ -71,6 +73,8 @@ def run(options: Options, house: House, sandbox: SandboxClient, limits: Limits) 
         manifest, till, orders=options.orders, per_second=options.per_second, seed=options.seed
     )
     rush.start()
+    if options.trouble:
+        trouble.stir_up(sandbox, seed=options.seed)
 
     def look() -> Snapshot:
         return baseline.snapshot(orders=rush.placed)

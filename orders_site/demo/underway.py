@@ -7,7 +7,6 @@ from collections.abc import Collection
 from notifications import topology
 from notifications.aws.clients import client
 from notifications.aws.sqs import queue_url
-from notifications.topology import Role
 
 DEPTHS = [
     "ApproximateNumberOfMessages",
@@ -22,7 +21,7 @@ def messages_under_way(*, without: Collection[str] = ()) -> int:
     return sum(
         _held(queue.physical)
         for queue in topology.current().queues
-        if queue.role is not Role.DEAD_LETTERS and queue.consumer not in without
+        if not queue.role.is_grave and queue.consumer not in without
     )
 
 

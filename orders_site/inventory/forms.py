@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from orders_site.inventory.models import MOST, StockItem
 
@@ -13,18 +15,22 @@ class StockForm(forms.ModelForm):
     """A product that is kept in stock from now on, or the correction of one that is."""
 
     on_hand = forms.IntegerField(
+        label=_("On hand"),
         min_value=0,
         max_value=MOST,
-        help_text="How many there should be in place of the number shown. What orders take or "
-        "give back until you save is kept.",
+        help_text=_(
+            "How many there should be in place of the number shown. What orders take or give back "
+            "until you save is kept."
+        ),
     )
     reorder_threshold = forms.IntegerField(
+        label=_("Reorder threshold"),
         min_value=0,
         max_value=MOST,
         initial=0,
-        help_text="More is ordered when fewer than this are on hand; 0: never.",
+        help_text=_("More is ordered when fewer than this are on hand; 0: never."),
     )
-    reason = forms.CharField(max_length=200, help_text="Kept in the history.")
+    reason = forms.CharField(label=_("Reason"), max_length=200, help_text=_("Kept in the history."))
     shown = forms.IntegerField(widget=forms.HiddenInput, initial=0, min_value=0)
 
     class Meta:
@@ -49,6 +55,7 @@ class StockForm(forms.ModelForm):
             if not 0 <= held + self.by <= MOST:
                 self.add_error(
                     "on_hand",
-                    f"Meanwhile there are {held:,}, and {self.by:+,} is not possible.",
+                    gettext("Meanwhile there are %(held)s, and %(by)s is not possible.")
+                    % {"held": f"{held:,}", "by": f"{self.by:+,}"},
                 )
         return cleaned

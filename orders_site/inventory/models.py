@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from orders_site.orders.models import Order, Product
 
@@ -31,17 +32,19 @@ class StockItem(models.Model):
     """
 
     product = models.OneToOneField(Product, on_delete=models.PROTECT, related_name="stock")
-    on_hand = models.BigIntegerField(help_text="Pieces that can still be promised.")
+    on_hand = models.BigIntegerField(help_text=_("Pieces that can still be promised."))
     reorder_threshold = models.BigIntegerField(
-        default=0, help_text="More is ordered when fewer than this are on hand; 0: never."
+        default=0, help_text=_("More is ordered when fewer than this are on hand; 0: never.")
     )
     low_since = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="Below the threshold since then."
+        null=True, blank=True, editable=False, help_text=_("Below the threshold since then.")
     )
 
     objects = StockQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("stock item")
+        verbose_name_plural = _("stock items")
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(on_hand__gte=0), name="stock_never_below_zero"
@@ -76,9 +79,9 @@ class Reservation(models.Model):
     """
 
     class State(models.TextChoices):
-        RESERVED = "reserved", "reserved"
-        SHORT = "short", "short"
-        RELEASED = "released", "released"
+        RESERVED = "reserved", _("reserved")
+        SHORT = "short", _("short")
+        RELEASED = "released", _("released")
 
     order = models.OneToOneField(Order, on_delete=models.PROTECT, related_name="reservation")
     state = models.CharField(max_length=10, choices=State.choices)
@@ -86,7 +89,7 @@ class Reservation(models.Model):
         models.CharField(max_length=40),
         default=list,
         blank=True,
-        help_text="SKUs of which there was not enough, so that nothing was taken.",
+        help_text=_("SKUs of which there was not enough, so that nothing was taken."),
     )
     made_at = models.DateTimeField(db_default=Now(), editable=False)
     released_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -94,6 +97,8 @@ class Reservation(models.Model):
     objects = ReservationQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("reservation")
+        verbose_name_plural = _("reservations")
         indexes = [models.Index(fields=["state", "id"], name="reservation_by_state")]
 
     def __str__(self) -> str:
@@ -121,6 +126,8 @@ class ReservationLine(models.Model):
     objects = ReservationLineQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("reservation line")
+        verbose_name_plural = _("reservation lines")
         constraints = [
             models.UniqueConstraint(
                 fields=["reservation", "item"], name="reservation_line_once_per_item"

@@ -8,31 +8,47 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.http import urlencode
+from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext_lazy
+from django.utils.translation import gettext_lazy as _
 
+from notifications import audit
 from notifications.admin import display, search
 from notifications.admin.filters import StateFilter
+from notifications.models import Delivery
 from orders_site.admin import EditableAdmin, ShopAdmin
 from orders_site.orders.exceptions import OrderError
 from orders_site.orders.forms import CancelForm, RefundForm, ShipForm
 from orders_site.orders.models import Order, OrderLine, Product, Refund
 from orders_site.orders.services import cancel_order, refund_order, ship_order
-from orders_site.payments.admin import badge, payment_badge
+from orders_site.payments.admin import badge, money, payment_badge
 from orders_site.payments.models import PaymentRefund
 
 MAX_AT_ONCE = 50
 
+WAYS = {"ship": _("Ship"), "refund": _("Refund"), "cancel": _("Cancel")}
+TITLES = {
+    "ship": ngettext_lazy("Ship %(count)d order", "Ship %(count)d orders", "count"),
+    "refund": ngettext_lazy("Refund %(count)d order", "Refund %(count)d orders", "count"),
+    "cancel": ngettext_lazy("Cancel %(count)d order", "Cancel %(count)d orders", "count"),
+}
+
+Done = dict[str, str]
+"""What is audited of an action beside the order's state."""
+
 
 @admin.register(Product)
 class ProductAdmin(EditableAdmin):
-    list_display = ["sku", "name", "price"]
-    search_help_text = "The whole SKU."
+    list_display = ["sku", "name", "price_shown"]
+    search_help_text = _("The whole SKU.")
     ordering = ["sku"]
+
+    price_shown = money("price", _("price"))
 
     def matching(self, term: str) -> Q:
         return Q(sku=term.upper())
@@ -40,6 +56,9 @@ class ProductAdmin(EditableAdmin):
 
 class OrderStateFilter(StateFilter):
     states = Order.State.values
+
+    def label(self, option: str) -> str:
+        return str(Order.State(option).label)
 
 
 class ReadInline(admin.TabularInline):
@@ -57,33 +76,40 @@ class ReadInline(admin.TabularInline):
 
 class OrderLineInline(ReadInline):
     model = OrderLine
-    fields = readonly_fields = ["sku", "name", "quantity", "unit_price", "total"]
+    fields = readonly_fields = ["sku", "name", "quantity", "price_each", "price"]
+
+    price_each = money("unit_price", _("unit price"))
+    price = money("total", _("total"))
 
 
 class RefundInline(ReadInline):
     """What the shop said that it owes back."""
 
     model = Refund
-    fields = readonly_fields = ["amount", "reason", "refunded_at"]
+    fields = readonly_fields = ["given_back", "reason", "refunded_at"]
+
+    given_back = money("amount", _("amount"))
 
 
 class PaymentRefundInline(ReadInline):
     """What came of it, and of a cancellation."""
 
     model = PaymentRefund
-    fields = readonly_fields = ["key", "state_badge", "wanted", "amount", "settled_at"]
+    fields = readonly_fields = ["key", "state_badge", "asked_for", "given_back", "settled_at"]
+    asked_for = money("wanted", _("wanted"))
+    given_back = money("amount", _("amount"))
 
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def state_badge(self, refund: PaymentRefund) -> str:
         return badge(refund)
 
 
 @admin.register(Order)
 class OrderAdmin(ShopAdmin):
-    list_display = ["number", "state_badge", "customer", "total", "paid", "age", "deliveries"]
+    list_display = ["number", "state_badge", "customer", "price", "paid", "age", "deliveries"]
     list_filter = [OrderStateFilter]
     list_select_related = ["customer", "payment"]
-    search_help_text = (
+    search_help_text = _(
         "An order's number (17, #17 or order/17), its customer's whole email address, "
         "or the whole name of the API client that placed it."
     )
@@ -99,47 +125,56 @@ class OrderAdmin(ShopAdmin):
                     "state_badge",
                     "customer",
                     "client",
-                    "total",
+                    "price",
                     "placed_at",
                     "stock",
                     "deliveries",
+                    "timeline",
                 ]
             },
         ),
-        ("Payment", {"fields": ["paid", "refunded"]}),
-        ("Shipment", {"fields": ["carrier", "tracking_code", "shipped_at"]}),
-        ("Cancellation", {"fields": ["cancel_reason", "cancelled_at"]}),
+        (_("Payment"), {"fields": ["paid", "refunded"]}),
+        (_("Shipment"), {"fields": ["carrier", "tracking_code", "shipped_at"]}),
+        (_("Cancellation"), {"fields": ["cancel_reason", "cancelled_at"]}),
     ]
 
-    @admin.display(description="order")
+    price = money("total", _("total"))
+
+    @admin.display(description=_("order"))
     def number(self, order: Order) -> str:
         return f"#{order.pk}"
 
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def state_badge(self, order: Order) -> str:
-        return display.badge(order.state)
+        return display.badge(order.get_state_display(), tone=display.QUIET)
 
-    @admin.display(description="age")
+    @admin.display(description=_("age"))
     def age(self, order: Order) -> str:
         return display.age(order.placed_at)
 
-    @admin.display(description="deliveries")
+    @admin.display(description=_("deliveries"))
     def deliveries(self, order: Order) -> str:
-        url = reverse("admin:notifications_delivery_changelist")
-        return format_html(
-            '<a href="{}?{}">who was told</a>', url, urlencode({"q": f"order/{order.pk}"})
-        )
+        told = display.list_url(Delivery, q=f"order/{order.pk}")
+        return display.link(told, _("who was told"))
 
-    @admin.display(description="payment")
+    @admin.display(description=_("timeline"))
+    def timeline(self, order: Order) -> str:
+        url = reverse("admin:console_timeline_of", args=[f"order/{order.pk}"])
+        return display.link(url, _("what happened, and whom it reached"))
+
+    @admin.display(description=_("payment"))
     def paid(self, order: Order) -> str:
         return payment_badge(order)
 
-    @admin.display(description="stock")
+    @admin.display(description=_("stock"))
     def stock(self, order: Order) -> str:
         reservation = getattr(order, "reservation", None)
         if reservation is None:
             return display.EMPTY
-        return display.link(display.page_url(reservation), display.badge(reservation.state))
+        return display.link(
+            display.page_url(reservation),
+            display.badge(reservation.get_state_display(), tone=display.QUIET),
+        )
 
     def matching(self, term: str) -> Q:
         if "@" in term:
@@ -162,7 +197,7 @@ class OrderAdmin(ShopAdmin):
         """With a button for each action that this person may take and this state allows."""
         order: Order = context["original"]
         context["ways"] = [
-            (action, action.capitalize())
+            (action, WAYS[action])
             for action, possible in (
                 ("ship", order.can_ship),
                 ("refund", order.refundable.amount > 0),
@@ -172,30 +207,37 @@ class OrderAdmin(ShopAdmin):
         ]
         return super().render_change_form(request, context, *args, **kwargs)
 
-    @admin.action(description="Ship the selected orders", permissions=["ship"])
+    @admin.action(description=_("Ship the selected orders"), permissions=["ship"])
     def ship(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
-        def apply(order: Order, form: ShipForm) -> None:
-            ship_order(
-                order=order,
-                tracking_code=form.tracking_code(order),
-                carrier=form.cleaned_data["carrier"],
-            )
+        def apply(order: Order, form: ShipForm) -> Done:
+            carrier = form.cleaned_data["carrier"]
+            ship_order(order=order, tracking_code=form.tracking_code(order), carrier=carrier)
+            return {"carrier": carrier}
 
-        return self._asked_first(request, queryset, ShipForm, "ship", "shipped", apply)
+        return self._asked_first(
+            request, queryset, ShipForm, "ship", _("Order %(number)s is shipped."), apply
+        )
 
-    @admin.action(description="Refund the selected orders", permissions=["refund"])
+    @admin.action(description=_("Refund the selected orders"), permissions=["refund"])
     def refund(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
-        def apply(order: Order, form: RefundForm) -> None:
-            refund_order(order=order, amount=form.amount(order), reason=form.cleaned_data["reason"])
+        def apply(order: Order, form: RefundForm) -> Done:
+            amount = form.amount(order)
+            refund_order(order=order, amount=amount, reason=form.cleaned_data["reason"])
+            return {"refunded": f"{amount.major} {amount.currency}"}
 
-        return self._asked_first(request, queryset, RefundForm, "refund", "refunded", apply)
+        return self._asked_first(
+            request, queryset, RefundForm, "refund", _("Order %(number)s is refunded."), apply
+        )
 
-    @admin.action(description="Cancel the selected orders", permissions=["cancel"])
+    @admin.action(description=_("Cancel the selected orders"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
-        def apply(order: Order, form: CancelForm) -> None:
+        def apply(order: Order, form: CancelForm) -> Done:
             cancel_order(order=order, reason=form.cleaned_data["reason"])
+            return {}
 
-        return self._asked_first(request, queryset, CancelForm, "cancel", "cancelled", apply)
+        return self._asked_first(
+            request, queryset, CancelForm, "cancel", _("Order %(number)s is cancelled."), apply
+        )
 
     def _asked_first(
         self,
@@ -203,13 +245,15 @@ class OrderAdmin(ShopAdmin):
         queryset: QuerySet[Order],
         form_class: type[ShipForm] | type[RefundForm] | type[CancelForm],
         action: str,
-        done: str,
-        apply: Callable[[Order, Any], None],
+        done: Promise,
+        apply: Callable[[Order, Any], Done],
     ) -> HttpResponse | None:
         """A form in between; then each order in its own transaction, refusals told one by one."""
         orders = list(queryset.order_by("pk")[: MAX_AT_ONCE + 1])
         if len(orders) > MAX_AT_ONCE:
-            messages.error(request, f"Choose at most {MAX_AT_ONCE} orders at once.")
+            messages.error(
+                request, gettext("Choose at most %(most)d orders at once.") % {"most": MAX_AT_ONCE}
+            )
             return None
         confirmed = "confirmed" in request.POST
         form = form_class(orders, request.POST if confirmed else None)
@@ -217,23 +261,34 @@ class OrderAdmin(ShopAdmin):
             return self._ask(request, orders, form, action)
         for order in orders:
             try:
-                apply(order, form)
+                with transaction.atomic():
+                    before = order.state
+                    done_so = apply(order, form)
+                    audit.record(
+                        f"order.{action}",
+                        by=request.user.get_username(),
+                        reason=form.cleaned_data.get("reason", ""),
+                        target=order,
+                        subject=f"order/{order.pk}",
+                        before={"state": before},
+                        after={"state": order.state, **done_so},
+                    )
             except OrderError as refusal:
                 messages.error(request, str(refusal))
             else:
-                messages.success(request, f"Order {order.pk} is {done}.")
+                messages.success(request, done % {"number": order.pk})
         return None
 
     def _ask(
         self, request: HttpRequest, orders: list[Order], form: forms.Form, action: str
     ) -> HttpResponse:
-        plural = "s" if len(orders) > 1 else ""
         return TemplateResponse(
             request,
             "admin/orders/order/confirm.html",
             {
                 **self.admin_site.each_context(request),
-                "title": f"{action.capitalize()} {len(orders)} order{plural}",
+                "title": TITLES[action] % {"count": len(orders)},
+                "way": WAYS[action],
                 "opts": self.opts,
                 "orders": orders,
                 "form": form,

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from orders_site.orders.models import Order, Refund
 from orders_site.orders.money import CURRENCIES, Money
@@ -17,13 +19,14 @@ CARRIERS = ["DHL", "Royal Mail", "UPS", "PostNord", "Australia Post", "Yamato"]
 class ShipForm(forms.Form):
     """A carrier for all, and a tracking code for each order."""
 
-    carrier = forms.ChoiceField(choices=[(name, name) for name in CARRIERS])
+    carrier = forms.ChoiceField(label=_("Carrier"), choices=[(name, name) for name in CARRIERS])
 
     def __init__(self, orders: Iterable[Order], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for order in orders:
             self.fields[self._field(order)] = forms.CharField(
-                label=f"Tracking code of order {order.pk}", max_length=64
+                label=gettext("Tracking code of order %(number)s") % {"number": order.pk},
+                max_length=64,
             )
 
     def tracking_code(self, order: Order) -> str:
@@ -37,14 +40,15 @@ class ShipForm(forms.Form):
 class RefundForm(forms.Form):
     """Why, and how much of each order, in its own currency; all that can be, unless changed."""
 
-    reason = forms.ChoiceField(choices=Refund.Reason.choices)
+    reason = forms.ChoiceField(label=_("Reason"), choices=Refund.Reason.choices)
 
     def __init__(self, orders: Iterable[Order], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for order in orders:
             digits, left = CURRENCIES[order.currency].digits, order.refundable
             self.fields[self._field(order)] = forms.DecimalField(
-                label=f"Amount of order {order.pk} ({order.currency}, at most {left.major})",
+                label=gettext("Amount of order %(number)s (%(currency)s, at most %(most)s)")
+                % {"number": order.pk, "currency": order.currency, "most": left.major},
                 initial=left.major,
                 min_value=Decimal(1).scaleb(-digits),
                 decimal_places=digits,
@@ -63,7 +67,7 @@ class RefundForm(forms.Form):
 class CancelForm(forms.Form):
     """Why; it decides what the customer is told."""
 
-    reason = forms.ChoiceField(choices=Order.CancelReason.choices)
+    reason = forms.ChoiceField(label=_("Reason"), choices=Order.CancelReason.choices)
 
     def __init__(self, orders: Iterable[Order], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

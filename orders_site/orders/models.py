@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from orders_site.customers.models import Customer
 from orders_site.orders.money import CURRENCIES, MAX_AMOUNT, Money
@@ -23,12 +24,14 @@ def _amount(name: str, field: str) -> models.CheckConstraint:
 class Product(models.Model):
     """Something we sell, in one currency."""
 
-    sku = models.CharField("SKU", max_length=40, unique=True)
+    sku = models.CharField(_("SKU"), max_length=40, unique=True)
     name = models.CharField(max_length=120)
-    price_minor = models.BigIntegerField(help_text="In minor units: 1999 is 19.99 € or ¥1,999.")
+    price_minor = models.BigIntegerField(help_text=_("In minor units: 1999 is 19.99 € or ¥1,999."))
     currency = models.CharField(max_length=3, choices=_CURRENCIES, default="EUR")
 
     class Meta:
+        verbose_name = _("product")
+        verbose_name_plural = _("products")
         constraints = [_amount("product_price_bounded", "price_minor")]
 
     def __str__(self) -> str:
@@ -71,16 +74,16 @@ class Order(models.Model):
     """One order. `orders_site.orders.services` are the verbs that make and move it."""
 
     class State(models.TextChoices):
-        PLACED = "placed", "placed"
-        SHIPPED = "shipped", "shipped"
-        CANCELLED = "cancelled", "cancelled"
+        PLACED = "placed", _("placed")
+        SHIPPED = "shipped", _("shipped")
+        CANCELLED = "cancelled", _("cancelled")
 
     class CancelReason(models.TextChoices):
-        CUSTOMER_REQUEST = "customer_request", "the customer asked for it"
-        OUT_OF_STOCK = "out_of_stock", "out of stock"
-        PAYMENT_FAILED = "payment_failed", "the payment failed"
-        LOST_IN_TRANSIT = "lost_in_transit", "the parcel was lost"
-        RETURNED_TO_SENDER = "returned_to_sender", "the parcel came back"
+        CUSTOMER_REQUEST = "customer_request", _("the customer asked for it")
+        OUT_OF_STOCK = "out_of_stock", _("out of stock")
+        PAYMENT_FAILED = "payment_failed", _("the payment failed")
+        LOST_IN_TRANSIT = "lost_in_transit", _("the parcel was lost")
+        RETURNED_TO_SENDER = "returned_to_sender", _("the parcel came back")
 
     REFUNDABLE = (State.PLACED, State.SHIPPED)
     """Of a cancelled order all that was paid goes back without anybody's asking."""
@@ -92,7 +95,7 @@ class Order(models.Model):
         default="",
         db_default="",
         editable=False,
-        help_text="The name of the API client that placed it; empty: the shop itself did.",
+        help_text=_("The name of the API client that placed it; empty: the shop itself did."),
     )
     state = models.CharField(max_length=10, choices=State.choices, default=State.PLACED)
     currency = models.CharField(max_length=3, choices=_CURRENCIES)
@@ -101,7 +104,7 @@ class Order(models.Model):
         default=0,
         db_default=0,
         editable=False,
-        help_text="Of the total, what its refunds owe back.",
+        help_text=_("Of the total, what its refunds owe back."),
     )
     placed_at = models.DateTimeField()
     carrier = models.CharField(max_length=40, blank=True)
@@ -114,6 +117,8 @@ class Order(models.Model):
     objects = OrderQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
         constraints = [
             _amount("order_total_bounded", "total_minor"),
             models.CheckConstraint(
@@ -188,12 +193,16 @@ class OrderLine(models.Model):
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines")
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
-    sku = models.CharField("SKU", max_length=40)
+    sku = models.CharField(_("SKU"), max_length=40)
     name = models.CharField(max_length=120)
     quantity = models.PositiveIntegerField()
-    unit_price_minor = models.BigIntegerField(help_text="In minor units of the order's currency.")
+    unit_price_minor = models.BigIntegerField(
+        help_text=_("In minor units of the order's currency.")
+    )
 
     class Meta:
+        verbose_name = _("order line")
+        verbose_name_plural = _("order lines")
         constraints = [
             _amount("order_line_price_bounded", "unit_price_minor"),
             models.CheckConstraint(
@@ -218,16 +227,18 @@ class Refund(models.Model):
     """A part of an order's price, or all of it, that the shop owes back."""
 
     class Reason(models.TextChoices):
-        DAMAGED = "damaged", "it arrived damaged"
-        RETURNED = "returned", "the customer sent it back"
-        GOODWILL = "goodwill", "goodwill"
+        DAMAGED = "damaged", _("it arrived damaged")
+        RETURNED = "returned", _("the customer sent it back")
+        GOODWILL = "goodwill", _("goodwill")
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="refunds")
-    amount_minor = models.BigIntegerField(help_text="In minor units of the order's currency.")
+    amount_minor = models.BigIntegerField(help_text=_("In minor units of the order's currency."))
     reason = models.CharField(max_length=20, choices=Reason.choices)
     refunded_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(amount_minor__gte=1, amount_minor__lte=MAX_AMOUNT),

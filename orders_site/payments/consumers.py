@@ -10,13 +10,14 @@ from functools import partial
 
 from celery import shared_task
 
-from notifications import inbox
+from notifications import inbox, restorations
 from notifications.channels.consumers import TRIED
 from notifications.consumers import Consumer, register
 from notifications.envelope import Envelope
 from notifications.exceptions import Busy
 from notifications.worker.task import EventTask
 from orders_site.payments import services
+from orders_site.payments.doubting_provider import DoubtingProvider
 from orders_site.payments.exceptions import Held, PaymentError
 from orders_site.payments.httpx_provider import configured
 from orders_site.payments.provider import Provider
@@ -41,7 +42,8 @@ register(
 @shared_task(name="payments.settle", **TRIED)
 def settle(self: EventTask, envelope: Envelope) -> None:
     """Charge, refund or call off: nine tries, as a channel has."""
-    handle(envelope, WatchedProvider(configured(), CONSUMER))
+    provider: Provider = WatchedProvider(configured(), CONSUMER)
+    handle(envelope, DoubtingProvider(provider) if restorations.is_doubted() else provider)
 
 
 def handle(envelope: Envelope, provider: Provider) -> None:

@@ -11,6 +11,7 @@ import httpx
 from django.conf import settings
 
 from notifications.channels.answers import retry_after
+from notifications.channels.http_errors import carry_trace
 from orders_site.payments.exceptions import (
     AccountRefused,
     PaymentError,
@@ -66,7 +67,7 @@ class HttpxProvider:
         answer = self._ask("POST", "/charges", key=key, json=body)
         if answer.status_code == httpx.codes.PAYMENT_REQUIRED:
             return Declined(_code(answer))
-        return Charged(_id(_accepted(answer)))
+        return Charged(_id(_accepted(answer, f"a charge in {currency}")))
 
     def find_charge(self, *, key: str) -> Charged | Declined | None:
         found = self._find("/charges", key)
@@ -115,7 +116,12 @@ class HttpxProvider:
                         max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS
                     )
                     authorization = {"Authorization": f"Bearer {self._api_key}"}
-                    http = httpx.Client(timeout=self._timeout, limits=limits, headers=authorization)
+                    http = httpx.Client(
+                        timeout=self._timeout,
+                        limits=limits,
+                        headers=authorization,
+                        event_hooks={"request": [carry_trace]},
+                    )
                     weakref.finalize(self, http.close)  # a provider is dropped, seldom closed
                     self._connected = http
         return self._connected
@@ -127,9 +133,9 @@ def configured() -> HttpxProvider:
     return HttpxProvider(**settings.PAYMENTS)
 
 
-def _accepted(answer: httpx.Response) -> dict[str, Any]:
+def _accepted(answer: httpx.Response, asked: str = "the request") -> dict[str, Any]:
     if not answer.is_success:
-        raise _refused(answer)
+        raise _refused(answer, asked)
     try:
         body = answer.json()
     except ValueError:
@@ -139,7 +145,7 @@ def _accepted(answer: httpx.Response) -> dict[str, Any]:
     return body
 
 
-def _refused(answer: httpx.Response) -> PaymentError:
+def _refused(answer: httpx.Response, asked: str) -> PaymentError:
     """A server's own failure says nothing of what it did before it failed."""
     code, status = _code(answer), answer.status_code
     wait = retry_after(answer.headers.get("Retry-After"))
@@ -149,7 +155,7 @@ def _refused(answer: httpx.Response) -> PaymentError:
         return ProviderAway(code, "The payment provider wants to be asked later.", wait)
     if status in (httpx.codes.REQUEST_TIMEOUT, httpx.codes.CONFLICT) or answer.is_server_error:
         return Unanswered(code, "The payment provider failed.", wait)
-    return PaymentRefused(code, "The payment provider refuses the request.")
+    return PaymentRefused(code, f"The payment provider refuses {asked}.")
 
 
 def _code(answer: httpx.Response) -> str:

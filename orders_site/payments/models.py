@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from orders_site.orders.models import Order
 from orders_site.orders.money import CURRENCIES, MAX_AMOUNT, Money
@@ -86,17 +87,17 @@ class Payment(models.Model):
     """
 
     class State(models.TextChoices):
-        EXPECTED = "expected", "expected"
-        CHARGING = "charging", "charging"
-        COMPLETED = "completed", "completed"
-        FAILED = "failed", "declined"
-        VOID = "void", "never charged"
+        EXPECTED = "expected", _("expected")
+        CHARGING = "charging", _("charging")
+        COMPLETED = "completed", _("completed")
+        FAILED = "failed", _("declined")
+        VOID = "void", _("never charged")
 
     order = models.OneToOneField(Order, on_delete=models.PROTECT, related_name="payment")
     state = models.CharField(max_length=10, choices=State.choices, default=State.EXPECTED)
-    amount_minor = models.BigIntegerField(help_text="In minor units of the currency.")
+    amount_minor = models.BigIntegerField(help_text=_("In minor units of the currency."))
     refunded_minor = models.BigIntegerField(
-        default=0, db_default=0, help_text="Of the amount, what was or is being given back."
+        default=0, db_default=0, help_text=_("Of the amount, what was or is being given back.")
     )
     currency = models.CharField(max_length=3, choices=[(code, code) for code in CURRENCIES])
     provider_id = models.CharField(max_length=255, blank=True)
@@ -109,6 +110,8 @@ class Payment(models.Model):
     objects = PaymentQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("payment")
+        verbose_name_plural = _("payments")
         constraints = [
             models.CheckConstraint(
                 condition=Q(amount_minor__gte=0, amount_minor__lte=MAX_AMOUNT),
@@ -213,19 +216,19 @@ class PaymentRefund(models.Model):
     """One wish that money is given back, and what became of it. It may come before the charge."""
 
     class State(models.TextChoices):
-        DUE = "due", "due"
-        REFUNDING = "refunding", "refunding"
-        DONE = "done", "done"
-        COVERED = "covered", "nothing left"
+        DUE = "due", _("due")
+        REFUNDING = "refunding", _("refunding")
+        DONE = "done", _("done")
+        COVERED = "covered", _("nothing left")
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payment_refunds")
     key = models.CharField(max_length=64, unique=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.DUE)
     wanted_minor = models.BigIntegerField(
-        null=True, blank=True, help_text="Minor units; empty: all that is left."
+        null=True, blank=True, help_text=_("Minor units; empty: all that is left.")
     )
     amount_minor = models.BigIntegerField(
-        null=True, blank=True, help_text="Minor units that the provider is asked for."
+        null=True, blank=True, help_text=_("Minor units that the provider is asked for.")
     )
     provider_id = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -234,6 +237,8 @@ class PaymentRefund(models.Model):
     objects = PaymentRefundQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("payment refund")
+        verbose_name_plural = _("payment refunds")
         constraints = [
             models.CheckConstraint(
                 condition=Q(wanted_minor__isnull=True)

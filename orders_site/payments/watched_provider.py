@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from notifications import breakers
+from notifications import breakers, spans
 from notifications.exceptions import (
     NotificationError,
     PermanentError,
     ProviderPaused,
     TransientError,
 )
+from notifications.span import Kind
 from orders_site.payments.exceptions import AccountRefused, PaymentError, ProviderAway
 from orders_site.payments.provider import Charged, Declined, Provider, Refunded
 
@@ -29,28 +30,29 @@ class WatchedProvider:
         return self._provider.patience
 
     def charge(self, *, key: str, amount: int, currency: str, reference: str) -> Charged | Declined:
-        with self._reported():
+        with self._asked("charge"):
             return self._provider.charge(
                 key=key, amount=amount, currency=currency, reference=reference
             )
 
     def find_charge(self, *, key: str) -> Charged | Declined | None:
-        with self._reported():
+        with self._asked("find charge"):
             return self._provider.find_charge(key=key)
 
     def refund(self, *, key: str, charge: str, amount: int) -> Refunded:
-        with self._reported():
+        with self._asked("refund"):
             return self._provider.refund(key=key, charge=charge, amount=amount)
 
     def find_refund(self, *, key: str) -> Refunded | None:
-        with self._reported():
+        with self._asked("find refund"):
             return self._provider.find_refund(key=key)
 
     @contextmanager
-    def _reported(self) -> Iterator[None]:
+    def _asked(self, what: str) -> Iterator[None]:
         asked_at = time.monotonic()
         try:
-            yield
+            with spans.span(f"{what} {self._account}", Kind.CLIENT, provider=self._account):
+                yield
         except PaymentError as error:
             breakers.report(self._account, translated(error), took=time.monotonic() - asked_at)
             raise

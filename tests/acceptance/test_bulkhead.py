@@ -15,11 +15,10 @@ AT_THE_PROVIDER = 0.1
 """Seconds that each mail takes there."""
 
 
-@pytest.mark.parametrize("pool", ["threads", "prefork"])
-def test_s0_mail_is_as_fast_while_sms_hangs_in_the_same_worker(relay, worker, sandbox, pool):
+def test_s0_mail_is_as_fast_while_sms_hangs_in_the_same_worker(relay, worker, sandbox):
     sandbox.script("email", "delay", seconds=AT_THE_PROVIDER)
     relay()
-    worker("email", "sms", pool=pool, concurrency=8)
+    worker("email", "sms", pool="threads", concurrency=8)
 
     def seconds_for_mails() -> float:
         """From the first to the last mail of orders that are placed and shipped."""

@@ -66,6 +66,7 @@ def played(lab: Lab, tmp_path: Path, *arguments: str) -> dict[str, float]:
     return result
 
 
+@pytest.mark.S4
 def test_nothing_is_lost_and_nothing_done_twice_whatever_goes_wrong(
     lab: Lab, tmp_path: Path
 ) -> None:
@@ -82,19 +83,6 @@ def test_nothing_is_lost_and_nothing_done_twice_whatever_goes_wrong(
     assert 30 < result["charged"] <= result["orders"]
     wrong = ("charged_twice", "uncharged", "money_off", "stock_off", "unrecorded")
     assert [result[what] for what in wrong] == [0, 0, 0, 0, 0]
-
-
-@pytest.mark.S0
-@pytest.mark.S4
-def test_s0_s4_an_announcement_reaches_each_channel_once_while_one_provider_is_away(
-    lab: Lab, tmp_path: Path
-) -> None:
-    """Its state is recorded as its providers have it: the lab compares the two, row by row."""
-    result = played(lab, tmp_path, "--recipients", "60", "--seed", "6")
-    assert result["orders"] == 60
-    assert result["called_for"] == 4 * 60
-    assert (result["lost"], result["doubled"]) == (0, 0)
-    assert result["accepted"] >= 240 - result["unknown"] - result["dead_lettered"]
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_s1_every_queue_keeps_two_weeks_polls_for_20_seconds_and_has_a_dead_lett
         ]
         assert int(live["MessageRetentionPeriod"]) == FOURTEEN_DAYS
         assert int(live["ReceiveMessageWaitTimeSeconds"]) == 20
-        if queue.role is not topology.Role.DEAD_LETTERS:
+        if not queue.role.is_grave:
             redrive = json.loads(live["RedrivePolicy"])
             assert redrive["deadLetterTargetArn"].endswith(f":test-{queue.consumer}-dlq")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -81,20 +80,6 @@ def test_s2_twelve_dead_letters_come_home_once_while_analytics_lags_and_nobody_n
     assert groups[0].startswith("12  ")
     assert "$ manage.py redrive --fingerprint" in printed
     assert "job 1 is done: 12 done" in printed
-
-
-def test_a_day_that_is_broken_off_leaves_no_process_behind(friday: Friday, tmp_path: Path) -> None:
-    process = friday()
-    wait_for(
-        lambda: "customers order at once" in (tmp_path / "output").read_text(),
-        within=90,
-        what="the rush",
-    )
-    children = descendants(process.pid)
-    assert len(children) >= 8  # guardian, three parts, relay and three workers
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
-    wait_for(lambda: not any(map(runs, children)), within=30, what="every child to be gone")
 
 
 @pytest.mark.parametrize(

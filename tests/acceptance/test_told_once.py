@@ -24,8 +24,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TOLD_ONCE = {"DJANGO_SETTINGS_MODULE": "tests.told_once", "SQS_WAIT_SECONDS": "1"}
 
 
-def shipped() -> Order:
-    order = an_order(customer=a_customer(devices=1, whatsapp_consent=False))
+def placed() -> Order:
+    return an_order(customer=a_customer(devices=1, whatsapp_consent=False))
+
+
+def ship(order: Order) -> Order:
     ship_order(order=order, carrier="DHL", tracking_code="1Z 42")
     return order
 
@@ -40,11 +43,11 @@ def steps_ahead() -> QuerySet[Dispatch]:
     return Dispatch.objects.filter(reason="fell_back", state=Dispatch.State.WAITING)
 
 
-def told_by(sandbox: SandboxClient, order: Order) -> list[str]:
+def told_by(sandbox: SandboxClient, order: Order, event_type: str = "order.shipped") -> list[str]:
     return [
         message.channel
         for message in sandbox.accepted()
-        if (message.subject, message.event_type) == (f"order/{order.pk}", "order.shipped")
+        if (message.subject, message.event_type) == (f"order/{order.pk}", event_type)
     ]
 
 
@@ -66,7 +69,7 @@ def test_whoever_is_reached_by_one_channel_is_told_by_that_alone(
     settings.NOTIFICATIONS = told_once.NOTIFICATIONS
     manage("provision", **TOLD_ONCE)
     pauses.pause(Pause.Kind.CHANNEL, "push", by="ada", reason="the account is being moved")
-    stuck = shipped()
+    stuck = ship(placed())
     let_pass(told_once.RULE.share)
     relay(**TOLD_ONCE)
     worker("push", "sms", "email", **TOLD_ONCE)
@@ -75,11 +78,14 @@ def test_whoever_is_reached_by_one_channel_is_told_by_that_alone(
     pauses.resume(Pause.Kind.CHANNEL, "push", by="ada")
     wait_for(lambda: deliveries(stuck).get("push") == ("skipped", "told_already"), within=60)
 
-    at_once = shipped()
+    at_once = ship(placed())
     wait_for(lambda: told_by(sandbox, at_once) == ["push"], within=60)
 
+    refused = placed()
+    # The first that is refused is the device's last: it must be the one that is looked at.
+    wait_for(lambda: "push" in told_by(sandbox, refused, "order.created"), within=60)
     sandbox.script("push", "refuse", code="UNREGISTERED")
-    refused = shipped()
+    ship(refused)
     wait_for(lambda: told_by(sandbox, refused) == ["sms"], within=60)
 
     wait_for(lambda: not steps_ahead().exists(), within=60, what="the steps to be called off")

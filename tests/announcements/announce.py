@@ -1,4 +1,5 @@
-"""`python -m tests.announcements.announce N`: tell N new customers that their payment arrived.
+"""`python -m tests.announcements.announce N M`: tell new customers, no. N to M - 1, that their
+payment arrived.
 
 Prints, as JSON, one object per customer: channel → address.
 """
@@ -12,8 +13,8 @@ import django
 from django.db import transaction
 
 
-def announce(count: int) -> list[dict[str, str]]:
-    return [tell(number) for number in range(count)]
+def announce(first: int, end: int) -> list[dict[str, str]]:
+    return [tell(number) for number in range(first, end)]
 
 
 def tell(number: int) -> dict[str, str]:
@@ -46,4 +47,4 @@ def tell(number: int) -> dict[str, str]:
 
 if __name__ == "__main__":
     django.setup()
-    print(json.dumps(announce(int(sys.argv[1]))))
+    print(json.dumps(announce(*map(int, sys.argv[1:]))))

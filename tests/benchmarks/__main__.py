@@ -12,6 +12,7 @@ from rich.console import Console
 from notifications.local.parts import PartFailed
 from notifications.local.processes import stopped_by_signals
 from tests.benchmarks import (
+    admin_pages,
     announcement,
     backlog,
     consumer_empty_task,
@@ -28,6 +29,7 @@ BENCHMARKS: Mapping[str, Callable[[Callable[[str], None]], Result]] = {
     "backlog": backlog.run,
     "order_request": order_request.run,
     "announcement": announcement.run,
+    "admin_pages": admin_pages.run,
 }
 
 

@@ -111,6 +111,17 @@ class House:
                 member.process.terminate()
                 self.stopped += 1
 
+    @property
+    def names(self) -> list[str]:
+        """Of all, whether they are there or not."""
+        return list(self._members)
+
+    def pids(self) -> Mapping[str, int]:
+        """By name, of those that are there now. Each leads a process group."""
+        with self._lock:
+            running = [(name, member.process) for name, member in self._members.items()]
+        return {name: each.pid for name, each in running if each is not None and each.alive}
+
     def watch(self) -> None:
         """Start again what has ended; kill what does not end."""
         with self._lock:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -42,6 +42,13 @@ class NotPlaced(RuntimeError):
 
 def run(scenario: Scenario, *, verbose: bool, tell: Tell) -> Report:
     """Play it. Raises PartFailed, ProcessFailed or NotPlaced when it could not be played."""
+    with opened(scenario, tell=tell) as (here, house, url):
+        return _play(scenario, here, house, url, verbose=verbose, tell=tell)
+
+
+@contextmanager
+def opened(scenario: Scenario, *, tell: Tell) -> Iterator[tuple[Ground, House, str]]:
+    """Everything started and ready, nothing called for yet; and the URL of the web process."""
     with ground(settings=scenario.settings) as here:
         os.environ.clear()
         os.environ.update(here.direct)
@@ -57,7 +64,7 @@ def run(scenario: Scenario, *, verbose: bool, tell: Tell) -> Report:
         tell("starting web, relays and workers")
         house.open()
         with closing(house):
-            return _play(scenario, here, house, f"http://{HOST}:{port}", verbose=verbose, tell=tell)
+            yield here, house, f"http://{HOST}:{port}"
 
 
 def _play(
@@ -73,7 +80,7 @@ def _play(
     stage.calm((*CHANNELS, TOKEN, PAYMENTS, LOOKUPS))
     tell("no more trouble; draining")
     calmed = time.monotonic()
-    left = _drain(house, tell)
+    left = drain(house, tell)
     drained = time.monotonic()
     house.close()
     report = Report.of(
@@ -86,7 +93,7 @@ def _play(
         drain=max(0.0, drained - calmed - QUIET),
     )
     if not report.good:
-        tell(f"the logs are kept in {_keep_logs(here)}")
+        tell(f"the logs are kept in {keep_logs(here)}")
     return report
 
 
@@ -96,7 +103,7 @@ def _is_over(scenario: Scenario, seconds: float) -> bool:
     return scenario.done and seconds >= scenario.seconds
 
 
-def _drain(house: House, tell: Tell) -> str:
+def drain(house: House, tell: Tell) -> str:
     """Until nothing moves any more; what still did after DRAIN seconds."""
     from tests.chaos.evidence import still_moving
 
@@ -127,7 +134,7 @@ def _let_receipts_come(here: Ground) -> None:
     send_receipts(here.direct, topology.current().topic(receipts.NAME).physical)
 
 
-def _keep_logs(here: Ground) -> Path:
+def keep_logs(here: Ground) -> Path:
     """Those of the last run that failed."""
     kept = LOCAL / "chaos" / "failed"
     shutil.rmtree(kept, ignore_errors=True)

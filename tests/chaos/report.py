@@ -13,6 +13,7 @@ from rich.table import Table
 from orders_site.demo.manifest import Call
 from tests.chaos.ground import Ground
 from tests.chaos.house import House
+from tests.chaos.leaks import all_addresses, leaks
 from tests.chaos.scenario import Scenario
 from tests.chaos.verdict import Tally, judge
 
@@ -92,6 +93,7 @@ class Report:
             for tally in tallies.values()
             for call in getattr(tally, what)
         ]
+        complaints += leaks(map(here.stack.directories.log, house.names), all_addresses())
         complaints += [f"did not end in time when asked: {who}" for who in house.overstayed]
         return cls(
             title=scenario.title,

@@ -14,10 +14,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django_celery_results.models import GroupResult, TaskResult
 
-from notifications import envelope
+from notifications import audit, envelope
 from notifications.identifiers import task_id
 from notifications.models import (
     Attempt,
+    AuditEntry,
     Breaker,
     Consent,
     DeadLetter,
@@ -59,6 +60,7 @@ MODELS: list[type[Model]] = [
     Suppression,
     WebhookEndpoint,
     WorkerProcess,
+    AuditEntry,
     TaskResult,
     GroupResult,
 ]
@@ -79,13 +81,12 @@ def page_url(row: Model) -> str:
 def operator(*models: type[Model]) -> Client:
     """A logged-in member of staff who may view these models and nothing else."""
     user = User.objects.create_user(f"operator-{uuid4()}", is_staff=True)
-    for model in models:
-        user.user_permissions.add(
-            Permission.objects.get(
-                content_type__app_label=model._meta.app_label,
-                codename=f"view_{model._meta.model_name}",
-            )
-        )
+    wanted = {(each._meta.app_label, f"view_{each._meta.model_name}") for each in models}
+    held = Permission.objects.filter(codename__in=[codename for _, codename in wanted])
+    user.user_permissions.set(
+        each for each in held.select_related("content_type") if _key(each) in wanted
+    )
+    assert user.user_permissions.count() == len(wanted)
     client = Client()
     client.force_login(user)
     return client
@@ -248,6 +249,7 @@ def make_everything() -> list[Model]:
     for reason in Suppression.Reason.values:
         suppressed = {"channel": "email", "reason": reason, "address_hash": address_hash(EMAIL)}
         rows.append(Suppression.objects.create(**suppressed, delivery=delivery))
+    told = {each: make_delivery(event, recipient=f"customer/{each}") for each in JobItem.Outcome}
     for state in Job.State.values:
         job = Job.objects.create(
             kind="resend",
@@ -259,9 +261,8 @@ def make_everything() -> list[Model]:
             counts={"refused": 1},
         )
         job.write(f"begun for {EMAIL}", by="mira")
-        for outcome in JobItem.Outcome.values:
-            about = make_delivery(make_event(99), recipient=f"customer/{outcome}")
-            JobItem.objects.create(
+        JobItem.objects.bulk_create(
+            JobItem(
                 job=job,
                 delivery=about,
                 event_id=about.event_id,
@@ -269,6 +270,8 @@ def make_everything() -> list[Model]:
                 outcome=outcome,
                 why=f"no such mailbox: {EMAIL}",
             )
+            for outcome, about in told.items()
+        )
         rows.append(job)
     for state in WorkerProcess.State.values:
         rows.append(
@@ -293,6 +296,11 @@ def make_everything() -> list[Model]:
                 created_by="mira",
             )
         )
+    for door in AuditEntry.Door:
+        with audit.through(door):
+            changed = {"before": {"state": "open"}, "after": {"state": "done", "ids": [1, 2]}}
+            audit.record("delivery.x", by="mira", target=delivery, reason=f"for {EMAIL}", **changed)
+        rows.append(AuditEntry.objects.latest("id"))
     rows.append(make_failed_task(event, uuid4(), status="RETRY"))
     rows.append(
         GroupResult.objects.create(
@@ -300,6 +308,10 @@ def make_everything() -> list[Model]:
         )
     )
     return rows
+
+
+def _key(permission: Permission) -> tuple[str, str]:
+    return permission.content_type.app_label, permission.codename
 
 
 def _name(model: type[Model]) -> str:

@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 from pytest_django.fixtures import Settings
@@ -26,6 +27,7 @@ from tests.integration.operator_rows import (
     make_everything,
     operator,
 )
+from tests.plans import many_deliveries, plan_of
 
 pytestmark = pytest.mark.django_db
 PAGE = 50
@@ -115,7 +117,7 @@ def test_the_deliveries_fit_beside_sidebar_and_filter_with_few_columns(client: C
         "Event, order",
         "Recipient",
         "Channel, tries",
-        "Why",
+        "Why, provider&#x27;s id",
         "Age",
     ]
 
@@ -148,7 +150,8 @@ def test_the_dead_letters_say_where_the_others_are(client: Client) -> None:
     assert "while no relay runs they wait there" in html
     assert f'The failures are under <a href="{list_url(TaskResult)}">Task results</a>' in html
     html = operator(DeadLetter).get(list_url(DeadLetter)).content.decode()
-    assert "The failures are under Task results." in html
+    assert "The failures are under Task results; " in html
+    assert f'<a href="{reverse("admin:console_failures")}">Failure groups</a>' in html
 
 
 @pytest.mark.parametrize(
@@ -253,27 +256,8 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(
     assert queries() == few
 
 
-@pytest.fixture
-def many_deliveries() -> None:
-    """Enough rows that reading the whole table costs more than an index, with true statistics."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO notifications_delivery (id, event_id, event_type, event_time, subject,
-                channel, route, recipient, address, address_hash, state, reason, generation,
-                attempts, last_error, provider_message_id, created_at, updated_at)
-            SELECT gen_random_uuid(), gen_random_uuid(), 'order.created', now(), 'order/' || n,
-                (ARRAY['email', 'push'])[1 + n % 2], 'customer', 'customer/' || n % 5000, '',
-                '1:' || md5(n::text), CASE WHEN n % 100 = 0 THEN 'failed' ELSE 'sent' END, '', 0,
-                1, '', md5(n::text), now() - n * interval '1 second', now()
-            FROM generate_series(1, 20000) n
-            """
-        )
-        cursor.execute("ANALYZE notifications_delivery")
-
-
-@pytest.mark.usefixtures("many_deliveries")
 def test_no_view_of_the_deliveries_reads_the_whole_table(client: Client) -> None:
+    many_deliveries(channels=("push", "email"), states=("failed", *["sent"] * 99))
     filters = ["state=failed", "state=failed&channel=email", "state=sent", "state=bounced"]
     filters += ["channel=push", "channel=sms", "event_type=order.created", "within=1h"]
     terms = ["123", "order/123", "customer/42", EMAIL, "0193f5bc-0000-7000-8000-000000000000"]
@@ -285,9 +269,3 @@ def test_no_view_of_the_deliveries_reads_the_whole_table(client: Client) -> None
         assert reads, query
         for sql in reads:
             assert "Seq Scan" not in plan_of(sql), (query, plan_of(sql))
-
-
-def plan_of(sql: str) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {sql}")
-        return "\n".join(line for (line,) in cursor.fetchall())

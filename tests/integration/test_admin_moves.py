@@ -73,9 +73,12 @@ def test_what_was_redriven_meanwhile_is_left_alone(letter: DeadLetter, mender: C
     assert "Nothing was done: it is redriven." in response.content.decode()
 
 
-def test_who_may_only_look_is_offered_nothing_and_refused(letter: DeadLetter) -> None:
+def test_who_may_only_look_is_told_why_and_refused(letter: DeadLetter) -> None:
     client = operator(DeadLetter)
-    assert "notifications-move" not in client.get(page_url(letter)).content.decode()
+    page = client.get(page_url(letter)).content.decode()
+    assert '<button class="button" type="button" disabled' in page
+    assert "You lack the permission “Can discard and restore dead letters”." in page
+    assert 'name="reason"' not in page
     assert client.post(url(letter, "discard"), {"reason": "x"}).status_code == 403
     assert state(letter) == "open"
 

@@ -133,7 +133,7 @@ def test_nothing_is_changed_without_permission_reason_or_token(
     assert strict.post(url(endpoint, verb), {"reason": "x"}).status_code == 403
     assert looker.post(url(endpoint, verb), {"reason": "x"}).status_code == 403
     assert looker.post(ADD, {"name": "books", "url": URL}).status_code == 403
-    assert "notifications-move" not in looker.get(page_url(endpoint)).content.decode()
+    assert 'name="reason"' not in looker.get(page_url(endpoint)).content.decode()
     assert WebhookEndpoint.objects.values().get() == before
 
 

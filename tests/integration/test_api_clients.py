@@ -15,8 +15,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from orders_site.api.authentication import TRUSTED_FOR, KnownTokens
-from orders_site.api.clients import make_client, revoke_client, rotate_token
-from orders_site.api.exceptions import Problem
+from orders_site.api.clients import end_old_token, make_client, revoke_client, rotate_token
+from orders_site.api.exceptions import ClientRefused, Problem
 from orders_site.api.models import Allowance, ApiClient
 from orders_site.api.throttling import BURST_SECONDS, VOID_AFTER, Throttle
 from orders_site.api.tokens import hash_of
@@ -98,12 +98,25 @@ def test_a_revoked_client_is_refused_and_its_orders_stay() -> None:
     assert caller.get().status_code == 401
 
 
-def test_a_new_token_ends_the_old_one_and_finds_the_same_orders() -> None:
+def test_a_new_token_finds_the_same_orders_as_the_old_one_until_that_ends() -> None:
     caller = a_caller()
     order = caller.place(a_customer()).json()
     renewed = Caller(caller.name, rotate_token(name=caller.name))
+    assert caller.get().json()["orders"] == renewed.get().json()["orders"] == [order]
+    end_old_token(name=caller.name)
     assert caller.get().status_code == 401
     assert renewed.get().json()["orders"] == [order]
+    with pytest.raises(ClientRefused, match="has no old token"):
+        end_old_token(name=caller.name)
+
+
+def test_of_three_tokens_the_first_is_good_no_more_and_a_revocation_ends_all() -> None:
+    first = a_caller()
+    second = Caller(first.name, rotate_token(name=first.name))
+    third = Caller(first.name, rotate_token(name=first.name))
+    assert [each.get().status_code for each in (first, second, third)] == [401, 200, 200]
+    revoke_client(name=first.name, by="me", reason="lost")
+    assert [each.get().status_code for each in (second, third)] == [401, 401]
 
 
 # The rate
@@ -204,11 +217,16 @@ def test_the_list_says_who_there_is_and_no_token() -> None:
     assert "hash" not in str(listed)
 
 
-def test_a_new_token_is_printed_by_rotate() -> None:
+def test_a_new_token_is_printed_by_rotate_and_until_when_the_old_one_is_good_by_list() -> None:
     old = command("create", "till").strip()
     new = command("rotate", "till").strip()
-    assert Caller("till", old).get().status_code == 401
-    assert Caller("till", new).get().status_code == 200
+    assert [Caller("till", token).get().status_code for token in (old, new)] == [200, 200]
+    assert re.search(r"till .*, its old token until 20", command())
+    assert "24 h more; the one before that ends at once;" in command("rotate", "till", "--dry-run")
+    newest = command("rotate", "till", "--overlap", "0").strip()
+    assert [Caller("till", token).get().status_code for token in (new, newest)] == [401, 200]
+    assert "old token" not in command()
+    assert json.loads(command("list", "--json"))["clients"][0]["old_token_until"] is None
 
 
 @pytest.mark.parametrize(
@@ -230,6 +248,8 @@ def test_a_dry_run_changes_nothing(arguments: list[str]) -> None:
         (["create", "x", "--rate", "0"], "requests a minute"),
         (["create", "x", "--rate", "fast"], "requests a minute"),
         (["rotate", "nobody"], "there is no nobody"),
+        (["rotate", "till", "--overlap", "721"], "0 to 720 hours"),
+        (["end-old", "till"], "till has no old token"),
         (["revoke", "nobody", "--reason", "r"], "there is no nobody"),
         (["revoke", "gone", "--reason", "r"], "gone is revoked"),
         (["rotate", "gone", "--dry-run"], "gone is revoked"),

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.benchmarks import announcement, order_request
+from tests.benchmarks import announcement
 from tests.benchmarks.bare_sends import send_alone
 from tests.benchmarks.ground import Ground, ground
-from tests.benchmarks.ours import MAILER, Ours, Settings
+from tests.benchmarks.ours import Ours, Settings
 from tests.benchmarks.provider import Provider
 from tests.benchmarks.result import Result
 
@@ -61,14 +61,6 @@ def test_a_result_without_a_known_limit_names_none() -> None:
     assert not {"limit", "ratio_to_limit"} & set(Result("emails/s", 900, 45, None, []).as_json())
 
 
-def test_emails_are_sent_once_each_and_counted_at_the_provider(here: Ground) -> None:
-    queue, provider = Ours(here, MAILER), Provider(here, seconds=0.05)
-
-    drained = queue.drain(Settings(concurrency=16), 300, **provider.environment)
-
-    assert drained.sent == provider.taken() == 300
-
-
 def test_the_call_alone_is_timed_without_its_first_mails(here: Ground) -> None:
     provider = Provider(here, seconds=0.0)
 
@@ -77,18 +69,6 @@ def test_the_call_alone_is_timed_without_its_first_mails(here: Ground) -> None:
     assert sent.sent == provider.taken() == 100
     assert sent.messages == 96
     assert sent.cpu_seconds > 0
-
-
-def test_the_order_request_is_timed_for_each_contender() -> None:
-    result = order_request.run(
-        lambda step: None,
-        order_request.Size(rounds=1, requests=(3, 8), peer=(1, 8), warm_up=2),
-    )
-
-    assert [row.who for row in result.rows][:2] == ["ours", "ours"]
-    assert all(figure > 0 for row in result.rows for figure in row.figures.values())
-    assert len(result.targets) == 8
-    assert set(result.extra["of_limit"]) == {"p50_1", "p99_1", "p50_8", "p99_8"}
 
 
 def test_an_announcement_is_expanded_timed_and_weighed(here: Ground) -> None:

@@ -38,7 +38,7 @@ def test_its_consumer_task_and_queues_follow_from_the_line(pigeon_post: None) ->
     assert consumer.wants == {"order.created"}
     assert isinstance(current_app.tasks[consumer.task], EventTask)
     names = [queue.name for queue in topology.current().queues if queue.consumer == "pigeon"]
-    assert names == ["pigeon-dlq", "pigeon-bulk", "pigeon"]
+    assert names == ["pigeon-dlq", "pigeon-bulk", "pigeon-undelivered", "pigeon"]
 
 
 def test_what_is_routed_to_it_becomes_deliveries(pigeon_post: None) -> None:

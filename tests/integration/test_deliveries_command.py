@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 from django.core.management import CommandError, call_command
 
-from notifications.models import Delivery
-from tests.integration.operator_rows import EMAIL, PHONE, make_delivery, make_event
+from notifications.models import AuditEntry, Delivery, Suppression
+from tests.integration.operator_rows import EMAIL, PHONE, make_attempt, make_delivery, make_event
 
 pytestmark = pytest.mark.django_db
 
@@ -57,6 +57,19 @@ def test_no_address_is_printed() -> None:
         assert PHONE not in printed
 
 
+def test_an_address_is_printed_where_it_is_asked_for_and_that_is_in_the_audit() -> None:
+    delivery = make_delivery(make_event(1))
+
+    assert run("reveal", delivery.pk, "--by", "mira", "--reason", "she called").strip() == EMAIL
+
+    entry = AuditEntry.objects.get(action="personal_data.reveal", door="command")
+    assert (entry.actor, entry.reason) == ("mira", "she called")
+    assert entry.target == str(delivery.pk)
+    assert json.loads(run("reveal", "--json", delivery.pk))["address"] == EMAIL
+    with pytest.raises(CommandError, match="there is no such delivery"):
+        run("reveal", uuid4())
+
+
 def test_the_pages_show_every_row_once() -> None:
     rows = {str(make_delivery(make_event(number)).pk) for number in range(5)}
     shown, after = [], []
@@ -99,6 +112,22 @@ def test_any_other_is_left_alone_and_the_answer_says_why(state: str) -> None:
     assert (delivery.state, unknown.state) == (state, "sent")
 
 
+def test_all_that_are_unknown_for_one_cause_are_settled_at_once() -> None:
+    alike = [make_delivery(make_event(number), state="unknown") for number in (1, 2)]
+    other, failed = (make_delivery(make_event(3), state=state) for state in ("unknown", "failed"))
+    causes = [*alike, failed]
+    Delivery.objects.filter(pk__in=[each.pk for each in causes]).update(fingerprint="0a1b")
+    settle("--fingerprint", "0a1b")
+    states = dict(Delivery.objects.values_list("pk", "state"))
+    assert [states[each.pk] for each in (*alike, other, failed)] == [
+        *("sent", "sent", "unknown", "failed")
+    ]
+    with pytest.raises(CommandError, match="none is unknown for that cause"):
+        settle("--fingerprint", "0a1b")
+    with pytest.raises(CommandError, match="ids, or --fingerprint"):
+        settle()
+
+
 def test_why_not_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     missing = uuid4()
     delivery = make_delivery(make_event(), state="delivered")
@@ -139,3 +168,50 @@ def test_a_dry_run_does_nothing() -> None:
 def test_what_cannot_be_meant_is_refused(arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError):
         run(*arguments)
+
+
+def test_what_is_not_to_be_told_any_more_is_discarded_by_its_id_or_a_tag() -> None:
+    waiting = make_delivery(make_event(), state="pending")
+    sent = make_delivery(make_event(2), state="sent")
+    printed = run("discard", f"{waiting.pk}.0.1", "--reason", "a test order", "--by", "mira")
+    assert f"{waiting.pk}  pending, is now discarded" in printed
+    with pytest.raises(SystemExit):
+        run("discard", sent.pk, "--reason", "x")
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"discarded", "sent"}
+
+
+def test_what_happened_to_one_is_shown_in_order_without_its_address() -> None:
+    delivery = make_delivery(make_event(), state="failed")
+    make_attempt(delivery)
+    run("discard", delivery.pk, "--reason", "a test order", "--by", "mira")
+    shown = run("show", delivery.pk)
+    parts = ["order.created recorded", "attempt 0.1: claimed", "by mira: a test order"]
+    assert sorted(parts, key=shown.index) == parts
+    assert EMAIL not in shown
+    told = json.loads(run("show", delivery.pk, "--json"))
+    assert [each["kind"] for each in told["timeline"]].count("attempt") == 2
+    with pytest.raises(CommandError, match="There is no delivery"):
+        run("show", uuid4())
+
+
+def test_who_looks_at_the_words_is_audited() -> None:
+    delivery = make_delivery(make_event())
+    assert "what was sent: what was said is kept no longer" in run("show", delivery.pk, "--words")
+    assert AuditEntry.objects.get(target=str(delivery.pk)).action == "personal_data.reveal"
+
+
+def test_its_address_is_suppressed() -> None:
+    delivery = make_delivery(make_event())
+    assert "is suppressed" in run("suppress", delivery.pk, "--reason", "she called")
+    assert "already" in run("suppress", delivery.pk, "--reason", "she called")
+    assert Suppression.objects.get().delivery_id == delivery.pk
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("carrier=DHL", "may be edited"), ("carrier", "no FIELD=TEXT")],
+)
+def test_what_may_not_be_edited_is_said(typed: str, said: str) -> None:
+    delivery = make_delivery(make_event())
+    with pytest.raises(CommandError, match=said):
+        run("edit", delivery.pk, "--set", typed, "--reason", "x")

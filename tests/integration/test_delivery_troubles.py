@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import OperationalError
 from django.db.models import F
 from django.db.models.functions import Now
@@ -298,6 +299,18 @@ def test_what_an_adapter_did_not_translate_is_unknown_and_raised_as_it_is(town: 
         None,
     )
     assert Attempt.objects.get().code == "ZeroDivisionError"
+
+
+def test_a_soft_time_limit_leaves_the_other_recipients_to_a_redrive(town: Town) -> None:
+    def be_late(message: Message) -> Accepted:
+        raise SoftTimeLimitExceeded
+
+    town.people, town.on_send = [ANN, BEN], be_late
+    with pytest.raises(SoftTimeLimitExceeded):
+        tell(letter())
+    assert list(Delivery.objects.values_list("recipient", "state")) == [
+        (ANN.reference, State.UNKNOWN)
+    ]
 
 
 def test_a_database_that_fails_before_the_send_leaves_no_trace_of_an_attempt(town: Town) -> None:

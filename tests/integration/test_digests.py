@@ -17,6 +17,7 @@ from notifications.channels.base import Accepted, Message
 from notifications.channels.memory import MemoryChannel
 from notifications.conf import Digest, QuietHours, Route
 from notifications.deliveries import deliver
+from notifications.delivery_discards import discard
 from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError, TransientError
 from notifications.identifiers import uuid7
@@ -470,9 +471,32 @@ def test_a_consumer_is_not_late_with_what_waits_for_its_digest() -> None:
     (item,) = collect(1)
     Event.objects.filter(pk=item.id).update(expected=["email"])
 
-    found = progress.oldest(consumers.get("email"), go_on=lambda: True)
+    found = progress.oldest([consumers.get("email")], go_on=lambda: True)["email"]
 
     assert found.at is None
+
+
+def test_an_item_that_is_discarded_is_left_out_and_a_discarded_digest_takes_its_items() -> None:
+    first, second = collect(1, 2)
+    discard([of(first).pk], by="mira", reason="a test order")
+    waiting = due()
+    Delivery.objects.create(  # it waits for the end of the night, and goes on collecting
+        event_id=waiting.id,
+        event_type=waiting.type,
+        event_time=waiting.time,
+        subject=waiting.subject,
+        channel="email",
+        route="customer",
+        recipient=of(second).recipient,
+    )
+
+    discard([of(waiting).pk], by="mira", reason="nobody is to be told")
+    digests.settle_all()
+
+    assert of(first).reason == "discarded_by_operator"
+    assert (of(second).state, of(second).reason) == (State.DISCARDED, "digest_failed")
+    tell(waiting)
+    assert texts() == []
 
 
 def test_what_is_over_is_deleted_with_what_was_told_in_it(settings: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.db.models.functions import Now
 
-from notifications import breakers, switches
+from notifications import breakers, pauses, switches
 from notifications.channels.memory import MemoryChannel
 from notifications.conf import ChannelConf, ProviderConf
 from notifications.deliveries import deliver
@@ -23,7 +23,7 @@ from notifications.exceptions import (
     TransientError,
 )
 from notifications.identifiers import uuid7
-from notifications.models import Attempt, Breaker, Delivery, RateLimit
+from notifications.models import Attempt, Breaker, Delivery, Pause, RateLimit
 from notifications.models.settlement import Word
 from notifications.worker import turns
 from notifications.worker.account import account_of
@@ -411,3 +411,22 @@ def test_where_both_have_used_up_the_tries_between_them_it_has_failed() -> None:
 
     assert Delivery.objects.get().reason == "attempts_exhausted"
     assert [provider for provider, _ in asked()] == ["other", "first", "first", "first"]
+
+
+def test_one_that_an_operator_has_paused_is_passed_over_until_it_is_resumed() -> None:
+    pauses.pause(Pause.Kind.PROVIDER, FIRST, by="ada", reason="it bounces")
+    tell(letter())
+
+    pauses.resume(Pause.Kind.PROVIDER, FIRST, by="ada")
+    tell(letter())
+
+    assert asked() == [("other", Outcome.SENT), ("first", Outcome.SENT)]
+
+
+def test_when_all_are_paused_the_message_waits_and_costs_nothing() -> None:
+    for account in (FIRST, OTHER):
+        pauses.pause(Pause.Kind.PROVIDER, account, by="ada", reason="it bounces")
+
+    with pytest.raises(Busy, match=r"provider email\.first paused by ada: it bounces"):
+        tell(letter())
+    assert not asked()

@@ -15,7 +15,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
-from notifications import erasure
+from notifications import erasure, jobs
+from notifications.admin import search
 from notifications.conf import Route
 from notifications.conversations import note_inbound, window_open
 from notifications.models import (
@@ -29,6 +30,7 @@ from notifications.models import (
     Receipt,
 )
 from notifications.receipts import Told, envelope_of, take
+from notifications.resend import Resend
 from orders_site.customers.models import Customer, Device
 from orders_site.orders.models import Order
 from orders_site.recipients import resolve
@@ -351,6 +353,8 @@ def test_an_id_of_meta_s_goes_with_the_number_that_is_in_it(customer: Customer) 
     for model in (Delivery, Attempt, Receipt):
         model.objects.update(provider_message_id=wamid)
     sms = make_delivery(make_event(3), channel="sms", recipient=f"customer/{customer.pk}")
+    searched = {"named": search.deliveries(wamid), "state": ["unknown"]}
+    jobs.begin(Resend(), searched, by="ada", reason="searched for", rate=1.0)
 
     forget(f"customer/{customer.pk}", "--reason", "asked for it")
     for delivery in deliveries:

@@ -199,3 +199,20 @@ def test_a_pause_holds_them_all(limited: Any, gate: Gate, queue: PolledQueue) ->
     pauses.pause(Pause.Kind.CHANNEL, "email", by="ada", reason="wrong template")
 
     assert isinstance(gate.admit(queue, 10, busy=True), Refusal)
+
+
+def test_one_that_is_paused_is_not_bought_of_nor_probed_and_the_others_go_on(
+    limited: Any, gate: Gate, queue: PolledQueue
+) -> None:
+    limited("100/s", "100/s")
+    leave_alone(FIRST)
+    Breaker.objects.filter(account=FIRST).update(probe_at=Now())
+    pauses.pause(Pause.Kind.PROVIDER, FIRST, by="ada", reason="it bounces")
+
+    assert not switches.look().probe_is_due(FIRST)
+    assert set(sum(received(gate, queue, 10), Counter())) == {OTHER}
+
+    pauses.pause(Pause.Kind.PROVIDER, OTHER, by="ada", reason="it bounces too")
+    refusal = gate.admit(queue, 10, busy=True)
+    assert isinstance(refusal, Refusal)
+    assert refusal.why == "provider email.first paused by ada: it bounces"

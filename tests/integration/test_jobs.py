@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from notifications import jobs
-from notifications.jobs import Verdict
 from notifications.models import Delivery, Dispatch, Job, JobItem
 from notifications.resend import Resend
+from notifications.work import Verdict
 from tests.integration.operator_rows import EMAIL
 from tests.integration.test_resend import begun, sent
 from tests.integration.together import at_once

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
-from notifications import discards, envelope, keeper, topology
+from notifications import envelope, keeper, letter_discards, redrive, topology
 from notifications.advisory import lock_for_transaction
 from notifications.aws import clients
 from notifications.aws.clients import client
@@ -20,7 +20,7 @@ from notifications.aws.sqs import queue_url
 from notifications.local.faults import FaultClient, FaultProxy
 from notifications.local.processes import Process
 from notifications.local.stack import Stack
-from notifications.models import DeadLetter
+from notifications.models import DeadLetter, Dispatch
 from tests.integration import ledger
 from tests.integration.graves import FIRST_SEEN, a_letter, bury, bury_many, grave, kept, send
 from tests.integration.ledger import all_published, record_orders
@@ -138,10 +138,29 @@ def test_what_sqs_moved_itself_is_kept_as_received_too_often() -> None:
     assert row.first_seen_at <= timezone.now()
 
 
+def test_what_sns_could_not_deliver_is_kept_as_its_consumers_with_why() -> None:
+    """No emulator here delivers to the dead-letter queue of a subscription, so the test does."""
+    event = an_event()
+    send(envelope.write(event), to="test-analytics-undelivered")
+
+    assert drain() == 0, "it is looked for more seldom than what a worker gave up"
+    assert keeper.drain_undelivered(using="default") == 1
+
+    row = DeadLetter.objects.get()
+    assert (row.queue, row.reason, row.event_id) == (
+        "analytics",
+        "sns_could_not_deliver",
+        event.id,
+    )
+    assert depth("analytics-undelivered") == 0
+    assert redrive.redrive_one(row, by="ada", reason="its policy is back") == ""
+    assert Dispatch.objects.get().destination == topology.current().bulk_queue("analytics").name
+
+
 def test_a_letter_that_comes_twice_is_one_row_and_what_was_decided_about_it_stands() -> None:
     bury(a_letter())
     drain()
-    discards.discard([DeadLetter.objects.get().pk], by="ada", reason="x")
+    letter_discards.discard([DeadLetter.objects.get().pk], by="ada", reason="x")
     bury(a_letter(), a_letter(message_id="message-2"))
 
     drain()

@@ -17,13 +17,14 @@ from tests.stack import LOCAL, ROOT
 from tests.waiting import wait_for
 
 COMMAND = [sys.executable, "manage.py", "local", "--directory"]
-Run = Callable[[], Process]
+Run = Callable[..., Process]
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A `.local` that has ministack installed already, as on a second run."""
-    home = tmp_path / "local"
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A `.local` that has ministack installed already, and after the first test a database, as on
+    a second run."""
+    home = tmp_path_factory.mktemp("home") / "local"
     home.mkdir()
     (home / "ministack").symlink_to(LOCAL / "ministack")
     return home
@@ -31,10 +32,10 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(home: Path, tmp_path: Path) -> Iterator[Run]:
-    """`run()`: the command on `home`, in an environment that names none of the parts."""
+    """`run(directory=home)`: the command, in an environment that names none of the parts."""
     with Processes() as processes:
-        yield lambda: processes.start(
-            [*COMMAND, home],
+        yield lambda directory=home: processes.start(
+            [*COMMAND, directory],
             name="local",
             log=tmp_path / "log",
             cwd=ROOT,
@@ -54,7 +55,9 @@ def ready(process: Process) -> Process:
     return process
 
 
-def test_it_says_what_runs_and_what_to_do_next(local: Process) -> None:
+def test_it_says_what_runs_on_this_machine_alone_until_ctrl_c(
+    local: Process, home: Path, run: Run
+) -> None:
     for text in (
         r"PostgreSQL +127\.0\.0\.1:\d+, database orders",
         r"SNS and SQS +http://127\.0\.0\.1:\d+",
@@ -63,18 +66,16 @@ def test_it_says_what_runs_and_what_to_do_next(local: Process) -> None:
         r"celery -A orders_site worker -l INFO -Q ",
     ):
         assert re.search(text, local.log), text
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/net")
-def test_nothing_listens_beyond_this_machine(local: Process) -> None:
-    addresses = {address for pid in descendants(local.pid) for address, _ in listening(pid)}
-    assert addresses == {"127.0.0.1"}
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_cleanly(local: Process, home: Path, number: signal.Signals) -> None:
     family = descendants(local.pid)
-    os.kill(local.pid, number)
+    if sys.platform == "linux":  # reads /proc/net
+        assert {address for pid in family for address, _ in listening(pid)} == {"127.0.0.1"}
+
+    second = run()
+    assert second.wait(within=20) == 1
+    assert f"in use by process {local.pid}" in second.log
+    assert "Traceback" not in second.log
+
+    os.kill(local.pid, signal.SIGINT)
     assert local.wait(within=20) == 0
     assert "Ended." in local.log
     assert not any(map(runs, family))
@@ -82,9 +83,8 @@ def test_a_signal_ends_it_cleanly(local: Process, home: Path, number: signal.Sig
     assert "database system is shut down" in (home / "logs" / "postgres.log").read_text()
 
 
-def test_a_signal_while_it_installs_something_ends_it_too(home: Path, run: Run) -> None:
-    (home / "ministack").unlink()
-    first = run()
+def test_a_signal_while_it_installs_something_ends_it_too(tmp_path: Path, run: Run) -> None:
+    first = run(tmp_path / "first")
     first.wait_until(lambda: "Installing ministack" in first.log, within=60)
     family = descendants(first.pid)
     first.terminate()
@@ -92,24 +92,15 @@ def test_a_signal_while_it_installs_something_ends_it_too(home: Path, run: Run) 
     assert not any(map(runs, family))
 
 
-def test_a_crash_of_it_leaves_no_process_behind(local: Process, home: Path) -> None:
+def test_a_crash_of_it_leaves_no_process_behind_and_it_starts_again(
+    local: Process, home: Path, run: Run
+) -> None:
     family = descendants(local.pid)
     assert len(family) > 4  # postgres with its own children, ministack, providers, guardian
     os.kill(local.pid, signal.SIGKILL)
     wait_for(lambda: not any(map(runs, family)), within=20, what="the end of the parts")
     assert not (home / "env").exists()
-
-
-def test_after_a_crash_it_starts_again(local: Process, run: Run) -> None:
-    local.kill()
     assert "PostgreSQL" in ready(run()).log
-
-
-def test_a_second_one_in_the_same_directory_names_the_first(local: Process, run: Run) -> None:
-    second = run()
-    assert second.wait(within=20) == 1
-    assert f"in use by process {local.pid}" in second.log
-    assert "Traceback" not in second.log
 
 
 def test_a_part_that_dies_ends_it_with_the_reason(local: Process, home: Path) -> None:

@@ -200,3 +200,54 @@ def somebody_waits_for_a_lock() -> bool:
         row = cursor.fetchone()
     assert row is not None
     return bool(row[0])
+
+
+def test_a_template_is_stopped_over_its_own_channel_alone() -> None:
+    paused(Pause.Kind.TEMPLATE, "order.created/email")
+
+    held = switches.look()
+    assert held.puts_off("order.created", "email")
+    assert not held.puts_off("order.created", "push")
+    assert not held.puts_off("order.cancelled", "email")
+    assert not held.puts_off("order.created", "")
+
+
+def test_what_a_stopped_template_would_have_told_is_told_after_its_resume() -> None:
+    event = make_event()
+    paused(Pause.Kind.TEMPLATE, "order.created/email")
+
+    assert pauses.put_off(event.envelope(), "email-bulk")
+    assert not pauses.put_off(event.envelope(), "push")
+    assert pauses.waiting_for(Pause.Kind.TEMPLATE, "order.created/email") == 1
+    assert pauses.waiting_for(Pause.Kind.TEMPLATE, "order.created/push") == 0
+
+    assert pauses.resume(Pause.Kind.TEMPLATE, "order.created/push", by="bob") == (False, 0)
+    assert pauses.resume(Pause.Kind.TEMPLATE, "order.created/email", by="bob") == (True, 1)
+    assert is_soon(put_off()[0].available_at)
+    assert not pauses.put_off(event.envelope(), "email-bulk")
+
+
+def test_an_event_type_and_one_of_its_templates_are_held_each_for_itself() -> None:
+    event = make_event()
+    paused(EVENT_TYPE, "order.created")
+    paused(Pause.Kind.TEMPLATE, "order.created/email")
+    pauses.resume(EVENT_TYPE, "order.created", by="bob")
+
+    assert pauses.put_off(event.envelope(), "email")
+    assert not pauses.put_off(event.envelope(), "payments")
+
+
+def test_what_is_told_over_no_such_channel_has_no_template_to_stop() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"there are: .*order.created/push"):
+        paused(Pause.Kind.TEMPLATE, "order.created/sms")
+
+
+def test_a_paused_account_holds_back_its_queues() -> None:
+    email = consumers.get("email")
+    paused(Pause.Kind.PROVIDER, "email")
+
+    held = switches.look()
+    assert held.holds("email-bulk", email) == "provider email paused by ada: the account moves"
+    assert held.holds("sms", consumers.get("sms")) == ""
+    with pytest.raises(ImproperlyConfigured, match=r"there are: .*email"):
+        paused(Pause.Kind.PROVIDER, "email.nobody")

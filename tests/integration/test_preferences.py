@@ -27,6 +27,7 @@ from notifications.recipients import Recipient
 from notifications.suppressions import is_suppressed, suppress
 from tests import news
 from tests.integration.letters import ANN, Town, letter, tell
+from tests.plans import analyze, plan_of
 
 pytestmark = pytest.mark.django_db
 
@@ -233,10 +234,8 @@ def test_a_send_costs_one_look_at_both_by_their_indexes() -> None:
 
     (query,) = asked.captured_queries
     assert ANN.address not in query["sql"]
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE notifications_preference, notifications_suppression")
-        cursor.execute(f"EXPLAIN {query['sql']}")
-        plan = "\n".join(line for (line,) in cursor.fetchall())
+    analyze(Preference, Suppression)
+    plan = plan_of(query["sql"])
     assert "Seq Scan" not in plan
     assert "preference_once" in plan
     assert "suppression_in_force_once" in plan or "suppression_by_address_hash" in plan

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from notifications import consumers, pace, progress
@@ -61,7 +62,8 @@ def did(made: Event, outcome: str = "done", *, after: float = 5) -> None:
 
 def oldest(name: str = "ledger", *, chunks: int = 100) -> progress.Oldest:
     left = iter(range(chunks))
-    return progress.oldest(consumers.get(name), go_on=lambda: next(left, None) is not None)
+    among = [consumers.get(name)]
+    return progress.oldest(among, go_on=lambda: next(left, None) is not None)[name]
 
 
 def upto(name: str = "ledger") -> datetime:
@@ -114,8 +116,8 @@ def test_the_next_look_begins_where_the_last_one_came_to() -> None:
 
 
 def test_what_is_remembered_is_never_taken_back() -> None:
-    Progress.objects.advance("ledger", NOW)
-    Progress.objects.advance("ledger", NOW - timedelta(hours=1))
+    Progress.objects.advance({"ledger": NOW})
+    Progress.objects.advance({"ledger": NOW - timedelta(hours=1)})
     assert upto() == NOW
 
 
@@ -140,6 +142,25 @@ def test_the_relays_remember_it_for_each_consumer() -> None:
     assert "receipts" not in names, "it takes no events"
 
 
+def test_what_a_relay_found_of_late_is_taken_and_else_it_is_found_anew() -> None:
+    waiting = event(age=20)
+    among, ever = [LEDGER, consumers.get("sms")], lambda: True
+    progress.remember(using="default", go_on=ever)
+    did(waiting)
+
+    with CaptureQueriesContext(connection) as captured:
+        found = progress.told(among, go_on=ever)
+    assert len(captured) == 1
+    owed = progress.Oldest(waiting.recorded_at, waiting.id)
+    assert found == {"ledger": owed, "sms": progress.Oldest(None)}
+
+    Progress.objects.update(told_at=timezone.now() - progress.TOLD_FOR)
+    with CaptureQueriesContext(connection) as captured:
+        found = progress.told(among, go_on=ever)
+    assert len(captured) == 3, "all of them at once"
+    assert found == {"ledger": progress.Oldest(None), "sms": progress.Oldest(None)}
+
+
 def test_each_look_is_by_indexes_whatever_the_number_of_outcomes() -> None:
     """The plan is what counts: with five million outcomes, any other reads them all."""
     with connection.cursor() as cursor:
@@ -160,9 +181,9 @@ def test_each_look_is_by_indexes_whatever_the_number_of_outcomes() -> None:
             """
         )
         values: dict[str, Any] = {
-            "consumer": "ledger",
-            "channel": "",
-            "since": timezone.now() - timedelta(hours=1),
+            "consumers": ["ledger"],
+            "channels": [""],
+            "sinces": [timezone.now() - timedelta(hours=1)],
             "limit": 1000,
             "terminal": ["done"],
             "digest": "digest",
@@ -183,7 +204,7 @@ def test_lag_is_from_publication_to_done() -> None:
     for number, seconds in enumerate([4, 5, 6, 7, 103], start=1):
         did(event(age=5, number=number), after=seconds)
 
-    found = pace.lag(LEDGER, timedelta(minutes=15))
+    found = pace.lags([LEDGER], timedelta(minutes=15))["ledger"]
 
     assert found.count == 5
     assert found.p50 == pytest.approx(3)
@@ -195,14 +216,14 @@ def test_lag_leaves_out_what_was_mended_and_what_was_long_ago() -> None:
     mended = event(age=5)
     did(mended)
     Handled.objects.filter(event_id=mended.pk).update(generation=1)
-    assert pace.lag(LEDGER, timedelta(minutes=15)) == pace.NO_LAG
+    assert pace.lags([LEDGER], timedelta(minutes=15))["ledger"] == pace.NO_LAG
 
 
 def test_a_channels_lag_is_told_by_its_deliveries() -> None:
     made = event(age=5)
     make_delivery(made)
     Delivery.objects.update(sent_at=made.recorded_at + timedelta(seconds=13))
-    found = pace.lag(consumers.get("email"), timedelta(minutes=15))
+    found = pace.lags([consumers.get("email")], timedelta(minutes=15))["email"]
     assert found.p50 == pytest.approx(10)
 
 

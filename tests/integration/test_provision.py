@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from notifications.local.emulator import emulator_environment
 from notifications.local.ministack import Ministack
 from notifications.local.stack import Stack
 from tests.queues import depth, take_all
+
+pytestmark = pytest.mark.django_db
 
 TOPIC = "test-order-events"
 
@@ -162,6 +165,116 @@ def test_drift_is_reported_and_mended() -> None:
     assert take_all("parcels") == []
 
 
+def test_drift_of_what_protects_messages_is_named_and_mended() -> None:
+    """Encryption, and where SNS puts what it cannot deliver."""
+    _provision()
+    client("sqs").set_queue_attributes(
+        QueueUrl=queue_url("test-parcels"), Attributes={"SqsManagedSseEnabled": "false"}
+    )
+    client("sns").set_subscription_attributes(
+        SubscriptionArn=_subscription("test-parcels")["SubscriptionArn"],
+        AttributeName="RedrivePolicy",
+        AttributeValue="{}",
+    )
+    client("sns").set_topic_attributes(
+        TopicArn=arns().topic(TOPIC), AttributeName="KmsMasterKeyId", AttributeValue="alias/theirs"
+    )
+    out = StringIO()
+
+    with pytest.raises(SystemExit):
+        call_command("provision", "--check", stdout=out, no_color=True)
+
+    assert "SqsManagedSseEnabled: false → true" in out.getvalue()
+    assert "KmsMasterKeyId: alias/theirs → none" in out.getvalue()
+    assert "RedrivePolicy: {} → " in out.getvalue()
+    _provision()
+    assert _drift() == {}
+
+
+def test_what_somebody_changed_by_hand_and_we_never_set_is_drift_too() -> None:
+    """Any of it would lose or hold back events without a word, or let a stranger send."""
+    _provision()
+    policy = json.loads(_attributes("parcels")["Policy"])
+    policy["Statement"].append(
+        {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*"}
+    )
+    client("sqs").set_queue_attributes(
+        QueueUrl=queue_url("test-parcels"),
+        Attributes={
+            "DelaySeconds": "900",
+            "MaximumMessageSize": "1024",
+            "Policy": json.dumps(policy),
+        },
+    )
+    client("sqs").set_queue_attributes(
+        QueueUrl=queue_url("test-parcels-dlq"),
+        Attributes={"RedriveAllowPolicy": '{"redrivePermission": "denyAll"}'},
+    )
+    client("sns").set_subscription_attributes(
+        SubscriptionArn=_subscription("test-parcels")["SubscriptionArn"],
+        AttributeName="FilterPolicyScope",
+        AttributeValue="MessageBody",
+    )
+
+    drift = _drift()
+
+    assert {name: set(changes) for name, changes in drift.items()} == {
+        "test-parcels": {"DelaySeconds", "MaximumMessageSize", "Policy"},
+        "test-parcels-dlq": {"RedriveAllowPolicy"},
+        f"{TOPIC} → test-parcels": {"FilterPolicyScope"},
+    }
+    _provision()
+    assert _drift() == {}
+
+
+def test_strangers_are_named_and_left_alone() -> None:
+    """Another team's queue may be meant; a check that is strict fails all the same."""
+    _provision()
+    sns, topic = client("sns"), arns().topic(TOPIC)
+    theirs = "arn:aws:sqs:us-east-1:999999999999:test-parcels"  # by its name, it could be ours
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=theirs)
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="mallory@evil.example")
+    statements = [
+        {"Effect": "Allow", "Principal": {"AWS": who}, "Action": action, "Resource": topic}
+        for who, action in (
+            ("arn:aws:iam::999999999999:root", ["SNS:Publish"]),
+            ("arn:aws:iam::888888888888:root", "SNS:Subscribe"),
+            (f"arn:aws:iam::{arns().account}:root", "SNS:*"),
+        )
+    ]
+    sns.set_topic_attributes(
+        TopicArn=topic,
+        AttributeName="Policy",
+        AttributeValue=json.dumps({"Version": "2012-10-17", "Statement": statements}),
+    )
+
+    said = _command("--check")
+
+    assert [line.split()[1:5] for line in said.splitlines() if "stranger" in line] == [
+        ["subscriber", TOPIC, "→", "sqs"],
+        ["subscriber", TOPIC, "→", "email"],
+        ["publisher", "arn:aws:iam::999999999999:root", "→", TOPIC],
+    ]
+    assert theirs in said
+    assert "mallory" not in said
+    with pytest.raises(SystemExit):
+        _command("--check", "--strict")
+
+
+def test_another_key_is_drift_and_is_taken_up(settings: Any) -> None:
+    _provision()
+    key = "arn:aws:kms:us-east-1:000000000000:key/1"
+    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"KMS_KEY": key, "QUEUE_RETENTION_DAYS": 4}
+    drift = _drift()
+    assert drift["test-parcels"] == ["MessageRetentionPeriod", "KmsMasterKeyId"]
+    assert drift["test-parcels-dlq"] == drift[TOPIC] == ["KmsMasterKeyId"]
+
+    _provision()
+
+    assert _drift() == {}
+    assert _attributes("parcels")["KmsMasterKeyId"] == key
+
+
 def test_a_fifo_topic_that_makes_its_own_deduplication_ids_is_mended(settings: Any) -> None:
     settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"FIFO_TOPICS": {"order-events"}}
     topic = client("sns").create_topic(
@@ -220,6 +333,67 @@ def test_the_check_exits_with_1_while_there_is_drift() -> None:
     assert "as declared" in _command("--check")
 
 
+def test_the_check_names_each_kind_of_drift(settings: Any) -> None:
+    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"FIFO_TOPICS": {"stock-events"}}
+    _provision()
+    sqs, sns = client("sqs"), client("sns")
+    day = {"MessageRetentionPeriod": "86400"}
+    elsewhere = json.dumps(
+        {"deadLetterTargetArn": arns().queue("test-ledger-dlq"), "maxReceiveCount": "3"}
+    )
+    for queue, attributes in (
+        ("test-parcels-dlq", day),
+        ("test-parcels", {"RedrivePolicy": elsewhere, "Policy": ""}),
+        ("test-parcels-bulk", {"ReceiveMessageWaitTimeSeconds": "0"}),
+    ):
+        sqs.set_queue_attributes(QueueUrl=queue_url(queue), Attributes=attributes)
+    sqs.delete_queue(QueueUrl=queue_url("test-ledger-dlq"))
+    sns.set_topic_attributes(
+        TopicArn=arns().topic("test-stock-events.fifo"),
+        AttributeName="ContentBasedDeduplication",
+        AttributeValue="true",
+    )
+    gone, kept = (
+        found["SubscriptionArn"]
+        for queue in ("test-ledger", "test-parcels")
+        for found in sns.list_subscriptions_by_topic(TopicArn=arns().topic(TOPIC))["Subscriptions"]
+        if found["Endpoint"].endswith(f":{queue}")
+    )
+    sns.unsubscribe(SubscriptionArn=gone)
+    sns.set_subscription_attributes(
+        SubscriptionArn=kept,
+        AttributeName="FilterPolicy",
+        AttributeValue='{"event_type": ["order.shipped", "order.created"]}',
+    )
+    forget()
+
+    out = StringIO()
+    with pytest.raises(SystemExit) as exit_:
+        call_command("provision", "--check", stdout=out, no_color=True)
+
+    assert exit_.value.code == 1
+    said = [line.strip() for line in out.getvalue().splitlines() if "keep" not in line]
+    drift = dict(pairwise(said))
+    assert drift["change  queue        test-parcels-dlq"] == (
+        "MessageRetentionPeriod: 86400 → 1209600"
+    )
+    assert drift["change  queue        test-parcels-bulk"] == (
+        "ReceiveMessageWaitTimeSeconds: 0 → 20"
+    )
+    assert drift["change  topic        test-stock-events.fifo"] == (
+        "ContentBasedDeduplication: true → false"
+    )
+    assert "create  queue        test-ledger-dlq" in said
+    assert f"create  subscription {TOPIC} → test-ledger" in said
+    filtered = drift[f"change  subscription {TOPIC} → test-parcels"]
+    assert filtered.startswith("FilterPolicy: ")
+    assert filtered.endswith(' → {"event_type": ["order.shipped"]}')
+    of_parcels = said[said.index("change  queue        test-parcels") + 1 :][:2]
+    assert of_parcels[0].startswith("RedrivePolicy: ")
+    assert "test-ledger-dlq" in of_parcels[0]
+    assert of_parcels[1].startswith("Policy: none → ")
+
+
 def test_the_plan_is_there_as_json() -> None:
     shown = json.loads(_command("--json", "--dry-run"))
 
@@ -241,6 +415,7 @@ def test_a_queue_that_holds_messages_survives_its_consumer() -> None:
         ("test-parcels", 1),
         ("test-parcels-bulk", 0),
         ("test-parcels-dlq", 0),
+        ("test-parcels-undelivered", 0),
         (f"{TOPIC} → test-parcels", None),
     }
     assert "test-parcels (no longer declared, holds 1 messages; left alone)" in _command()

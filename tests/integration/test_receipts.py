@@ -28,15 +28,20 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SAID_AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 MOVES = {
     # (the row was, the receipt says): the row is
-    **dict.fromkeys(product(("unknown", "retrying", "failed"), ("accepted", "delayed")), "sent"),
+    **dict.fromkeys(
+        product(("unknown", "retrying", "failed", "discarded"), ("accepted", "delayed")), "sent"
+    ),
     **dict.fromkeys(
         product(
-            ("unknown", "retrying", "failed", "sent"), ("delivered", "opened", "clicked", "read")
+            ("unknown", "retrying", "failed", "discarded", "sent"),
+            ("delivered", "opened", "clicked", "read"),
         ),
         "delivered",
     ),
     **dict.fromkeys(
-        product(("unknown", "retrying", "failed", "sent", "delivered"), ("complained",)),
+        product(
+            ("unknown", "retrying", "failed", "discarded", "sent", "delivered"), ("complained",)
+        ),
         "complained",
     ),
     **dict.fromkeys(

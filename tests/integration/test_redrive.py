@@ -18,11 +18,13 @@ from notifications.channels.base import Accepted, Message
 from notifications.channels.correlation import Correlation, to_ses_tags
 from notifications.channels.memory import MemoryChannel
 from notifications.channels.receipts.consumer import SOURCE
+from notifications.conf import conf
 from notifications.dead_letters import Failure, Letter
 from notifications.envelope import Envelope
 from notifications.exceptions import NotificationError, PermanentError
 from notifications.identifiers import uuid7
 from notifications.models import DeadLetter, Delivery, Dispatch, Event, Handled, Job, JobItem
+from notifications.provenance import NotRecorded, prove
 from notifications.redrive import Redrive
 from tests.integration import ledger
 from tests.integration.letters import ANN, BEN, Town, letter, tell
@@ -322,6 +324,17 @@ def test_an_event_that_is_kept_no_longer_travels_in_its_own_words(settings: Any)
     assert dispatch.event is None
     assert envelope.read(dispatch.body or "").id == event.id
     assert envelope.read(dispatch.body or "").generation == 1
+
+
+def test_whoever_redrives_what_the_outbox_does_not_hold_vouches_for_it(settings: Any) -> None:
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "FOREIGN_EVENTS": []}
+    event = replace(letter(), source=conf().source)
+    assert only_item(buried(event, reason=NotRecorded.default_code))[0] == "dispatched"
+    ordered = Dispatch.objects.get()
+    assert ordered.event is not None
+    prove(ordered.event.envelope(generation=ordered.generation))
+    with pytest.raises(NotRecorded):  # but for no other copy of it, on any queue
+        prove(event)
 
 
 def test_a_receipt_goes_as_it_came() -> None:

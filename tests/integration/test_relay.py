@@ -8,11 +8,13 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 from django.core.management import CommandError, call_command
 
 from notifications import envelope
 from notifications.local.faults import FaultClient, FaultProxy
+from notifications.local.ports import free_port
 from notifications.local.processes import Process
 from notifications.local.stack import Stack
 from notifications.models import Dispatch, Event
@@ -123,7 +125,7 @@ def test_an_entry_that_fails_is_tried_again_alone(
     events = record_orders(10)
     relay(**proxy.environment)
 
-    wait_for(all_published)
+    wait_for(all_published, within=30)
 
     assert Counter(arrived()) == Counter(ids(events))
     assert Counter(Dispatch.objects.values_list("tries", flat=True)) == {1: 8, 2: 2}
@@ -137,7 +139,7 @@ def test_a_call_that_fails_is_repeated(
     events = record_orders(10)
     relay("--publishers", "1", **proxy.environment)
 
-    wait_for(all_published)
+    wait_for(all_published, within=30)
 
     assert Counter(arrived()) == Counter(ids(events))
     assert set(Dispatch.objects.values_list("tries", flat=True)) == {2}
@@ -150,7 +152,7 @@ def test_a_call_whose_answer_was_lost_is_repeated_with_the_same_ids(
     events = record_orders(10)
     relay("--publishers", "1", **proxy.environment)
 
-    wait_for(all_published)
+    wait_for(all_published, within=30)
 
     assert Counter(arrived()) == Counter(ids(events) * 2)
 
@@ -232,12 +234,15 @@ def test_a_dispatch_to_one_queue_carries_the_generation_and_the_attributes() -> 
 
 
 def test_a_database_that_goes_away_is_waited_for_and_said_once(relay: Start, stack: Stack) -> None:
-    survivor = relay(PGAPPNAME="survivor")
+    bind = f"127.0.0.1:{free_port()}"
+    survivor = relay(PGAPPNAME="survivor", PROCESS_BIND=bind)
     events = record_orders(5)
-    wait_for(all_published)
+    wait_for(all_published, within=30)
 
     with database_closed_to("survivor", stack):
         wait_for(lambda: "unreachable" in survivor.log)
+        assert httpx.get(f"http://{bind}/healthz").json() == {"alive": True}
+        assert not httpx.get(f"http://{bind}/readyz").json()["ready"]
     events += record_orders(5, first=6)
 
     wait_for(all_published, within=20)
@@ -245,6 +250,27 @@ def test_a_database_that_goes_away_is_waited_for_and_said_once(relay: Start, sta
     assert survivor.log.count("unreachable") == 1
     assert "The database is back." in survivor.log
     assert survivor.alive
+
+
+def test_a_relay_that_sns_refuses_is_not_ready_although_sqs_answers(
+    relay: Start, proxy: FaultProxy, faults: FaultClient
+) -> None:
+    def broker() -> str:
+        told: str = httpx.get(f"http://{bind}/readyz").json()["broker"]
+        return told
+
+    bind = f"127.0.0.1:{free_port()}"
+    refused = relay(PROCESS_BIND=bind, **proxy.environment)
+    assert broker() == "ok"
+    faults.fault("error", actions=["PublishBatch"], status=403, code="AuthorizationError")
+    record_orders(5)
+
+    wait_for(lambda: broker() == "away", within=20)
+    assert httpx.get(f"http://{bind}/healthz").json() == {"alive": True}
+
+    faults.clear()
+    wait_for(lambda: broker() == "ok", within=20)
+    assert refused.alive
 
 
 @pytest.mark.parametrize("option", ["--batch=0", "--lease=x", "--publishers=-1"])

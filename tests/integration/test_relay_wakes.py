@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from django.db import connection, connections
 
+from notifications.housekeeping import Chore
 from notifications.models import Dispatch
 from notifications.nudges import CHANNEL
 from notifications.relay import Relay
@@ -19,6 +20,8 @@ from tests.waiting import wait_for
 
 NEVER = 3600.0
 
+GoOn = Callable[[], bool]
+
 
 @pytest.fixture(autouse=True)
 def _ledger(transactional_db: None, aws: None) -> Iterator[None]:
@@ -27,7 +30,7 @@ def _ledger(transactional_db: None, aws: None) -> Iterator[None]:
 
 
 @contextmanager
-def _running(**options: float) -> Iterator[Relay]:
+def relay_at_work(**options: float) -> Iterator[Relay]:
     relay = Relay(**options)
 
     def run() -> None:
@@ -57,7 +60,7 @@ def _listeners() -> list[int]:
 
 
 def test_a_commit_wakes_a_relay_that_would_not_look_for_an_hour() -> None:
-    with _running(sweep=NEVER):
+    with relay_at_work(sweep=NEVER):
         wait_for(_listeners)
         record_orders(1)
 
@@ -65,7 +68,7 @@ def test_a_commit_wakes_a_relay_that_would_not_look_for_an_hour() -> None:
 
 
 def test_without_a_nudge_the_sweep_finds_it() -> None:
-    with _running(sweep=0.1):
+    with relay_at_work(sweep=0.1):
         wait_for(_listeners)
         Dispatch.objects.create(
             kind="topic", destination="order-events", subject="order/1", body="{}"
@@ -75,7 +78,7 @@ def test_without_a_nudge_the_sweep_finds_it() -> None:
 
 
 def test_a_listener_that_was_cut_off_comes_back() -> None:
-    with _running(sweep=NEVER):
+    with relay_at_work(sweep=NEVER):
         (lost,) = wait_for(_listeners)
         _terminate(lost)
         wait_for(lambda: [pid for pid in _listeners() if pid != lost])
@@ -85,13 +88,40 @@ def test_a_listener_that_was_cut_off_comes_back() -> None:
 
 
 def test_a_resting_relay_stops_at_once() -> None:
-    with _running(sweep=NEVER) as relay:
+    with relay_at_work(sweep=NEVER) as relay:
         wait_for(_listeners)
         started = time.monotonic()
         relay.stop()
 
         wait_for(lambda: not _listeners(), within=2)
     assert time.monotonic() - started < 2
+
+
+def test_a_stop_is_told_to_all_its_threads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may be in the middle of a call that takes its time-out: one after another, their sum
+    would outlast the grace period."""
+    begun, second_told = Event(), Event()
+    waited: list[bool] = []
+
+    def first(*, using: str, go_on: GoOn) -> int:
+        begun.wait(10)
+        while go_on():
+            pass
+        waited.append(second_told.wait(5))
+        return 0
+
+    def second(*, using: str, go_on: GoOn) -> int:
+        begun.set()
+        while go_on():
+            pass
+        second_told.set()
+        return 0
+
+    chores = Chore("waiting", 60, first), Chore("ending", 60, second)
+    monkeypatch.setattr("notifications.relay.PROMPT", chores)
+    with relay_at_work(sweep=NEVER):
+        wait_for(begun.is_set)
+    assert waited == [True]
 
 
 def _terminate(pid: int) -> None:

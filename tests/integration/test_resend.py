@@ -17,10 +17,10 @@ from notifications import jobs
 from notifications.channels.memory import MemoryChannel
 from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError
-from notifications.jobs import Outcome
 from notifications.models import Delivery, Dispatch, Event, Handled, Job, JobItem
 from notifications.models.settlement import Word
 from notifications.resend import Resend
+from notifications.work import Outcome
 from tests.integration.letters import ANN, BEN, Town, letter, tell
 
 TOO_OLD = timedelta(days=1000)
@@ -252,6 +252,14 @@ def test_only_the_one_that_was_meant_is_sent_again(town: Town) -> None:
         BEN.address,
         BEN.address,
     ]
+
+
+def test_only_who_was_told_in_those_words_is_told_again(town: Town) -> None:
+    town.people = [ANN, BEN]
+    sent()
+    Delivery.objects.filter(recipient=BEN.reference).update(template_version="v4#17+9c02aa")
+    resend("--template-version", "v4#1", "v4#17", "--state", "sent", "delivered")
+    assert Delivery.objects.get(generation=1).recipient == BEN.reference
 
 
 def test_whoever_is_named_no_longer_is_refused_or_skipped_on_the_way(town: Town) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -11,14 +12,14 @@ from uuid import UUID
 
 import pytest
 from django.core.management import call_command
-from django.db import connections
+from django.db import connection, connections
 from django.db.models import Model
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
-from notifications import discards, retention
+from notifications import chores, letter_discards, retention
+from notifications.chores import Chore
 from notifications.conf import Retention
-from notifications.local.processes import Process
 from notifications.models import (
     Attempt,
     Conversation,
@@ -33,6 +34,7 @@ from notifications.models import (
     Receipt,
     Seen,
 )
+from notifications.nudges import listen
 from tests.integration.operator_rows import (
     make_attempt,
     make_delivery,
@@ -40,6 +42,7 @@ from tests.integration.operator_rows import (
     make_failed_task,
     make_receipt,
 )
+from tests.integration.test_relay_wakes import relay_at_work
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db
@@ -261,17 +264,48 @@ def test_a_dead_letter_s_days_begin_when_it_was_dealt_with() -> None:
     letter.refresh_from_db()
     assert retention.deleted_at(letter) is None
     assert retention.redrivable_until(letter) - timezone.now() < timedelta(days=30)
-    discards.discard([letter.pk], by="ada", reason="x")
+    letter_discards.discard([letter.pk], by="ada", reason="x")
     letter.refresh_from_db()
     assert letter.changed_at
     assert retention.deleted_at(letter) == letter.changed_at + timedelta(days=5)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_relay_sweeps(environment: Any, relay: Callable[..., Process]) -> None:
+def test_while_a_relay_s_sweep_takes_long_its_other_chores_go_on(aws: None, settings: Any) -> None:
+    """It takes as long as somebody else holds the table from which it deletes."""
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "METRICS_EMF": True}
+    done: list[str] = []
     event = old_event(1000)
-    relay()
-    wait_for(lambda: event.pk not in left(Event), within=30)
+    with listen() as other, chore_of_the_shop(done):
+        other.execute("BEGIN; LOCK TABLE notifications_event IN EXCLUSIVE MODE")
+        with relay_at_work():
+            wait_for(_somebody_waits_for_a_lock)
+            done.clear()
+            wait_for(lambda: len(done) > 2)  # so the keeping of dead letters goes on, too
+            wait_for(Seen.objects.exists, within=20)  # CloudWatch has been told of a minute
+            assert event.pk in left(Event)
+
+            other.execute("ROLLBACK")
+            wait_for(lambda: event.pk not in left(Event))
+
+
+@contextmanager
+def chore_of_the_shop(done: list[str]) -> Iterator[None]:
+    """One that is often due."""
+
+    def note(*, using: str, go_on: Callable[[], bool]) -> int:
+        done.append(using)
+        return 1
+
+    chores.register(Chore("noting", 0.05, note))
+    yield
+    chores.unregister("noting")
+
+
+def _somebody_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_locks WHERE relation IS NOT NULL AND NOT granted")
+        return cursor.fetchone() is not None
 
 
 def purge(*arguments: str) -> str:

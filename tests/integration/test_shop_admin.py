@@ -17,6 +17,7 @@ from orders_site.orders.models import Order, Refund
 from orders_site.orders.samples import Samples
 from orders_site.orders.services import Line
 from orders_site.payments.models import Payment, PaymentRefund
+from tests.plans import many_orders
 from tests.shop import a_customer, a_product, an_order
 
 pytestmark = pytest.mark.django_db
@@ -172,7 +173,7 @@ def test_an_order_cannot_be_edited_or_deleted_past_the_services(admin_client: Cl
 
 def test_a_telephone_number_must_be_e164(admin_client: Client) -> None:
     customer = a_customer()
-    page = f"/admin/customers/customer/{customer.pk}/change/"
+    page = f"/admin/customers/customer/{customer.pk}/change/?revealed=1"
     said = admin_client.post(page, {"phone": "0171 3920011"}).content.decode()
     assert "Write it as E.164" in said
 
@@ -275,6 +276,7 @@ def test_a_payment_cannot_be_edited_by_hand(admin_client: Client) -> None:
 def test_the_few_that_an_operator_looks_for_are_not_sought_among_all(
     rows: QuerySet[Any], index: str
 ) -> None:
+    many_orders()
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_bitmapscan = off")

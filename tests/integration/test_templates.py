@@ -220,10 +220,10 @@ def test_what_somebody_else_has_saved_is_not_lost() -> None:
     with pytest.raises(Refused, match="look at it first"):
         editing.publish(PUSH, by="ada", comment="x", revision=7)
     with pytest.raises(Refused):
-        editing.drop_draft(PUSH, revision=2)
+        editing.drop_draft(PUSH, by="bea", revision=2)
 
     assert draft(PUSH, revision=1, subject="s", text="mine again").revision == 2
-    editing.drop_draft(PUSH, revision=2)
+    editing.drop_draft(PUSH, by="bea", revision=2)
     assert places.standing(PUSH).draft is None
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 import pytest
@@ -13,7 +15,14 @@ from django.urls import reverse
 
 from notifications import suppressions
 from notifications.local.providers.client import SandboxClient
-from notifications.models import Delivery, Event, Suppression, Template, TemplateVersion
+from notifications.models import (
+    AuditEntry,
+    Delivery,
+    Event,
+    Suppression,
+    Template,
+    TemplateVersion,
+)
 from notifications.templating import editing, published
 from notifications.templating.places import Place
 from tests.integration.operator_rows import page_url
@@ -40,6 +49,10 @@ def event() -> Event:
     return Event.objects.get(type="order.created")
 
 
+WHO_LOOKS = ("change_template", "view_personal_data")
+"""A preview is made of what a real customer would read."""
+
+
 def staff(*codenames: str) -> Client:
     """Somebody who may do this and nothing else."""
     user = User.objects.create_user(f"staff-{User.objects.count()}", is_staff=True)
@@ -63,7 +76,7 @@ def test_who_may_not_look_is_refused(event: Event, url: str) -> None:
 
     assert Client().get(url).status_code == 302
     assert staff("view_delivery").get(url).status_code == 403
-    assert staff("view_template", "change_template").get(url).status_code == 200
+    assert staff("view_template", *WHO_LOOKS).get(url).status_code == 200
 
 
 def test_who_may_only_look_sees_no_customer_and_no_button(event: Event) -> None:
@@ -72,7 +85,8 @@ def test_who_may_only_look_sees_no_customer_and_no_button(event: Event) -> None:
     assert "{{ order_number }}" in html
     assert "Bestellung 1" not in html
     assert "Preview" not in html
-    assert "<button" not in html.split('id="content"')[1]
+    content = html.split('id="content"')[1]
+    assert content.count("<button") == content.count('type="button" disabled') == 3
     assert staff("view_template").get(f"{LIST}everywhere/?type=order.created").status_code == 403
 
 
@@ -110,7 +124,7 @@ def test_publishing_what_is_not_saved_needs_the_right_to_change_it(event: Event)
 
 
 def test_every_change_stands_in_the_admins_log(event: Event) -> None:
-    client = staff("view_template", "change_template", "publish_template")
+    client = staff("view_template", "publish_template", *WHO_LOOKS)
 
     client.post(EDIT, {**TEXTS, "action": "save"})
     client.post(EDIT, {**TEXTS, "action": "publish", "comment": "shor\0ter", "revision": "1"})
@@ -140,7 +154,7 @@ def test_an_older_version_is_brought_back_by_post_alone_and_by_who_may(event: Ev
         "Bring it back"
         in staff("view_template", "publish_template").get(f"{EDIT}1/").content.decode()
     )
-    refused = staff("view_template", "change_template").post(f"{EDIT}1/", {"comment": "x"})
+    refused = staff("view_template", *WHO_LOOKS).post(f"{EDIT}1/", {"comment": "x"})
     assert refused.status_code == 403
     assert TemplateVersion.objects.published().get().number == 2
 
@@ -154,7 +168,7 @@ def test_without_a_token_nothing_is_posted(event: Event) -> None:
 
 
 def test_what_somebody_has_written_is_escaped_everywhere(event: Event) -> None:
-    client = staff("view_template", "change_template", "publish_template")
+    client = staff("view_template", "publish_template", *WHO_LOOKS)
     evil = "</textarea><script>alert(1)</script>"
     mail = Place("order.created", "email", "de")
     html = f'{evil}"></iframe><script>alert(2)</script>'
@@ -167,14 +181,60 @@ def test_what_somebody_has_written_is_escaped_everywhere(event: Event) -> None:
         assert "alert(1)" in shown
         assert "<script>alert" not in shown
         assert "&amp;lt;script&amp;gt;" not in shown
-    frame = client.get(page).content.decode().split("<iframe")[1].split("</iframe>")[0]
-    assert 'sandbox=""' in frame
-    assert "Content-Security-Policy" in frame
-    assert "default-src &#x27;none&#x27;" in frame
+    frame = frame_of(client.get(page))
+    assert html in frame.content.decode()
+    policy = frame["Content-Security-Policy"]
+    assert "sandbox; default-src 'none'; style-src 'unsafe-inline'" in policy
+    assert frame["X-Frame-Options"] == "SAMEORIGIN"
+    assert "no-store" in frame["Cache-Control"]
+
+
+def frame_of(page: Any) -> Any:
+    """What stands in the frame of the preview, to the same visitor."""
+    tag = page.content.decode().split("<iframe")[1].split(">")[0]
+    assert 'sandbox=""' in tag
+    url = re.search(r'src="([^"]+)"', tag)
+    assert url
+    return page.client.get(unescape(url[1]))
+
+
+def test_a_preview_shows_in_its_frame_what_nobody_has_saved(event: Event) -> None:
+    page = f"{LIST}order.created/email/de/"
+    texts = {"subject": "x", "text": "x"}
+    client = staff("view_template", *WHO_LOOKS)
+    shown = [
+        client.post(page, {**texts, "html": f"<h1>{n}</h1>", "action": "preview"}) for n in range(6)
+    ]
+    assert frame_of(shown[5]).content == b"<h1>5</h1>"
+    assert frame_of(shown[2]).content == b"<h1>2</h1>"
+    assert b"<h1>0</h1>" not in frame_of(shown[0]).content, "a session keeps the latest few"
+    assert not TemplateVersion.objects.exists()
+
+
+def test_a_preview_is_for_who_may_see_what_people_are_told_and_is_in_the_audit(
+    event: Event,
+) -> None:
+    page = f"{LIST}order.created/email/de/"
+    url = f"{page}frame/?event={event.pk}"
+    for client in (staff("view_template", "change_template"), staff(*WHO_LOOKS[1:])):
+        assert client.get(url).status_code == 403
+    html = staff("view_template", "change_template").get(page).content.decode()
+    assert "<iframe" not in html
+    assert "You lack the permission" in html
+    revealed = AuditEntry.objects.filter(action="personal_data.reveal")
+    assert not revealed.exists()
+
+    client = staff("view_template", *WHO_LOOKS)
+    shown = client.get(page)
+    assert frame_of(shown).status_code == 200
+    assert revealed.get().target == str(event.pk), "the page and its frame are one look"
+    assert client.get(f"{page}frame/?event=7").status_code == 404
+    assert client.get(f"{page}frame/?event={event.pk}&kept=gone").status_code == 200
+    assert revealed.count() == 2, "nobody looks at a frame alone without a trace"
 
 
 def test_a_text_that_somebody_else_has_changed_is_not_written_over(event: Event) -> None:
-    client = staff("view_template", "change_template", "publish_template")
+    client = staff("view_template", "publish_template", *WHO_LOOKS)
     editing.save_draft(PUSH, TEXTS, by="bea", revision=None)
 
     for action in ("save", "publish"):
@@ -196,11 +256,11 @@ def test_a_text_that_somebody_else_has_changed_is_not_written_over(event: Event)
     ],
 )
 def test_what_is_not_there_is_not_found(event: Event, url: str) -> None:
-    assert staff("view_template", "change_template").get(url).status_code == 404
+    assert staff("view_template", *WHO_LOOKS).get(url).status_code == 404
 
 
 def test_another_language_is_begun_from_the_list(event: Event) -> None:
-    client = staff("view_template", "change_template")
+    client = staff("view_template", *WHO_LOOKS)
 
     found = client.get(LIST, {"route": "order.created push", "language": "de_AT"})
     assert found["Location"] == f"{LIST}order.created/push/de-at/"
@@ -234,7 +294,7 @@ def _args() -> tuple[str, str, str]:
 
 
 def test_a_test_that_the_provider_refuses_is_on_record_without_the_address(event: Event) -> None:
-    client = staff("view_template", "change_template", "send_test_template")
+    client = staff("view_template", "send_test_template", *WHO_LOOKS)
     url = f"{LIST}order.created/email/de/"
     form = {"subject": "s", "text": "t", "html": "", "action": "test"}
 
@@ -251,7 +311,7 @@ def test_no_test_is_sent_to_an_address_that_is_suppressed(
     suppressions.suppress(
         channel="email", address="gone@example.org", reason=Suppression.Reason.OPERATOR, by="ada"
     )
-    client = staff("view_template", "change_template", "send_test_template")
+    client = staff("view_template", "send_test_template", *WHO_LOOKS)
     form = {"subject": "s", "text": "t", "html": "", "action": "test"}
 
     response = client.post(
@@ -266,7 +326,7 @@ def test_no_test_is_sent_to_an_address_that_is_not_allowed_here(
     event: Event, sandbox: SandboxClient, settings: Any
 ) -> None:
     settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"ALLOWED_RECIPIENTS": ["*@shop.example"]}
-    client = staff("view_template", "change_template", "send_test_template")
+    client = staff("view_template", "send_test_template", *WHO_LOOKS)
     form = {"subject": "s", "text": "t", "html": "", "action": "test"}
 
     response = client.post(

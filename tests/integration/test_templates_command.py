@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from notifications.models import Event, TemplateVersion
+from notifications.local.providers.client import SandboxClient
+from notifications.models import AuditEntry, Event, TemplateVersion
 from notifications.templating import editing, places, published
 from notifications.templating.places import Place
 from tests.shop import a_customer, an_order
@@ -113,13 +114,33 @@ def test_it_is_rolled_back_and_taken_back() -> None:
 
     templates("rollback", *HERE, 1, "--reason", "x", "--dry-run")
     assert states() == [(1, "retired"), (2, "published")]
-    templates("rollback", *HERE, 1, "--reason", "zwei was wrong")
+    said = templates("rollback", *HERE, 1, "--reason", "zwei was wrong")
+    assert "resend --template-version v2#" in said
     assert states()[-1] == (3, "published")
 
     templates("take-back", *HERE, "--reason", "x", "--dry-run")
     assert states()[-1] == (3, "published")
     assert as_json("take-back", *HERE, "--reason", "enough")["state"] == "published"
     assert states()[-1] == (3, "retired")
+
+
+def test_a_draft_is_tried_and_thrown_away(sandbox: SandboxClient) -> None:
+    draft("Hallo {{ first_name }}")
+    trial = ("test", *HERE, "--version", "draft", "--to", "token-of-a-phone", "--by", "bea")
+
+    assert "would be sent" in templates(*trial, "--dry-run")
+    assert not sandbox.accepted("push")
+    assert "token-of-a-phone" not in templates(*trial)
+    (sent,) = sandbox.accepted("push")
+    assert (sent.address, sent.text) == ("token-of-a-phone", "Hallo Meryem")
+    assert AuditEntry.objects.filter(action="template.test").latest("id").actor == "bea"
+
+    assert "nothing was done" in templates("drop-draft", *HERE, "--dry-run")
+    assert states() == [(1, "draft")]
+    assert "thrown away" in templates("drop-draft", *HERE)
+    assert states() == []
+    with pytest.raises(CommandError, match="there is no draft"):
+        templates("drop-draft", *HERE)
 
 
 def test_what_is_published_becomes_files_and_files_become_drafts(tmp_path: Path) -> None:
@@ -139,7 +160,7 @@ def test_what_is_published_becomes_files_and_files_become_drafts(tmp_path: Path)
     saved = places.standing(PUSH).draft
     assert saved is not None
     assert (saved.parts["subject"], saved.author) == ("Danke\n", "ada")
-    with pytest.raises(CommandError, match="there is a draft"):
+    with pytest.raises(CommandError, match=r"there is a draft, .*drop-draft"):
         templates("import", tmp_path)
 
 

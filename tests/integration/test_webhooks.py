@@ -371,14 +371,14 @@ def test_a_test_is_posted_at_once_and_leaves_no_trace(sandbox: SandboxClient, ad
     endpoint = add("warehouse")
     webhooks.disable(endpoint, by="mira", reason="they asked for it")
 
-    webhooks.test(endpoint)
+    webhooks.test(endpoint, by="ada")
 
     [taken] = sandbox.accepted("webhook")
     assert json.loads(taken.text)["type"] == webhooks.TEST_TYPE
     assert not Delivery.objects.exists()
     fail(sandbox, endpoint, behaviour="refuse", code="404")
     with pytest.raises(PermanentError, match="http_404"):
-        webhooks.test(endpoint)
+        webhooks.test(endpoint, by="ada")
     endpoint.refresh_from_db()
     assert endpoint.failures == 0
 
@@ -391,12 +391,12 @@ def test_on_staging_an_endpoint_is_reached_only_by_the_name_of_its_host(
 
     tell(letter(), "webhook")
     with pytest.raises(EndpointRefused, match="ALLOWED_RECIPIENTS"):
-        webhooks.test(endpoint)
+        webhooks.test(endpoint, by="ada")
     assert state_of(endpoint) == (State.SKIPPED, "not_allowed_here")
     assert sandbox.requests("webhook") == 0
 
     settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"ALLOWED_RECIPIENTS": ["127.0.0.1"]}
-    webhooks.test(endpoint)
+    webhooks.test(endpoint, by="ada")
     assert len(sandbox.accepted("webhook")) == 1
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from notifications.relay import FIRST_PAUSE, LONGEST_PAUSE, Brake
+from notifications.relay import FIRST_PAUSE, LONGEST_PAUSE, SEVERAL, Brake
 from tests.waiting import wait_for
 
 
@@ -40,3 +40,16 @@ def test_one_call_that_gets_through_ends_it() -> None:
     brake.call_ended(got_through=True)
 
     assert brake.seconds == 0
+
+
+def test_several_calls_that_fail_one_after_the_other_say_that_it_is_stuck() -> None:
+    brake = Brake()
+    for _ in range(SEVERAL):
+        assert not brake.is_stuck
+        wait_for(lambda: brake.seconds == 0)
+        brake.call_ended(got_through=False)
+    assert brake.is_stuck
+
+    brake.call_ended(got_through=True)
+
+    assert not brake.is_stuck

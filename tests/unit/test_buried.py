@@ -106,6 +106,17 @@ def test_sqs_says_where_it_moved_it_from() -> None:
     assert letter.first_seen == datetime.fromtimestamp(1764000000, UTC)
 
 
+def test_what_sns_could_not_deliver_is_its_publishers_whatever_is_written_on_it() -> None:
+    layout = topology.current()
+    forged = dict.fromkeys(dead_letters.ALWAYS_WRITTEN, text("poison"))
+    message = {**MESSAGE, "MessageAttributes": forged}
+
+    letter = buried.letter(layout, layout.queue("sms-undelivered"), message)
+
+    assert (letter.queue, letter.failure.reason) == ("sms", "sns_could_not_deliver")
+    assert (letter.attributes, letter.message_id) == (forged, "the-sqs-id")
+
+
 EVENT_ID = uuid7()
 KNOWN = (
     f'{{"specversion":"1.0","id":"{EVENT_ID}","source":"urn:x","type":"%s","dataversion":%s,'

@@ -6,22 +6,27 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import shared_task
+from django.contrib.admin import AdminSite
 from django.core.checks import CheckMessage
 
 from notifications import checks, consumers, events
 from notifications.channels.base import ChannelAdapter
+from notifications.channels.consumers import register_configured
 from notifications.conf import (
     Category,
     ChannelConf,
+    Conf,
     Digest,
+    Editable,
     Fallback,
+    Objective,
     ProviderConf,
     QuietHours,
     ReceiptWebhooks,
@@ -30,6 +35,7 @@ from notifications.conf import (
     Route,
 )
 from notifications.consumers import Consumer
+from notifications.models import Event
 from notifications.worker.task import EventTask
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +58,7 @@ class Picky(ChannelAdapter):
 def found(settings: Any) -> Any:
     """`found(ROUTES={…})`: the messages about the shop's settings with these keys changed."""
     shop = {**settings.NOTIFICATIONS, "ADDRESS_HASH_KEYS": {1: "secret"}}
+    shop["OBJECTIVES"] = {}  # of routes that are changed here
     shop["ENCRYPTION_KEYS"] = {1: "another secret"}
     shop["CHANNELS"] = {
         name: ChannelConf("notifications.channels.memory.MemoryChannel")
@@ -146,6 +153,8 @@ def test_every_message_says_how_to_mend_it(found: Any) -> None:
         ({"CHANNELS": {"email": "a.b"}}, '"CHANNELS"] must be'),
         ({"ROUTES": {"order.created": ["email"]}}, '"ROUTES"] must be'),
         ({"ADDRESS_HASH_KEYS": {"1": "x"}}, '"ADDRESS_HASH_KEYS"] must be'),
+        ({"EDITABLE": {"order.created": Editable(free="note")}}, '"EDITABLE"] must be'),
+        ({"OBJECTIVES": {"order.created": 0.95}}, '"OBJECTIVES"] must be'),
         ({"PREFIX": None}, '"PREFIX"] must be a text'),
         ({"SOURCE": ""}, '"SOURCE"] must be a text of 1 to 255'),
         ({"SOURCE": "urn:" + "x" * 255}, '"SOURCE"] must be a text of 1 to 255'),
@@ -164,10 +173,48 @@ def test_a_setting_that_is_no_dictionary_is_named(settings: Any) -> None:
     assert ids(list(checks.check_setting())) == ["E001"]
 
 
+@pytest.mark.parametrize("name", [each.name.upper() for each in fields(Conf)])
+def test_what_cannot_be_read_is_said_once_and_nothing_is_made_of_its_default(
+    found: Any, name: str
+) -> None:
+    assert ids(found(**{name: object()})) == ["E001"]
+
+
+def test_what_cannot_be_read_hides_nothing_else(found: Any) -> None:
+    messages = found(
+        PREFIX=5, ADDRESS_HASH_KEYS={}, ROUTES={"order.created": [Route("pigeon")]}, TIMELINES=""
+    )
+    assert ids(messages) == ["E001", "E001", "E006", "E008", "E003"]
+
+
+def test_a_slip_in_a_key_is_told_and_not_what_is_missing_by_it(settings: Any, found: Any) -> None:
+    shop = settings.NOTIFICATIONS
+    found()
+    routes = settings.NOTIFICATIONS["ROUTES"]
+    settings.NOTIFICATIONS = {
+        **{key: held for key, held in settings.NOTIFICATIONS.items() if key != "ROUTES"},
+        "OBJECTIVES": shop["OBJECTIVES"],
+        "ROUTE": routes,
+    }
+    assert ids(list(checks.check_all())) == ["E001"]
+
+
+def test_channels_are_served_although_something_else_cannot_be_read(settings: Any) -> None:
+    consumers.unregister("email")
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "PREFIX": 5}
+    register_configured()
+    assert consumers.get("email").channel == "email"
+
+
 def test_an_empty_hash_key_is_found(found: Any) -> None:
     assert ids(found(ADDRESS_HASH_KEYS={1: ""})) == ["E003"]
     assert ids(found(ENCRYPTION_KEYS={})) == ["E022"]
     assert ids(found(ENCRYPTION_KEYS={2: "secret", 1: ""})) == ["E022"]
+
+
+def test_a_process_that_could_not_listen_is_found(found: Any) -> None:
+    assert ids(found(PROCESS_BIND="9464")) == ["E080"]
+    assert ids(found(PROCESS_BIND="127.0.0.1:9464")) == []
 
 
 @pytest.mark.parametrize("path", ["orders_site.nowhere.resolve", "orders_site.events.TOPIC"])
@@ -176,6 +223,63 @@ def test_a_hook_that_is_no_function_is_found(found: Any, path: str) -> None:
 
     assert message.id == "notifications.E004"
     assert path in message.msg
+
+
+@pytest.mark.parametrize(
+    ("event_type", "editable", "said"),
+    [
+        ("order.lost", Editable(), "nobody has registered"),
+        ("order.shipped", Editable(free=("colour",)), "no field 'colour'"),
+        ("order.shipped", Editable(sensitive=("order_id",)), "says what it is about"),
+        ("order.shipped", Editable(("carrier",), ("carrier",)), "free and sensitive at once"),
+    ],
+)
+def test_what_operators_could_not_edit_is_found(
+    found: Any, event_type: str, editable: Editable, said: str
+) -> None:
+    (message,) = found(EDITABLE={event_type: editable})
+    assert message.id == "notifications.E062"
+    assert said in message.msg
+    assert found(EDITABLE={"order.shipped": Editable(free=("carrier",))}) == []
+
+
+@pytest.mark.parametrize(
+    ("event_type", "objective", "said"),
+    [
+        ("order.paid", {}, "E086: nobody has registered"),
+        ("order.created", {"part": 0}, "E087: part is above 0 and below 1"),
+        ("order.created", {"part": 1}, "E087: part is above 0 and below 1 (1 would leave no"),
+        ("order.created", {"within": timedelta()}, "E087: within is a timedelta from a second"),
+        ("order.created", {"within": 60}, "E087: within is a timedelta"),
+        ("order.created", {"window": timedelta(hours=7)}, "E087: window is a timedelta of whole"),
+        ("order.created", {"least": 0}, "E087: least is a whole number from 1"),
+        ("shop.flash", {}, "E087: within is 0:01:00, and after 0:00:30 the event is worth"),
+        ("order.created", {"route": "boss"}, "W088: nobody is told of it on the route 'boss'"),
+        ("order.created", {"channels": ("email", "sms")}, "W088: nobody is told of it by sms"),
+        ("stock.low", {}, "W088: nobody is told of it"),
+    ],
+)
+def test_an_objective_that_cannot_be_meant_is_found(
+    found: Any, event_type: str, objective: dict[str, Any], said: str
+) -> None:
+    given = Objective(**{"part": 0.95, "within": timedelta(seconds=60), **objective})
+    routes = {"order.created": [Route("email"), Route("push")]}
+    if event_type == "shop.flash":
+
+        @events.event("shop.flash", subject="shop/1", worth_sending_for=timedelta(seconds=30))
+        class Flash(events.EventData):
+            pass
+
+        routes["shop.flash"] = [Route("email")]
+    try:
+        messages = found(OBJECTIVES={event_type: given}, ROUTES=routes)
+    finally:
+        events.unregister("shop.flash")
+
+    (message,) = [each for each in messages if each.id[-4:] in {"E086", "E087", "W088"}]
+    number, words = said.split(": ", 1)
+    assert message.id == f"notifications.{number}"
+    assert words in message.msg
 
 
 def test_an_event_that_may_be_told_in_no_way_is_found(found: Any) -> None:
@@ -330,7 +434,7 @@ def test_a_database_that_will_not_do_is_found(
 
 def test_a_machine_without_any_settings_is_told_so_without_a_stack_trace(tmp_path: Path) -> None:
     bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    command = [sys.executable, "manage.py", "check"]
+    command = [sys.executable, "manage.py", "check", "--database", "default"]
 
     done = subprocess.run(  # the shop's own .local/env must not fill the gaps
         command,
@@ -688,8 +792,18 @@ def test_an_allow_list_that_shuts_nobody_out_is_found(found: Any) -> None:
 def test_an_allow_list_is_warned_of_before_a_deployment(
     found: Any, allowed: Any, expected: list[str]
 ) -> None:
-    assert found(ALLOWED_RECIPIENTS=allowed) == []
+    assert found(ALLOWED_RECIPIENTS=allowed, FOREIGN_EVENTS=[]) == []
     assert ids(list(checks.check_deployment())) == expected
+
+
+def test_that_anybody_is_believed_is_warned_of_before_a_deployment(found: Any) -> None:
+    assert found(FOREIGN_EVENTS=None) == []
+    assert ids(list(checks.check_deployment())) == ["W094"]
+    (message,) = found(FOREIGN_EVENTS=["order.shiped"])
+    assert message.id == "notifications.E007"
+    assert "'order.shiped'" in message.msg
+    (message,) = found(FOREIGN_EVENTS=[], RETENTION=Retention(dispatches=13))
+    assert message.id == "notifications.E093"
 
 
 @pytest.mark.parametrize(
@@ -712,3 +826,21 @@ def test_a_webhook_channel_that_cannot_be_made_is_found(
 
     assert message.id == "notifications.E005"
     assert said in message.msg
+
+
+def test_an_admin_without_the_console_is_named(found: Any) -> None:
+    assert [each for each in found() if each.id == "notifications.E058"] == []
+    plain = AdminSite("plain")
+    assert [each for each in found() if each.id == "notifications.E058"] == []
+    plain.register(Event)
+    (error,) = [each for each in found() if each.id == "notifications.E058"]
+    assert "the site 'plain' is a django.contrib.admin.sites.AdminSite" in error.msg
+    assert "notifications.console.apps.ConsoleConfig" in str(error.hint)
+    plain.unregister(Event)
+
+
+def test_a_console_without_its_headers_is_named(found: Any, settings: Any) -> None:
+    assert [each for each in found() if each.id == "notifications.W064"] == []
+    settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if "console" not in each]
+    (warning,) = [each for each in found() if each.id == "notifications.W064"]
+    assert "notifications.console.headers.HeadersMiddleware" in str(warning.hint)

@@ -57,6 +57,27 @@ def test_a_cloud_event_of_another_source_is_foreign() -> None:
     assert envelope.read(changed(source="urn:warehouse")).foreign
 
 
+def test_of_other_publishers_those_types_are_believed_that_the_setting_names(settings: Any) -> None:
+    shipped = {"order_id": 7, "carrier": "DHL"}
+    bodies = (
+        changed(source="urn:warehouse"),
+        json.dumps(FLAT),
+        sns(json.dumps(FLAT)),
+    )
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "FOREIGN_EVENTS": ["order.shipped"]}
+    for body in bodies:
+        with pytest.raises(NotAnEvent, match=r"order.created: .* not in FOREIGN_EVENTS"):
+            envelope.read(body)
+    assert envelope.read(changed(source="urn:warehouse", type="order.shipped", data=shipped))
+    assert envelope.read(changed())
+
+
+@pytest.mark.parametrize("source", ["urn:orders-site", "urn:warehouse"])
+def test_an_event_is_about_what_its_facts_say_whatever_it_says_itself(source: str) -> None:
+    """Or what becomes of order 7 could be put down to order 8, and found there by nobody."""
+    assert envelope.read(changed(source=source, subject="order/8")).subject == "order/7"
+
+
 def test_a_time_of_another_zone_is_read_as_utc() -> None:
     read = envelope.read(changed(time="2026-11-27T07:00:00+01:00"))
     assert read.time == WRITTEN.time
@@ -105,7 +126,7 @@ def test_an_unknown_type_is_no_quarantine_yet() -> None:
         changed(generation=2**31),
         changed(data=None),
         changed(data={"order_id": "seven"}),
-        changed(data={"order_id": 7, "name": "Ada"}),
+        changed(data={"order_id": 7, "name": "Ada"}, source="urn:elsewhere"),
         changed(data={"order_id": float("nan")}),
         envelope.write(WRITTEN).replace('{"order_id":7}', '{"order_id":1e999}'),
         envelope.write(WRITTEN).replace("7}", "7" * 5000 + "}"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 
 from notifications.channels import adapters
 from notifications.channels.django_email import DjangoBackendEmail
@@ -62,26 +61,3 @@ def test_a_password_is_not_shown_with_the_settings() -> None:
     ]
 
     assert "opensesame" not in repr(described)
-
-
-@pytest.mark.parametrize(
-    "url", ["smtps://user:open/sesame@mail.example.com", "smtps://user:open[sesame@[mail.example"]
-)
-def test_a_url_that_cannot_be_read_is_told_at_start_up_without_its_password(
-    settings: Any, url: str
-) -> None:
-    described = channels.email({"EMAIL_URL": url})
-    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "CHANNELS": {"email": described}}
-
-    with pytest.raises(ImproperlyConfigured, match="EMAIL_URL") as caught:
-        adapters.make("email")
-
-    assert "open" not in str(caught.value)
-
-
-def test_a_url_of_another_kind_is_told_at_start_up(settings: Any) -> None:
-    described = channels.email({"EMAIL_URL": "pigeon://north"})
-    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "CHANNELS": {"email": described}}
-
-    with pytest.raises(ImproperlyConfigured, match="pigeon"):
-        adapters.make("email")

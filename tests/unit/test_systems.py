@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).resolve().parents[1]
+from tests.catalogue import TESTS, every_test, named_in
+
 TABLE = TESTS.parent / "docs" / "systems.md"
 SYSTEMS = ["S0", "S1", "S2", "S3", "S4"]
 _MARK = re.compile(r"pytest\.mark\.(S[0-4])\b")
@@ -23,7 +23,7 @@ def rows() -> Iterator[tuple[str, str, list[str]]]:
             system = heading[1]
         elif line.startswith("| ") and not line.startswith("| what"):
             must_hold, shown = (cell.strip() for cell in line.strip("|").split(" | ", 1))
-            yield system, must_hold, [test for test in shown.split("`") if "::" in test]
+            yield system, must_hold, named_in(shown)
 
 
 def named() -> set[tuple[str, str]]:
@@ -34,24 +34,20 @@ def named() -> set[tuple[str, str]]:
 def marked() -> set[tuple[str, str]]:
     """(system, test) as the tests are marked, each by itself or with its whole module."""
     return {
-        (system, f"{path.relative_to(TESTS)}::{test.name}")
-        for path in sorted(TESTS.rglob("test_*.py"))
-        for test, systems in _tests(ast.parse(path.read_text()))
-        for system in systems
+        (system, name)
+        for name, test, module in every_test()
+        for system in _of_all(module)
+        + _MARK.findall(" ".join(map(ast.unparse, test.decorator_list)))
     }
 
 
-def _tests(module: ast.Module) -> Iterator[tuple[ast.FunctionDef, set[str]]]:
-    of_all = {
+def _of_all(module: ast.Module) -> list[str]:
+    return [
         system
         for node in module.body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
         for system in _MARK.findall(ast.unparse(node.value))
-    }
-    for node in module.body:
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-            own = _MARK.findall(" ".join(map(ast.unparse, node.decorator_list)))
-            yield node, of_all | set(own)
+    ]
 
 
 def test_every_test_that_is_marked_has_its_row() -> None:

@@ -67,7 +67,8 @@ def _in_full(layout: Topology) -> dict[str, object]:
             for queue in layout.queues
         ],
         "subscriptions": [
-            asdict(subscription) | {"attributes": _parsed(subscription_attributes(subscription))}
+            asdict(subscription)
+            | {"attributes": _parsed(subscription_attributes(subscription, ARNS))}
             for subscription in layout.subscriptions
         ],
     }
@@ -134,11 +135,11 @@ def test_a_consumer_of_other_bodies_has_a_topic_of_its_own_where_no_event_goes()
     )
 
     assert [s for s in layout.subscriptions if "dev-word" in s.topic] == [
-        topology.Subscription("dev-word", "dev-receipts", None)
+        topology.Subscription("dev-word", "dev-receipts", "dev-receipts-undelivered", None)
     ]
     assert layout.queue("receipts").senders == ("dev-word",)
     assert layout.queue("analytics").senders == ("dev-orders", "dev-payments")
-    assert topic_attributes(layout.topic("orders"), ARNS) == {}
+    assert "Policy" not in topic_attributes(layout.topic("orders"), ARNS)
     [statement] = json.loads(topic_attributes(layout.topic("word"), ARNS)["Policy"])["Statement"]
     assert statement["Principal"] == {"Service": ["ses.amazonaws.com"]}
     assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ARNS.account}}
@@ -188,6 +189,60 @@ def test_a_queue_that_a_standard_topic_feeds_too_is_a_standard_queue() -> None:
 
     assert layout.queue("analytics").physical == "dev-analytics"
     assert layout.queue("analytics").senders == ("dev-orders", "dev-payments.fifo")
+
+
+def test_what_sns_cannot_deliver_has_a_queue_of_the_consumers_of_its_topics_kind() -> None:
+    layout = _computed(
+        Consumer("analytics", task="t", wants=None),
+        _consumer("ledger", "payment.completed"),
+        fifo=("payments",),
+    )
+
+    assert {(s.topic, s.queue): s.undelivered for s in layout.subscriptions} == {
+        ("dev-orders", "dev-analytics"): "dev-analytics-undelivered",
+        ("dev-payments.fifo", "dev-analytics"): "dev-analytics-undelivered-in-order.fifo",
+        ("dev-payments.fifo", "dev-ledger.fifo"): "dev-ledger-undelivered.fifo",
+    }
+    assert layout.queue("analytics-undelivered").senders == ("dev-orders",)
+    assert layout.queue("analytics-undelivered-in-order").senders == ("dev-payments.fifo",)
+    assert {queue.name for queue in layout.queues if queue.role.is_grave} == {
+        *("analytics-dlq", "analytics-undelivered", "analytics-undelivered-in-order"),
+        *("ledger-dlq", "ledger-undelivered"),
+    }
+
+
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/1"
+
+
+def test_queues_are_encrypted_by_sqs_and_with_a_key_topics_and_queues_by_that() -> None:
+    def told(kms_key: str) -> tuple[dict[str, str], dict[str, str]]:
+        layout = compute("dev", frozenset(), (_consumer(),), EVENTS, kms_key=kms_key)
+        topic = topic_attributes(layout.topic("orders"), ARNS)
+        return topic, queue_attributes(layout.queue("email"), ARNS)
+
+    topic, queue = told("")
+    assert topic["KmsMasterKeyId"] == queue["KmsMasterKeyId"] == ""
+    assert queue["SqsManagedSseEnabled"] == "true"
+    topic, queue = told(KEY)
+    assert topic["KmsMasterKeyId"] == queue["KmsMasterKeyId"] == KEY
+    assert "SqsManagedSseEnabled" not in queue, (
+        "SQS knows by itself that it is the one or the other"
+    )
+
+
+def test_dead_letters_are_kept_for_longest_whatever_the_queues_do() -> None:
+    layout = compute(
+        "dev",
+        frozenset(),
+        (_consumer("email", "order.created", bulk=True),),
+        EVENTS,
+        retention=345600,
+    )
+
+    assert {queue.name: queue.retention for queue in layout.queues} == {
+        **dict.fromkeys(("email", "email-bulk"), 345600),
+        **dict.fromkeys(("email-dlq", "email-undelivered"), topology.RETENTION),
+    }
 
 
 def test_a_fifo_topic_that_no_event_uses_is_named() -> None:

@@ -10,7 +10,8 @@ from celery import Celery, current_app, shared_task
 from celery.exceptions import ImproperlyConfigured
 
 from notifications.consumers import all_consumers
-from notifications.worker.app import REQUIRED, create
+from notifications.worker.app import create
+from notifications.worker.celery_settings import REQUIRED
 from notifications.worker.task import EventTask
 
 

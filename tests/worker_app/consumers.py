@@ -13,8 +13,13 @@ from django.db import connection
 from notifications.consumers import register
 from notifications.envelope import Envelope
 from notifications.exceptions import Busy, PermanentError, TransientError
+from notifications.worker import broker, request
 from notifications.worker.task import EventTask
 from tests.worker_app.queues import CONSUMERS, crowd
+
+# As impatient as the settings beside: the same waits, shorter.
+request.WAIT_AFTER_LOSS = 2
+broker.ANSWER_SECONDS = float(os.environ.get("PROBE_ANSWER_SECONDS", broker.ANSWER_SECONDS))
 
 for consumer in (*CONSUMERS, *crowd(int(os.environ.get("PROBE_CROWD", "0")))):
     register(consumer)

@@ -1,6 +1,6 @@
 """The consumer of receipts: one queue for every provider, fed by a topic of its own.
 
-SES, End User Messaging and WhatsApp publish to `<prefix>-receipts` (the README shows how to
+SES, End User Messaging and WhatsApp publish to `<prefix>-receipts` (docs/receipts.md shows how to
 point them at it); there is no public endpoint.
 """
 

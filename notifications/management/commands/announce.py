@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentTypeError
-from getpass import getuser
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error as DatabaseError
 
@@ -16,10 +15,10 @@ from notifications import announcement_progress, announcements, audiences, rate_
 from notifications.announcements import Trial, Wish
 from notifications.durations import words
 from notifications.management.announcing import watch
-from notifications.management.verbs import add_changing
+from notifications.management.verbs import ChangingCommand, add_changing, whoever
 
 
-class Command(BaseCommand):
+class Command(ChangingCommand):
     help = (
         "Send one event type to everybody in an audience. The relays take it from there, batch by "
         "batch on the bulk queues: no fresh receipt waits behind it. `manage.py announcements` "
@@ -70,7 +69,7 @@ class Command(BaseCommand):
             raise CommandError('Say why: --reason "…"; it is kept with the announcement.')
         begun = announcements.begin(
             wanted,
-            by=options["by"] or getuser(),
+            by=whoever(options["by"]),
             reason=options["reason"],
             rate=options["rate"],
         )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 from argparse import ArgumentTypeError
-from getpass import getuser
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 
-from notifications import announcement_progress, announcements
+from notifications import announcement_progress, announcements, rate_limits
 from notifications.announcement_progress import Standing
 from notifications.management.announcing import details, summary, watch
-from notifications.management.verbs import VerbCommand, add_changing, listing
+from notifications.management.verbs import VerbCommand, add_changing, listing, whoever
 from notifications.models import Announcement
+from notifications.rate_limits import in_words
 
 LIMIT, MOST = 20, 1000
 
@@ -33,9 +35,10 @@ _LEGAL = {
 class Command(VerbCommand):
     help = (
         "List announcements, the latest first, with what became of them, their pace and when they "
-        "will be over; show or watch one; pause, resume or cancel one. Without a verb, the list."
+        "will be over; show or watch one; pause, resume or cancel one, or change its rate. Without "
+        "a verb, the list."
     )
-    verbs = ("list", "show", "watch", "pause", "resume", "cancel")
+    verbs = ("list", "show", "watch", "pause", "resume", "cancel", "rate")
 
     def add_verbs(self, verbs: Any) -> None:
         wanted = listing(verbs, help="announcements, the latest first")
@@ -52,6 +55,10 @@ class Command(VerbCommand):
             parser = verbs.add_parser(verb, help=help)
             parser.add_argument("announcement", type=int)
             add_changing(parser, reason="kept in its log")
+        rate = verbs.add_parser("rate", help="people a second over each channel, from now on")
+        rate.add_argument("announcement", type=int)
+        rate.add_argument("rate", type=_rate, help='"50/s", "3000/m", or "none"')
+        add_changing(rate, reason="kept in its log")
 
     def do(self, verb: str, **options: Any) -> None:
         try:
@@ -60,6 +67,8 @@ class Command(VerbCommand):
                     self._show(options["announcement"], as_json=options["json"])
                 case "watch":
                     self._watch(options["announcement"], as_json=options["json"])
+                case "rate":
+                    self._change_rate(options.pop("announcement"), **options)
                 case "list":
                     self._list(**options)
                 case _:
@@ -109,14 +118,31 @@ class Command(VerbCommand):
             )
             return
         move, _ = _MOVES[verb]
-        announcement = move(number, by=by or getuser(), reason=reason)
+        announcement = move(number, by=whoever(by), reason=reason)
         self.stdout.write(f"announcement {number} is {announcement.state}")
+
+    def _change_rate(
+        self, number: int, *, rate: float, by: str, reason: str, dry_run: bool, **_options: Any
+    ) -> None:
+        wanted = None if rate == math.inf else rate
+        was, now = in_words(announcements.find(number).rate), in_words(wanted)
+        if not dry_run:
+            announcements.change_rate(number, wanted, by=whoever(by), reason=reason)
+        nothing = "; nothing was done" if dry_run else ""
+        self.stdout.write(f"announcement {number}: {was} → {now}{nothing}")
 
     def _print(self, answer: dict[str, Any]) -> None:
         self.stdout.write(json.dumps(answer, cls=DjangoJSONEncoder))
 
 
 _DONE = {"pause": "paused", "resume": "resumed", "cancel": "cancelled"}
+
+
+def _rate(text: str) -> float:
+    try:
+        return rate_limits.wished(text)
+    except ImproperlyConfigured as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def _limit(text: str) -> int:

@@ -7,7 +7,6 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from getpass import getuser
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -15,11 +14,11 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 from django.utils.timesince import timesince
 
-from notifications import bodies, causes, discards, filters, keeper, retention
+from notifications import bodies, causes, filters, keeper, letter_discards, retention
 from notifications.aws.errors import AWS_ERRORS, explain
-from notifications.discards import Answer
 from notifications.exceptions import NotProvisioned
-from notifications.management.verbs import VerbCommand, add_changing, listing, local_moment
+from notifications.letter_discards import Answer
+from notifications.management.verbs import VerbCommand, add_changing, listing, local_moment, whoever
 from notifications.models import DeadLetter
 from notifications.models.dead_letter import DeadLetterQuerySet
 from notifications.redaction import redact
@@ -65,9 +64,9 @@ class Command(VerbCommand):
             case "depth":
                 self._depth(**options)
             case "discard":
-                self._move(discards.discard, DeadLetter.State.OPEN, "discarded", **options)
+                self._move(letter_discards.discard, DeadLetter.State.OPEN, "discarded", **options)
             case "restore":
-                self._move(discards.restore, DeadLetter.State.DISCARDED, "open", **options)
+                self._move(letter_discards.restore, DeadLetter.State.DISCARDED, "open", **options)
             case _:
                 self._list(**options)
 
@@ -160,7 +159,7 @@ class Command(VerbCommand):
                 "Name dead letters by their ids, or else by what they have in common."
             )
         ids = id or list(_matching({**options, "state": legal}).values_list("pk", flat=True))
-        answers = move(ids, by=by or getuser(), reason=reason, dry_run=dry_run)
+        answers = move(ids, by=whoever(by), reason=reason, dry_run=dry_run)
         left = [answer for answer in answers if answer.why_not]
         moved = len(answers) - len(left)
         if options["json"]:
@@ -254,7 +253,8 @@ def _lines(letter: DeadLetter) -> Iterator[str]:
     yield f"why         {letter.reason}: {causes.sentence(letter)}"
     if letter.error_class or letter.error:
         yield f"error       {letter.error_class} {redact(letter.error)}".rstrip()
-    yield f"cause       {letter.fingerprint or '-'}, after {letter.attempts} attempts"
+    tried = "1 attempt" if letter.attempts == 1 else f"{letter.attempts} attempts"
+    yield f"cause       {letter.fingerprint or '-'}, after {tried}"
     seen = f"first {_moment(letter.first_seen_at)}, last {_moment(letter.last_seen_at)}"
     yield f"seen        {seen}, kept here since {_moment(letter.created_at)}"
     if letter.changed_at:

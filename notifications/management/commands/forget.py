@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from notifications import erasure
 from notifications.conf import conf
-from notifications.management.verbs import add_changing, local_moment, reference_text
+from notifications.management.verbs import (
+    ChangingCommand,
+    add_changing,
+    local_moment,
+    reference_text,
+    whoever,
+)
 
 
-class Command(BaseCommand):
+class Command(ChangingCommand):
     help = (
         "Erase a person from deliveries, attempts, receipts, dead letters and failed tasks, and, "
         "by NOTIFICATIONS['FORGET'], from the shop's own tables. When they were told of what "
@@ -48,7 +53,7 @@ class Command(BaseCommand):
             if dry_run:
                 erased = erasure.would_forget(person, all_below=options["all_below"])
             else:
-                by = options["by"] or getpass.getuser()
+                by = whoever(options["by"])
                 erased = erasure.forget(
                     person=person, by=by, reason=options["reason"], all_below=options["all_below"]
                 )

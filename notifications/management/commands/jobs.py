@@ -1,29 +1,31 @@
-"""`manage.py jobs`: what was resent, redriven and replayed, by whom, why, and how far it came."""
+"""`manage.py jobs`: bulk work, begun and looked after: by whom, why, and how far it came."""
 
 from __future__ import annotations
 
 import json
 from argparse import ArgumentTypeError
-from getpass import getuser
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
+from django.utils.datastructures import MultiValueDict
 
-from notifications import jobs
-from notifications.management.mending import answer, named
-from notifications.management.verbs import VerbCommand, add_changing, listing, local_moment
+from notifications import jobs, undertakings, weighing
+from notifications.management.mending import answer, named, rate
+from notifications.management.verbs import VerbCommand, add_changing, listing, local_moment, whoever
 from notifications.models import Job, JobItem
+from notifications.undertakings import Undertaking
 
 LIMIT, MOST = 20, 1000
 
 
 class Command(VerbCommand):
     help = (
-        "List the jobs of resend, redrive and replay, the latest first; show one with its log and "
-        "items; stop or cancel one, within its current item. Without a verb, the list."
+        "List jobs, the latest first; show one with its log and items; begin one that the relays "
+        "run; pause or cancel one, within its current item, or let the relays go on with it; "
+        "change its rate. Without a verb, the list."
     )
-    verbs = ("list", "show", "stop", "cancel")
+    verbs = ("list", "show", "begin", "pause", "resume", "cancel", "set-rate")
 
     def add_verbs(self, verbs: Any) -> None:
         wanted = listing(verbs, help="jobs, the latest first")
@@ -35,20 +37,42 @@ class Command(VerbCommand):
         show.add_argument("--outcome", choices=JobItem.Outcome.values, help="only these items")
         _add_limit(show)
         show.add_argument("--json", action="store_true", help="print one JSON object")
-        for verb, help in (
-            ("stop", "stop it; it goes on with its command's --job"),
-            ("cancel", "end it for good; what it has put on its way stays there"),
+        begin = verbs.add_parser("begin", help="bulk work, as the page begins it")
+        begin.add_argument(
+            "kind", choices=[str(each.kind) for each in undertakings.all_undertakings()]
+        )
+        begin.add_argument(
+            "filter", nargs="+", type=_filter, help="channel=email state=failed limit=5"
+        )
+        begin.add_argument("--rate", type=rate, help="items a second, at most")
+        begin.add_argument("--override", action="store_true", help="also what is no longer true")
+        begin.add_argument("--at-once", action="store_true", help="a redrive without its stages")
+        begin.add_argument("--json", action="store_true", help="print one JSON object")
+        add_changing(begin, reason="kept with it; needed, but for --dry-run", needed=False)
+        for verb, aliases, help in (
+            ("pause", ["stop"], "pause it; `resume` it, or its command's --job"),
+            ("resume", [], "let the relays go on with it, whoever ran it before"),
+            ("cancel", [], "end it for good; what it has put on its way stays there"),
+            ("set-rate", [], "change how many a second, from its next item on"),
         ):
-            parser = verbs.add_parser(verb, help=help)
+            parser = verbs.add_parser(verb, aliases=aliases, help=help)
             parser.add_argument("job", type=int)
+            if verb == "set-rate":
+                parser.add_argument("rate", type=rate)
             add_changing(parser, reason="kept in its log")
 
     def do(self, verb: str, **options: Any) -> None:
         match verb:
             case "show":
                 self._show(_job(options.pop("job")), **options)
-            case "stop" | "cancel":
+            case "begin":
+                self._begin(**options)
+            case "pause" | "stop" | "cancel":
                 self._halt(_job(options.pop("job")), cancel=verb == "cancel", **options)
+            case "resume":
+                self._resume(_job(options.pop("job")), **options)
+            case "set-rate":
+                self._set_rate(_job(options.pop("job")), **options)
             case _:
                 self._list(**options)
 
@@ -92,6 +116,82 @@ class Command(VerbCommand):
             why = f": {item.why}" if item.why else ""
             self.stdout.write(f"  {named(item)}  {item.outcome}{why}")
 
+    def _begin(
+        self, *, kind: str, filter: list[tuple[str, str]], rate: float | None, **options: Any
+    ) -> None:
+        chosen = undertakings.undertaking(kind)
+        given = MultiValueDict[str, str]()
+        for name, value in filter:
+            given.appendlist(name, value)
+        try:
+            wanted = chosen.read(given)
+            if options["dry_run"]:
+                self._weigh(chosen, wanted, **options)
+                return
+            if not options["reason"]:
+                raise CommandError('Say why: --reason "…"; it is kept with the job.')
+            job = jobs.begin(
+                chosen.work(),
+                wanted,
+                by=whoever(options["by"]),
+                reason=options["reason"],
+                rate=rate or chosen.rate,
+                override=options["override"],
+                stage=chosen.stage(at_once=options["at_once"]),
+                runner=Job.Runner.RELAY,
+            )
+        except jobs.Refused as error:
+            raise CommandError(error.message) from None
+        if options["json"]:
+            self.stdout.write(json.dumps(_row(job), cls=DjangoJSONEncoder))
+        else:
+            self.stdout.write(f"job {job.pk}: {jobs.items(job.total)}, left to the relays")
+
+    def _weigh(self, chosen: Undertaking, wanted: dict[str, Any], **options: Any) -> None:
+        weighed = weighing.weigh(chosen, wanted, override=options["override"])
+        if options["json"]:
+            said = {
+                "total": weighed.total,
+                "groups": dict(weighed.groups),
+                "looked_at": weighed.looked_at,
+                "would": weighed.would,
+                "left": [{"why": each.why, "count": each.count} for each in weighed.left],
+            }
+            self.stdout.write(json.dumps({"dry_run": True, **said}))
+            return
+        for name, count in weighed.groups:
+            self.stdout.write(f"  {name}: {count}")
+        for each in weighed.left:
+            self.stdout.write(f"  {each.outcome}: {each.why}: {each.count}")
+        self.stdout.write(
+            f"{jobs.items(weighed.total)}; of the first {weighed.looked_at}, {weighed.would} would "
+            "be done. Nothing was done."
+        )
+
+    def _resume(self, job: Job, *, by: str, reason: str, dry_run: bool, **_options: Any) -> None:
+        if dry_run:
+            self.stdout.write(f"job {job.pk} is {job.state}; nothing was done")
+            return
+        work = undertakings.work_of(job.kind)
+        relay = Job.Runner.RELAY
+        try:
+            jobs.go_on(work, job.pk, by=whoever(by), reason=reason, runner=relay)
+        except jobs.Refused as error:
+            raise CommandError(error.message) from None
+        self.stdout.write(f"job {job.pk} is running, by the relays")
+
+    def _set_rate(
+        self, job: Job, *, rate: float, by: str, reason: str, dry_run: bool, **_options: Any
+    ) -> None:
+        try:
+            undertakings.undertaking(job.kind).check_rate(rate)
+            if not dry_run:
+                jobs.set_rate(job.pk, rate, by=whoever(by), reason=reason)
+        except jobs.Refused as error:
+            raise CommandError(error.message) from None
+        done = "would have" if dry_run else "has"
+        self.stdout.write(f"job {job.pk} {done} a rate of {rate:g} a second")
+
     def _halt(
         self, job: Job, *, cancel: bool, by: str, reason: str, dry_run: bool, **_options: Any
     ) -> None:
@@ -102,7 +202,7 @@ class Command(VerbCommand):
             self.stdout.write(f"job {job.pk} is {job.state}, would be {done}; nothing was done")
             return
         try:
-            jobs.halt(job.pk, by=by or getuser(), why=reason, cancel=cancel)
+            jobs.halt(job.pk, by=whoever(by), why=reason, cancel=cancel)
         except jobs.Refused as error:  # it has come to its end meanwhile
             raise CommandError(error.message) from None
         self.stdout.write(f"job {job.pk} is {done}")
@@ -110,6 +210,13 @@ class Command(VerbCommand):
 
 def _add_limit(parser: CommandParser) -> None:
     parser.add_argument("--limit", type=_limit, default=LIMIT, help=f"at most {MOST} (%(default)s)")
+
+
+def _filter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ArgumentTypeError(f"{text!r} is no filter: give channel=email")
+    return name, value
 
 
 def _limit(text: str) -> int:

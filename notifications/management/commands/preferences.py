@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 from argparse import ArgumentTypeError
 from collections.abc import Iterable
-from getpass import getuser
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import router, transaction
 
 from notifications import preferences
 from notifications.conf import conf
-from notifications.management.verbs import add_changing, local_moment, reference_text
+from notifications.management.verbs import (
+    ChangingCommand,
+    add_changing,
+    local_moment,
+    reference_text,
+    whoever,
+)
 from notifications.models import Consent, Preference
 from notifications.preferences import CannotOptOut, Choice, Source
 
@@ -25,7 +30,7 @@ MOST = 1000
 Wish = tuple[str, str, bool]
 
 
-class Command(BaseCommand):
+class Command(ChangingCommand):
     help = (
         "What a person wants to be told, by category and channel; set it for them, and it is on "
         "record who did, and why. What is transactional cannot be opted out of."
@@ -73,7 +78,7 @@ class Command(BaseCommand):
                     channel=channel,
                     wanted=wanted,
                     source=Source.OPERATOR,
-                    by=by or getuser(),
+                    by=whoever(by),
                     reason=reason,
                 )
             transaction.set_rollback(dry_run, using=using)

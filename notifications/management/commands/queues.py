@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
 from datetime import timedelta
-from getpass import getuser
 from io import StringIO
 from json import dumps
 from typing import Any
@@ -13,24 +12,20 @@ from django.core.management.base import CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 
 from notifications import breakers, pauses, rate_limits
-from notifications.management import queue_text
-from notifications.management.interrupts import until_interrupted
-from notifications.management.verbs import VerbCommand, add_changing, listing
+from notifications.management import queue_text, watching
+from notifications.management.verbs import VerbCommand, add_changing, listing, whoever
 from notifications.models import Breaker, Pause
 from notifications.queue_overview import overview
 
 MINUTES, MOST_MINUTES = 15, 24 * 60
-EVERY, LEAST, MOST = 2.0, 0.2, 3600.0
-"""Seconds between two looks."""
-
-CLEAR = "\x1b[H\x1b[2J"
 
 
 class Command(VerbCommand):
     help = (
         "List every queue and dead-letter queue: what lies in it, how old it is, how quickly it "
-        "empties, who serves it, what holds it. Pause or resume a queue, a channel or an event "
-        "type, or let an account that is left alone be tried now; workers obey within seconds. "
+        "empties, who serves it, what holds it. Pause or resume a queue, a channel, one of its "
+        "providers, an event type or a template, or let an account that is left alone be tried "
+        "now; workers obey within seconds. "
         "Without a verb, the list."
     )
     verbs = ("list", "pause", "resume", "probe")
@@ -41,15 +36,15 @@ class Command(VerbCommand):
 
     def add_verbs(self, verbs: Any) -> None:
         _add_looking(listing(verbs, help="every queue"), every=SUPPRESS, minutes=SUPPRESS)
-        pause = verbs.add_parser("pause", help="stop a queue, a channel or an event type")
+        pause = verbs.add_parser("pause", help="stop a queue, a channel, a provider or a type")
         _add_what(pause)
         add_changing(pause, reason="shown to whoever looks")
         resume = verbs.add_parser("resume", help="let it go on")
         _add_what(resume)
-        add_changing(resume)
+        add_changing(resume, reason="why; it is kept", needed=False)
         probe = verbs.add_parser("probe", help="try an account that is left alone, now")
         probe.add_argument("account", help="the provider account's name: email")
-        add_changing(probe)
+        add_changing(probe, reason="why; it is kept", needed=False)
 
     def do(self, verb: str, **options: Any) -> None:
         match verb:
@@ -70,28 +65,15 @@ class Command(VerbCommand):
         minutes: int = MINUTES,
         **_options: Any,
     ) -> None:
-        """Once, or again and again until Ctrl-C."""
         span = timedelta(minutes=minutes)
-        if watch is None:
-            self._show(span, json)
-            return
-        with until_interrupted() as interrupted:
-            while not interrupted.is_set():
-                self._show(span, json, clear="" if json else CLEAR)
-                interrupted.wait(watch)
-
-    def _show(self, span: timedelta, as_json: bool, *, clear: str = "") -> None:
-        """Written at once, so that a terminal that is redrawn does not flicker."""
-        shown = StringIO()
-        (self._write_json if as_json else self._write)(shown, span)
-        self.stdout.write(clear + shown.getvalue(), ending="")
-        self.stdout.flush()
+        write = self._write_json if json else self._write
+        watching.show(lambda out: write(out, span), self.stdout, every=watch, clear=not json)
 
     def _write(self, out: StringIO, span: timedelta) -> None:
         found = overview(span)
         for line, warn in queue_text.lines(found):
             out.write(f"  {self.style.WARNING(line) if warn else line}\n")
-        for pause, put_off in _event_types():
+        for pause, put_off in _putting_off():
             line = f"{queue_text.pause_words(pause)}; {_messages(put_off)} put off"
             out.write(f"  {self.style.WARNING(line)}\n")
 
@@ -104,7 +86,13 @@ class Command(VerbCommand):
             "queues": [queue_text.as_json(row, found.at) for row in found.rows],
             "event_types": [
                 {**queue_text.pause_json(pause), "put_off": put_off}
-                for pause, put_off in _event_types()
+                for pause, put_off in _putting_off()
+                if pause.kind == Pause.Kind.EVENT_TYPE
+            ],
+            "templates": [
+                {**queue_text.pause_json(pause), "put_off": put_off}
+                for pause, put_off in _putting_off()
+                if pause.kind == Pause.Kind.TEMPLATE
             ],
         }
         out.write(f"{dumps(shown, cls=DjangoJSONEncoder)}\n")
@@ -119,24 +107,33 @@ class Command(VerbCommand):
         elif dry_run:
             self.stdout.write(f"{what} would be paused; nothing was done")
         else:
-            pauses.pause(kind, name, by=by or getuser(), reason=reason)
+            pauses.pause(kind, name, by=whoever(by), reason=reason)
             self.stdout.write(f"{what} is paused")
 
     def _resume(
-        self, kind: Pause.Kind, name: str, *, by: str, dry_run: bool, **_options: Any
+        self,
+        kind: Pause.Kind,
+        name: str,
+        *,
+        by: str,
+        reason: str | None,
+        dry_run: bool,
+        **_options: Any,
     ) -> None:
         what = f"{kind.label} {name}"
         if not _in_force(kind, name):
             pauses.check(kind, name)
             self.stdout.write(f"{what} is not paused")
         elif dry_run:
-            put_off = pauses.waiting(name) if kind is Pause.Kind.EVENT_TYPE else 0
+            put_off = pauses.waiting_for(kind, name)
             self.stdout.write(f"{what} would be resumed{_due(put_off)}; nothing was done")
         else:
-            _resumed, due = pauses.resume(kind, name, by=by or getuser())
+            _resumed, due = pauses.resume(kind, name, by=whoever(by), reason=reason or "")
             self.stdout.write(f"{what} is resumed{_due(due)}")
 
-    def _probe(self, *, account: str, by: str, dry_run: bool, **_options: Any) -> None:
+    def _probe(
+        self, *, account: str, by: str, reason: str | None, dry_run: bool, **_options: Any
+    ) -> None:
         left_alone = Breaker.objects.filter(account=account, state=Breaker.State.OPEN)
         if not left_alone.exists():
             rate_limits.standing(account)  # names the accounts there are, if this is none of them
@@ -144,37 +141,19 @@ class Command(VerbCommand):
         elif dry_run:
             self.stdout.write(f"account {account} would be tried at once; nothing was done")
         else:
-            breakers.probe_now(account, by=by or getuser())
+            breakers.probe_now(account, by=whoever(by), reason=reason or "")
             self.stdout.write(f"account {account} is tried with its next message")
 
 
 def _add_looking(parser: ArgumentParser, *, every: Any, minutes: Any) -> None:
     """Before the verb and after it: no default goes over what was given."""
-    parser.add_argument(
-        "--watch",
-        nargs="?",
-        type=_seconds,
-        const=EVERY,
-        default=every,
-        metavar="SECONDS",
-        help=f"look again and again, until Ctrl-C (every {EVERY:.0f} s)",
-    )
+    watching.add_watch(parser, default=every)
     parser.add_argument(
         "--minutes",
         type=_minutes,
         default=minutes,
         help=f"tell lag and rate from the last so many ({MINUTES})",
     )
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not LEAST <= seconds <= MOST:
-        raise ArgumentTypeError(f"{text!r} is no number of seconds from {LEAST:g} to {MOST:g}")
-    return seconds
 
 
 def _minutes(text: str) -> int:
@@ -187,22 +166,28 @@ def _add_what(parser: ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("queue", nargs="?", help="a queue's name: email, email-bulk")
     what.add_argument("--channel", help="every queue of this channel")
+    what.add_argument("--provider", help="one provider of a channel, by its account: email.ses")
     what.add_argument("--event-type", help="this event type, on every queue")
+    what.add_argument(
+        "--template", help="what is told of one event type over one channel: order.created/email"
+    )
 
 
 def _what(options: dict[str, Any]) -> tuple[Pause.Kind, str]:
     named = {
         Pause.Kind.QUEUE: options.pop("queue"),
         Pause.Kind.CHANNEL: options.pop("channel"),
+        Pause.Kind.PROVIDER: options.pop("provider"),
         Pause.Kind.EVENT_TYPE: options.pop("event_type"),
+        Pause.Kind.TEMPLATE: options.pop("template"),
     }
     return next((kind, name) for kind, name in named.items() if name is not None)
 
 
-def _event_types() -> list[tuple[Pause, int]]:
-    """The paused ones, with how many messages they have put off."""
-    held = Pause.objects.in_force().filter(kind=Pause.Kind.EVENT_TYPE).order_by("name")
-    return [(pause, pauses.waiting(pause.name)) for pause in held]
+def _putting_off() -> list[tuple[Pause, int]]:
+    """The event types and templates that are paused, with how many messages they have put off."""
+    held = Pause.objects.in_force().filter(kind__in=Pause.PUTTING_OFF).order_by("kind", "name")
+    return [(each, pauses.waiting_for(Pause.Kind(each.kind), each.name)) for each in held]
 
 
 def _in_force(kind: Pause.Kind, name: str) -> bool:

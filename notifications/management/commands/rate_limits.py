@@ -7,7 +7,6 @@ import math
 import time
 from argparse import ArgumentTypeError
 from dataclasses import asdict
-from getpass import getuser
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -15,7 +14,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
 from notifications import rate_limits
-from notifications.management.verbs import VerbCommand, add_changing, listing
+from notifications.management.verbs import VerbCommand, add_changing, listing, whoever
 from notifications.models import RateLimit
 from notifications.rate_limits import NONE, Standing, in_words
 
@@ -83,9 +82,7 @@ class Command(VerbCommand):
         if dry_run:
             self.stdout.write(f"{change}; nothing was done")
             return
-        RateLimit.objects.set_override(
-            account, rate, burst=burst, by=by or getuser(), reason=reason
-        )
+        rate_limits.set_limit(account, rate, burst=burst, by=whoever(by), reason=reason)
         self.stdout.write(change)
 
     def _reset(
@@ -99,7 +96,7 @@ class Command(VerbCommand):
         if dry_run:
             self.stdout.write(f"{change}; nothing was done")
             return
-        RateLimit.objects.take_back(account, by=by or getuser(), reason=reason or "")
+        rate_limits.take_back(account, by=whoever(by), reason=reason or "")
         self.stdout.write(change)
 
 
@@ -142,18 +139,10 @@ def _as_json(each: Standing) -> dict[str, Any]:
 
 
 def _rate(words: str) -> float:
-    if words == NONE:
-        return math.inf
     try:
-        per_second = rate_limits.parse(words)
+        return rate_limits.wished(words)
     except ImproperlyConfigured as error:
         raise ArgumentTypeError(str(error)) from None
-    if per_second is None:
-        raise ArgumentTypeError(
-            "a limit is more than 0: `manage.py queues pause` stops a channel, "
-            f'"{NONE}" lifts the limit'
-        )
-    return per_second
 
 
 def _seconds(text: str) -> float:
@@ -164,6 +153,7 @@ def _seconds(text: str) -> float:
 
 
 def _burst(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise ArgumentTypeError(f"{text!r}: give 1 or more units")
-    return int(text)
+    try:
+        return rate_limits.wished_burst(text)
+    except ImproperlyConfigured as error:
+        raise ArgumentTypeError(str(error)) from None

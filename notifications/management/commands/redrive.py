@@ -10,7 +10,6 @@ from django.core.management.base import CommandError, CommandParser
 from notifications import redrive, topology
 from notifications.management.mending import MendingCommand, add_named, given
 from notifications.models import DeadLetter
-from notifications.topology import Role
 
 FILTERS = ("id", "queue", "event_type", "fingerprint")
 
@@ -51,9 +50,7 @@ class Command(MendingCommand):
 
 def _check_queues(names: Iterable[str]) -> None:
     """A queue that was taken away since may have dead letters; a typing error has none."""
-    known = {
-        queue.name for queue in topology.current().queues if queue.role is not Role.DEAD_LETTERS
-    }
+    known = {queue.name for queue in topology.current().queues if not queue.role.is_grave}
     for name in names:
         if name not in known and not DeadLetter.objects.filter(queue=name).exists():
             there_are = ", ".join(sorted(known))

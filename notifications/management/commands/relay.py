@@ -14,8 +14,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
+from notifications import liveness, log_config, log_lines, process_server, readiness
+from notifications.metrics import start
 from notifications.models.dispatch import LEASE
-from notifications.relay import PUBLISHERS, ROWS, Relay
+from notifications.publishing import PUBLISHERS
+from notifications.relay import ROWS, Relay
 
 _LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO, 3: logging.DEBUG}
 
@@ -43,8 +46,11 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+        log_config.hush()
         logging.getLogger("notifications").setLevel(_LEVELS[options["verbosity"]])
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # the relay says it, and once
+        if not options["once"]:
+            start.begin()
         relay = Relay(
             once=options["once"],
             rows=options["batch"],
@@ -53,18 +59,40 @@ class Command(BaseCommand):
         )
         try:
             with _stopped_by_signals(relay):
-                if options["verbosity"] and not options["once"]:
-                    self.stdout.write("The relay is ready; Ctrl-C stops it.")
-                    self.stdout.flush()
+                if not options["once"]:
+                    asked_at = _answer_for(relay)
+                    if options["verbosity"]:
+                        self._say(f"The relay is ready{asked_at}; Ctrl-C stops it.")
                 tally = relay.run()
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
         except DatabaseError as error:
             raise CommandError(f"The database refuses: {str(error).splitlines()[0]}") from None
         if options["verbosity"]:
-            self.stdout.write(f"published {tally.published}, failed {tally.failed}")
+            self._say(f"published {tally.published}, failed {tally.failed}")
         if options["once"] and tally.failed:
             raise CommandError(f"{tally.failed} could not be published: {tally.last_error}")
+
+    def _say(self, text: str) -> None:
+        """In a log of JSON, as a line of it."""
+        if log_lines.is_json():
+            logging.getLogger("relay").info(text)
+        else:
+            self.stdout.write(text)
+            self.stdout.flush()
+
+
+def _answer_for(relay: Relay) -> str:
+    """Say over HTTP how it does, where that is asked for; and a word about it."""
+    server = process_server.listen()
+    if server is None:
+        return ""
+    process_server.register(liveness.PATH, lambda: liveness.answer(relay.pulse.why_dead()))
+    process_server.register(
+        readiness.PATH, lambda: readiness.answer(strict=True, stuck=relay.is_stuck)
+    )
+    server.start()
+    return f", and says how it does at {server.url}/healthz"
 
 
 @contextmanager

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from notifications import resealing, sealed
+from notifications.management.verbs import ChangingCommand, add_changing, whoever
 
 
-class Command(BaseCommand):
+class Command(ChangingCommand):
     help = "Seal addresses and secrets by the newest of NOTIFICATIONS['ENCRYPTION_KEYS']."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="only count them")
+        add_changing(parser, reason="why; it is kept", needed=False)
 
-    def handle(self, *, dry_run: bool, **_: Any) -> None:
+    def handle(self, *, dry_run: bool, by: str, reason: str | None, **_: Any) -> None:
         unread = 0
+        if not dry_run:
+            resealing.begin(by=whoever(by), reason=reason or "")
         for model, column in resealing.columns():
             name = f"{model._meta.label}.{column}"
             if dry_run:

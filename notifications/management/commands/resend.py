@@ -10,7 +10,17 @@ from notifications import resend
 from notifications.management.mending import MendingCommand, add_named, given, uuid_text
 from notifications.models import Delivery
 
-FILTERS = ("delivery", "subject", "event", "event_type", "channel", "state")
+FILTERS = (
+    "delivery",
+    "subject",
+    "event",
+    "event_type",
+    "channel",
+    "state",
+    "provider",
+    "fingerprint",
+    "template_version",
+)
 
 
 class Command(MendingCommand):
@@ -30,6 +40,9 @@ class Command(MendingCommand):
         add_named(parser, "event", "about these events (ids)", uuid_text)
         add_named(parser, "event-type", "about events of these types")
         add_named(parser, "channel", "over these channels")
+        add_named(parser, "provider", "by these providers, as they were asked last")
+        add_named(parser, "fingerprint", "of these groups: failures of one cause")
+        add_named(parser, "template-version", 'told in the words of these: "v3#17"')
         parser.add_argument(
             "--state",
             nargs="+",

@@ -8,7 +8,6 @@ import sys
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager
-from getpass import getuser
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from django.core.management.base import CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 
 from notifications import suppression_import, suppressions
-from notifications.management.verbs import VerbCommand, add_changing, listing, local_moment
+from notifications.management.verbs import VerbCommand, add_changing, listing, local_moment, whoever
 from notifications.models import Suppression
 from notifications.suppression_import import WrongFile, WrongLine
 from notifications.suppressions import ComplaintStands
@@ -114,7 +113,7 @@ class Command(VerbCommand):
     ) -> None:
         if problem := suppressions.problem_of(channel, address):
             raise CommandError(f"Nothing was done: {problem}.")
-        said: Row = {"by": by or getuser(), "note": reason}
+        said: Row = {"by": whoever(by), "note": reason}
         if dry_run:
             added = suppressions.missing([suppressions.refused_of(channel, address, reason=why)])
         else:
@@ -145,7 +144,7 @@ class Command(VerbCommand):
             with _opened(file) as lines:
                 done = suppression_import.import_csv(
                     lines,
-                    by=by or getuser(),
+                    by=whoever(by),
                     channel=channel,
                     note=reason or "",
                     dry_run=dry_run,
@@ -185,7 +184,7 @@ class Command(VerbCommand):
             try:
                 lifted = suppressions.lift(
                     **whom,
-                    by=by or getuser(),
+                    by=whoever(by),
                     reason=reason,
                     although_complained=although_complained,
                 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from getpass import getuser
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,9 +11,9 @@ from uuid import UUID
 from django.core.management.base import CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 
-from notifications.management.verbs import VerbCommand, add_changing, listing
+from notifications.management.verbs import VerbCommand, add_changing, listing, whoever
 from notifications.models import Event, TemplateVersion
-from notifications.templating import editing, exchange, places, previews, samples
+from notifications.templating import editing, exchange, places, previews, samples, trials
 from notifications.templating.editing import Refused
 from notifications.templating.examination import examine
 from notifications.templating.places import NoSuchPlace, Place, Standing
@@ -25,12 +24,12 @@ DRAFT, IN_USE = "draft", "in-use"
 class Command(VerbCommand):
     help = (
         "List what people are told and whether a file or a published version is in use; show, "
-        "compare, preview, publish, roll back and take back templates; export them to files and "
-        "import files as drafts. Without a verb, the list."
+        "compare, preview, try, publish, roll back and take back templates; export them to files, "
+        "import files as drafts, throw drafts away. Without a verb, the list."
     )
     verbs = (
-        *("list", "show", "diff", "preview", "publish", "rollback", "take-back"),
-        *("export", "import"),
+        *("list", "show", "diff", "preview", "test", "publish", "rollback", "take-back"),
+        *("export", "import", "drop-draft"),
     )
 
     def add_verbs(self, verbs: Any) -> None:
@@ -45,6 +44,12 @@ class Command(VerbCommand):
         _add_place(looking)
         _add_which(looking, IN_USE)
         looking.add_argument("--event", type=UUID, help="its id; the latest of the type")
+        trying = listing(verbs, "test", help="send one, marked as a test, to an address")
+        _add_place(trying)
+        _add_which(trying, IN_USE)
+        trying.add_argument("--event", type=UUID, help="its id; the latest of the type")
+        trying.add_argument("--to", required=True, help="whom: an address of the channel")
+        add_changing(trying)
         publishing = listing(verbs, "publish", help="let the draft be what is sent")
         _add_place(publishing)
         add_changing(publishing, reason="why; it is kept with the version")
@@ -62,6 +67,9 @@ class Command(VerbCommand):
         importing = listing(verbs, "import", help="keep what differs in files as drafts")
         importing.add_argument("directory", type=Path, help="a templates directory")
         add_changing(importing)
+        dropping = listing(verbs, "drop-draft", help="throw the draft away")
+        _add_place(dropping)
+        add_changing(dropping)
 
     def do(self, verb: str, **options: Any) -> None:
         try:
@@ -121,6 +129,31 @@ class Command(VerbCommand):
                 f"{cost.encoding}, {cost.characters} characters, {cost.parts} part(s)"
             )
 
+    def _test(self, **options: Any) -> None:
+        place = _place(options)
+        texts = None if options["which"] == IN_USE else self._texts(place, options["which"])
+        event = _event(place, options["event"])
+        if options["dry_run"]:
+            if problem := previews.preview(place, event, texts).problem:
+                raise CommandError(problem)
+            said = f"would be sent with {event}; nothing was done"
+        else:
+            said = trials.send_test(place, event, texts, to=options["to"], by=_who(options))
+        if options["json"]:
+            self._say({**_name(place), "said": said, "dry_run": options["dry_run"]})
+        else:
+            self.stdout.write(f"{_named(place)}: {said}")
+
+    def _drop_draft(self, **options: Any) -> None:
+        place = _place(options)
+        draft = places.standing(place).draft
+        if draft is None:
+            raise Refused("there is no draft")
+        if not options["dry_run"]:
+            editing.drop_draft(place, by=_who(options), revision=draft.revision)
+        word = "a draft; nothing was done" if options["dry_run"] else "thrown away"
+        self._done(place, draft, word, options)
+
     def _publish(self, **options: Any) -> None:
         place = _place(options)
         draft = places.standing(place).draft
@@ -137,10 +170,12 @@ class Command(VerbCommand):
         if options["dry_run"]:
             self._examined(place, editing.version(place, options["number"]), options)
             return
+        before = places.standing(place).published
         version = editing.roll_back(
             place, options["number"], by=_who(options), comment=options["reason"]
         )
         self._done(place, version, f"published, as version {options['number']} was", options)
+        self._whom_it_told(before, options)
 
     def _take_back(self, **options: Any) -> None:
         place = _place(options)
@@ -150,6 +185,15 @@ class Command(VerbCommand):
             return
         version = editing.take_back(place, by=_who(options), why=options["reason"])
         self._done(place, version, "taken back", options)
+        self._whom_it_told(version, options)
+
+    def _whom_it_told(self, version: TemplateVersion | None, options: Any) -> None:
+        """How to tell them again, where it was wrong; programs have its label."""
+        if version is not None and not options["json"]:
+            self.stdout.write(
+                f"Whom version {version.number} told, to be told again: manage.py resend "
+                f'--template-version {version.label} --state sent delivered --reason "…"'
+            )
 
     def _export(self, **options: Any) -> None:
         texts: dict[str, str] = {}
@@ -253,7 +297,7 @@ def _event(place: Place, event_id: UUID | None) -> Event:
 
 
 def _who(options: dict[str, Any]) -> str:
-    return str(options["by"] or getuser())
+    return whoever(options["by"])
 
 
 def _differs(before: dict[str, str], after: dict[str, str]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from dataclasses import asdict
 from typing import Any
@@ -15,9 +14,7 @@ from django.db import Error as DatabaseError
 
 from notifications.completeness import Completeness
 from notifications.management.timeline_text import lines
-from notifications.timeline import Timeline, timeline
-
-_NUMBER = re.compile(r"#?([0-9]{1,18})\Z")
+from notifications.timeline import Timeline, subject_of, timeline
 
 
 class Command(BaseCommand):
@@ -34,7 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *, subject: str, **options: Any) -> None:
-        name = _subject(subject)
+        name = subject_of(subject)
         try:
             found = timeline(name)
         except ImproperlyConfigured as error:
@@ -48,11 +45,6 @@ class Command(BaseCommand):
             return
         for line in lines(found, shutil.get_terminal_size((100, 24)).columns):
             self.stdout.write(line)
-
-
-def _subject(given: str) -> str:
-    number = _NUMBER.match(given)
-    return f"order/{int(number[1])}" if number else given.strip()
 
 
 def _as_json(found: Timeline) -> dict[str, Any]:

@@ -10,19 +10,20 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error as DatabaseError
 
 from notifications.filters import moment
 from notifications.management.told_text import as_json, lines
+from notifications.management.verbs import ChangingCommand, add_who, whoever
 from notifications.told import told
 
 NOT_TOLD, NO_ANSWER = 1, 2
 """Exit statuses beside 0, which is that somebody was told of each event."""
 
 
-class Command(BaseCommand):
+class Command(ChangingCommand):
     help = (
         "Whether somebody was told, of what, by which channels, and if not why not: by person, "
         "order or address. Exits with 0 if each event was told by one channel at least, with 1 if "
@@ -39,15 +40,24 @@ class Command(BaseCommand):
         parser.add_argument(
             "--since", type=_moment, help="that happened since 2026-11-20T14:00, or 90m, 2h, 3d ago"
         )
+        add_who(parser, reason="why you ask; it is kept")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(
-        self, *, about: str, event: str, since: datetime | None, json: bool, **_: Any
+        self,
+        *,
+        about: str,
+        event: str,
+        since: datetime | None,
+        by: str,
+        reason: str | None,
+        json: bool,
+        **_: Any,
     ) -> None:
         if not about.strip():
             raise CommandError("Say who, what or which address.", returncode=NO_ANSWER)
         try:
-            answer = told(about, event_type=event, since=since)
+            answer = told(about, event_type=event, since=since, by=whoever(by), reason=reason or "")
         except ImproperlyConfigured as error:
             raise CommandError(str(error), returncode=NO_ANSWER) from None
         except DatabaseError as error:

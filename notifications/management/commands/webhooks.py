@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentTypeError
 from datetime import timedelta
-from getpass import getuser
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -13,7 +11,14 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from notifications import webhooks
 from notifications.exceptions import EndpointRefused, NotificationError
-from notifications.management.verbs import VerbCommand, add_changing, listing, local_moment
+from notifications.management.verbs import (
+    VerbCommand,
+    add_changing,
+    listing,
+    local_moment,
+    overlap_hours,
+    whoever,
+)
 from notifications.models import WebhookEndpoint
 from notifications.recipients import mask
 
@@ -42,12 +47,12 @@ class Command(VerbCommand):
         add_changing(adding)
         testing = listing(verbs, "test", help="post a signed event of the type webhook.test")
         _add_endpoint(testing)
-        testing.add_argument("--dry-run", action="store_true", help="say what would be done")
+        add_changing(testing)
         rotating = listing(verbs, "rotate", help="sign with a new secret, and print it")
         _add_endpoint(rotating)
         rotating.add_argument(
             "--overlap",
-            type=_hours,
+            type=overlap_hours,
             default=webhooks.OVERLAP,
             metavar="HOURS",
             help="for which the old one signs too (24)",
@@ -106,7 +111,7 @@ class Command(VerbCommand):
             what = ", ".join(wanted) or "every event that is routed to webhooks"
             self._say(f"{name} would be posted {what}; nothing was done", json, name=name)
             return
-        added = webhooks.add(name=name, url=url, event_types=event_types, by=by or getuser())
+        added = webhooks.add(name=name, url=url, event_types=event_types, by=whoever(by))
         self._say(
             f"{added.endpoint.name} ({added.endpoint.pk}) is posted events from now on, signed "
             f"with\n{added.secret}\n{ONCE}",
@@ -115,7 +120,7 @@ class Command(VerbCommand):
             secret=added.secret,
         )
 
-    def _test(self, *, endpoint: str, dry_run: bool, json: bool, **_options: Any) -> None:
+    def _test(self, *, endpoint: str, by: str, dry_run: bool, json: bool, **_options: Any) -> None:
         found = webhooks.find(endpoint)
         where = f"{found.name} at {mask(found.url)}"
         if dry_run:
@@ -123,7 +128,7 @@ class Command(VerbCommand):
             self._say(text, json, name=found.name)
             return
         try:
-            accepted = webhooks.test(found)
+            accepted = webhooks.test(found, by=whoever(by))
         except NotificationError as error:
             raise CommandError(f"{where} did not take it: {error}") from None
         said = f": {accepted.detail}" if accepted.detail else ""
@@ -146,7 +151,7 @@ class Command(VerbCommand):
             text = f"{found.name} would get a new secret, the old one for {hours} more"
             self._say(f"{text}; nothing was done", json, name=found.name)
             return
-        secret = webhooks.rotate(found, by=by or getuser(), reason=reason, overlap=overlap)
+        secret = webhooks.rotate(found, by=whoever(by), reason=reason, overlap=overlap)
         self._say(
             f"{found.name} is signed for with\n{secret}\nand with the old one for {hours} more. "
             f"{ONCE}",
@@ -174,7 +179,7 @@ class Command(VerbCommand):
             self.stdout.write(f"{found.name} would be {to}; nothing was done")
             return
         change = webhooks.enable if verb == "enable" else webhooks.disable
-        change(found, by=by or getuser(), reason=reason)
+        change(found, by=whoever(by), reason=reason)
         self.stdout.write(f"{found.name} is {to}")
 
     def _say(self, text: str, as_json: bool, **row: Any) -> None:
@@ -222,13 +227,3 @@ def _row(endpoint: WebhookEndpoint) -> dict[str, Any]:
         "created_by": endpoint.created_by,
         "changed_by": endpoint.changed_by,
     }
-
-
-def _hours(text: str) -> timedelta:
-    try:
-        hours = float(text)
-    except ValueError:
-        hours = -1.0
-    if not 0 <= hours <= 24 * 30:
-        raise ArgumentTypeError("give 0 to 720 hours")
-    return timedelta(hours=hours)

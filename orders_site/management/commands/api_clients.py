@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentTypeError
-from getpass import getuser
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 
-from notifications.management.verbs import VerbCommand, add_changing, listing, local_moment
-from orders_site.api import clients
+from notifications.management.verbs import (
+    VerbCommand,
+    add_changing,
+    listing,
+    local_moment,
+    overlap_hours,
+    whoever,
+)
+from orders_site.api import clients, desk
 from orders_site.api.exceptions import ClientRefused
 from orders_site.api.models import DEFAULT_RATE, MAX_RATE, ApiClient
 
@@ -20,11 +27,11 @@ ONCE = "This is shown once; whoever has it can order."
 
 class Command(VerbCommand):
     help = (
-        "List the clients of the order API, make one, give one a new token, let one announce to "
-        "whole audiences or forbid it, or revoke one. "
+        "List the clients of the order API, make one, give one a new token, end its old one, let "
+        "one announce to whole audiences or forbid it, or revoke one. "
         "Every web process obeys within seconds. Without a verb, the list."
     )
-    verbs = ("list", "create", "rotate", "allow", "forbid", "revoke")
+    verbs = ("list", "create", "rotate", "end-old", "allow", "forbid", "revoke")
 
     def add_verbs(self, verbs: Any) -> None:
         listing(verbs, help="every client, its rate and whether it is revoked")
@@ -41,9 +48,21 @@ class Command(VerbCommand):
             "--may-announce", action="store_true", help="it may send to whole audiences, too"
         )
         add_changing(creating)
-        rotating = verbs.add_parser("rotate", help="print a new token, once; the old one ends")
+        rotating = verbs.add_parser(
+            "rotate", help="print a new token, once; the old one ends later"
+        )
         rotating.add_argument("name")
+        rotating.add_argument(
+            "--overlap",
+            type=overlap_hours,
+            default=clients.OVERLAP,
+            metavar="HOURS",
+            help="for which the old one is good too (24); 0 when it was stolen",
+        )
         add_changing(rotating)
+        ending = verbs.add_parser("end-old", help="end the old token now: the client has the new")
+        ending.add_argument("name")
+        add_changing(ending)
         for verb, help in (
             ("allow", "let it send an event to a whole audience"),
             ("forbid", "let it do so no more"),
@@ -62,6 +81,8 @@ class Command(VerbCommand):
                     self._create(**options)
                 case "rotate":
                     self._rotate(**options)
+                case "end-old":
+                    self._end_old(**options)
                 case "allow" | "forbid":
                     self._allow(allowed=verb == "allow", **options)
                 case "revoke":
@@ -97,17 +118,38 @@ class Command(VerbCommand):
             clients.check(ApiClient(name=name, rate_per_minute=rate))
             self.stdout.write(f"{name}, {rate} requests a minute; nothing was done")
             return
-        _, token = clients.make_client(
-            name=name, rate_per_minute=rate, may_announce=may_announce, by=by or getuser()
+        _, token = desk.make_client(
+            name=name, rate_per_minute=rate, may_announce=may_announce, by=whoever(by)
         )
         self._show(name, token, as_json=json)
 
-    def _rotate(self, *, name: str, dry_run: bool, json: bool, **_options: Any) -> None:
+    def _rotate(
+        self,
+        *,
+        name: str,
+        overlap: timedelta,
+        by: str,
+        dry_run: bool,
+        json: bool,
+        **_options: Any,
+    ) -> None:
+        old = f"the old one for {overlap.total_seconds() / 3600:g} h more"
+        if clients.active(name).both_until:  # whoever has not taken the last one yet is refused
+            old += "; the one before that ends at once"
+        if dry_run:
+            self.stdout.write(f"{name}: a new token, {old}; nothing was done")
+            return
+        token = desk.rotate_token(name=name, by=whoever(by), overlap=overlap)
+        self._show(name, token, as_json=json)
+        self.stderr.write(f"{name} may use {old}.")
+
+    def _end_old(self, *, name: str, by: str, dry_run: bool, **_options: Any) -> None:
         if dry_run:
             clients.active(name)
-            self.stdout.write(f"{name}: a new token; nothing was done")
+            self.stdout.write(f"{name}: its old token ended; nothing was done")
             return
-        self._show(name, clients.rotate_token(name=name), as_json=json)
+        desk.end_old_token(name=name, by=whoever(by))
+        self.stdout.write(f"{name}: its old token ended")
 
     def _allow(
         self, *, name: str, allowed: bool, reason: str, by: str, dry_run: bool, **_options: Any
@@ -117,7 +159,7 @@ class Command(VerbCommand):
             clients.active(name)
             self.stdout.write(f"{said}; nothing was done")
             return
-        clients.allow_announcing(name=name, allowed=allowed, by=by or getuser(), reason=reason)
+        desk.allow_announcing(name=name, allowed=allowed, by=whoever(by), reason=reason)
         self.stdout.write(said)
 
     def _revoke(self, *, name: str, reason: str, by: str, dry_run: bool, **_options: Any) -> None:
@@ -125,7 +167,7 @@ class Command(VerbCommand):
             clients.active(name)
             self.stdout.write(f"{name}: revoked; nothing was done")
             return
-        clients.revoke_client(name=name, by=by or getuser(), reason=reason)
+        desk.revoke_client(name=name, by=whoever(by), reason=reason)
         self.stdout.write(f"{name}: revoked")
 
     def _show(self, name: str, token: str, *, as_json: bool) -> None:
@@ -143,6 +185,7 @@ def _as_json(client: ApiClient) -> dict[str, Any]:
         "active": client.active,
         "rate_per_minute": client.rate_per_minute,
         "may_announce": client.may_announce,
+        "old_token_until": client.both_until,
         "created_at": client.created_at,
         "created_by": client.created_by,
         "revoked_at": client.revoked_at,
@@ -156,6 +199,8 @@ def _in_words(client: ApiClient) -> str:
     words = f"{client.rate_per_minute}/min, made {local_moment(client.created_at)}{made}"
     if client.may_announce:
         words += ", may announce"
+    if client.both_until:
+        words += f", its old token until {local_moment(client.both_until)}"
     if client.revoked_at is None:
         return words
     when = local_moment(client.revoked_at)

@@ -12,9 +12,11 @@ from notifications import pauses
 from notifications.local.providers.client import SandboxClient
 from notifications.models import Attempt, Breaker, Pause
 from notifications.models.breaker import FAILURES
+from notifications.relay import Relay
 from orders_site.orders.services import cancel_order
 from tests.conftest import Start
 from tests.integration.worker import mails
+from tests.shop import a_customer, an_order
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,9 +25,9 @@ THREADS = 2
 SHORT_POLLS = {"SQS_WAIT_SECONDS": "1"}
 
 
-def openings() -> int:
-    """How often the mail account's breaker has opened since its last success."""
-    return Breaker.objects.filter(account="email").values_list("openings", flat=True).first() or 0
+def openings(account: str = "email") -> int:
+    """How often the account's breaker has opened since its last success."""
+    return Breaker.objects.filter(account=account).values_list("openings", flat=True).first() or 0
 
 
 def wait_until_open_and_quiet() -> None:
@@ -119,3 +121,19 @@ def wait_for_all_visible(count: int) -> list[int]:
     """How often each message has been received, once all are visible."""
     wait_for(lambda: mails.counts() == (count, 0), within=30, what="every message to be visible")
     return mails.receives()
+
+
+def test_a_probe_of_a_service_that_fails_puts_the_next_one_off(
+    worker: Start, sandbox: SandboxClient
+) -> None:
+    sandbox.script("payments", "refuse", code="unauthorized")
+    for _ in range(3):
+        an_order(customer=a_customer())
+    Relay(once=True).run()
+    worker("payments", concurrency=THREADS, **SHORT_POLLS)
+    wait_for(lambda: openings("payments") == 1, within=20, what="the breaker to open")
+
+    Breaker.objects.update(probe_at=Now())
+    wait_for(lambda: openings("payments") == 2, what="a probe that fails")
+
+    assert Breaker.objects.filter(probe_until=None, probe_at__gt=Now()).exists()

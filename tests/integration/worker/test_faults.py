@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from django.db import connection, connections
@@ -11,47 +12,45 @@ from django.db import connection, connections
 from notifications.local.faults import FaultClient
 from notifications.local.processes import Process
 from notifications.local.stack import Stack
-from notifications.models import DeadLetter
+from notifications.models import DeadLetter, WorkerProcess
 from tests.integration.worker.conftest import Probes
 from tests.waiting import wait_for
 
 Start = Callable[..., Process]
 
+ROW_FAILED = "The worker's row could not be written"
+
+FAILED_RECEIVES: list[tuple[str, dict[str, object]]] = [
+    ("error", {"status": 503}),
+    ("error", {"status": 400, "code": "AccessDenied"}),
+    ("throttle", {}),
+    ("hang_up", {}),
+]
+
 
 @pytest.mark.trap(1)
-@pytest.mark.parametrize(
-    ("kind", "details"),
-    [
-        ("error", {"status": 503}),
-        ("error", {"status": 400, "code": "AccessDenied"}),
-        ("throttle", {}),
-        ("hang_up", {}),
-    ],
-)
 def test_receives_that_fail_do_not_end_consumption(
-    probes: Probes, far_worker: Start, faults: FaultClient, kind: str, details: dict[str, object]
+    probes: Probes, far_worker: Start, faults: FaultClient
 ) -> None:
     worker = far_worker()
     assert probes.are_served()
-    faults.fault(kind, actions=["ReceiveMessage"], **details)  # type: ignore[arg-type]
-    wait_for(lambda: faults.struck().get(kind, 0) >= 4)
-    faults.clear()
-    assert probes.are_served()
-    wait_for(lambda: "Receiving from test-probe again" in worker.log)
-    assert worker.log.count("Cannot receive from test-probe:") == 1, "said once, not for each try"
+    for number, (kind, details) in enumerate(FAILED_RECEIVES, start=1):
+        wanted = faults.struck().get(kind, 0) + 2
+        faults.fault(kind, actions=["ReceiveMessage"], **details)  # type: ignore[arg-type]
+        wait_for(partial(has_struck, faults, kind, wanted))
+        faults.clear()
+        assert probes.are_served()
+        wait_for(partial(says, worker, "Receiving from test-probe again", number))
+        said = worker.log.count("Cannot receive from test-probe:")
+        assert said == number, "said once, not for each try"
 
 
-@pytest.mark.trap(6)
-def test_deletions_that_fail_are_tried_again(
-    probes: Probes, far_worker: Start, faults: FaultClient
-) -> None:
-    faults.fault("partial", actions=["DeleteMessageBatch"], times=5)
-    faults.fault("error", actions=["DeleteMessageBatch"], times=2)
-    probes.send_many(["succeed"] * 20)
-    far_worker()
-    wait_for(probes.is_empty)
-    assert len(probes.runs()) == 20
-    assert faults.struck() == {"partial": 5, "error": 2}
+def has_struck(faults: FaultClient, kind: str, times: int) -> bool:
+    return faults.struck().get(kind, 0) >= times
+
+
+def says(worker: Process, text: str, times: int) -> bool:
+    return worker.log.count(text) == times
 
 
 def test_a_dead_letter_queue_out_of_reach_loses_no_dead_letter(
@@ -85,18 +84,28 @@ def test_an_unknown_consumer_is_refused_with_the_list_of_those_there_are(
     assert "Traceback" not in worker.log
 
 
-@pytest.mark.parametrize(
-    ("setting", "said"),
-    [("DATABASE_URL", "notifications.E014"), ("DJANGO_SECRET_KEY", "shop.E001")],
-)
-def test_a_worker_that_lacks_a_setting_says_so_and_ends(
-    probes: Probes, start: Callable[..., Process], setting: str, said: str
+def test_a_worker_that_lacks_settings_says_so_and_ends(
+    probes: Probes, start: Callable[..., Process]
 ) -> None:
     command = [sys.executable, "-m", "celery", "-A", "orders_site", "worker", "-Q", "probe"]
-    worker = start(command, name="unset", **{setting: ""})
+    worker = start(command, name="unset", DATABASE_URL="", DJANGO_SECRET_KEY="")
     assert worker.wait(within=15) == 1
-    assert said in worker.log
+    assert "notifications.E014" in worker.log
+    assert "shop.E001" in worker.log
     assert "HINT: " in worker.log
+    assert "Traceback" not in worker.log
+
+
+def test_a_worker_whose_metrics_have_no_place_says_so_and_ends(
+    probes: Probes, start: Callable[..., Process]
+) -> None:
+    """Celery would log what its preparations raise, and fork children that share their parent's
+    connections to the database."""
+    command = [sys.executable, "-m", "celery", "-A", "orders_site", "worker", "-Q", "probe"]
+    places = {"PROMETHEUS_MULTIPROC_DIR": "/dev/null/metrics", "PROCESS_BIND": "127.0.0.1:0"}
+    worker = start([*command, "-P", "prefork"], name="placeless", **places)
+    assert worker.wait(within=15) == 1
+    assert "No metrics could be kept: " in worker.log
     assert "Traceback" not in worker.log
 
 
@@ -110,16 +119,18 @@ def test_with_the_database_away_nothing_is_received(
     assert probes.counts() == (1, 0)
 
 
-def test_a_database_that_went_away_under_the_tasks_is_waited_for(
-    probes: Probes, probe_worker: Start, stack: Stack
+def test_a_database_that_went_away_is_waited_for_by_the_tasks_and_the_worker_s_row(
+    probes: Probes, threads_worker: Start, stack: Stack
 ) -> None:
-    worker = probe_worker(PROBE_MAX_SECONDS="60")
+    worker = threads_worker(PROBE_MAX_SECONDS="60")
     assert probes.are_served()
+    before = WorkerProcess.objects.get()
     database = stack.part("postgres")
     database.stop()
     try:
         probes.send_many(["query"] * 6, record=False)
         wait_for(lambda: "The database is away" in worker.log, within=20)
+        wait_for(lambda: ROW_FAILED in worker.log, within=20)
     finally:
         database.start()
         connections.close_all()
@@ -127,14 +138,17 @@ def test_a_database_that_went_away_under_the_tasks_is_waited_for(
     wait_for(probes.is_empty, within=30)
     assert "The database is back" in worker.log
     assert not probes.dead_letters()
+    wait_for(lambda: WorkerProcess.objects.get().beat_at > before.beat_at, within=40)
+    assert worker.log.count(ROW_FAILED) == 1
+    assert WorkerProcess.objects.get().state == WorkerProcess.State.RUNNING
 
 
 def test_a_database_that_only_reads_is_waited_for_and_left(
-    probes: Probes, probe_worker: Start
+    probes: Probes, threads_worker: Start
 ) -> None:
     """As after a failover: the pool's connections lead to what is a replica now."""
     name = connection.settings_dict["NAME"]
-    worker = probe_worker()
+    worker = threads_worker()
     number = probes.send("fail transiently", times=2)
     with connection.cursor() as cursor:
         cursor.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')

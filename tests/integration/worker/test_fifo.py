@@ -55,12 +55,14 @@ def run_in_order(probes: Probes, *numbers: int) -> list[int]:
 
 
 @pytest.mark.S1
-def test_what_is_tried_again_holds_back_its_subject_and_no_other(
+def test_what_is_tried_again_or_waits_holds_back_its_subject_alone_and_a_dead_letter_nobody(
     send: Send, probes: Probes, threads_worker: Callable[..., Process]
 ) -> None:
     first = send("order/1", "fail transiently", times=2)
     second, third = send("order/1", "succeed"), send("order/1", "succeed")
     other = send("order/2", "succeed")
+    bad, successor = send("order/3", "fail for good"), send("order/3", "succeed")
+    long, behind = send("order/4", "wait long"), send("order/4", "succeed")
 
     threads_worker(concurrency=8)
 
@@ -69,37 +71,20 @@ def test_what_is_tried_again_holds_back_its_subject_and_no_other(
     everything = run_in_order(probes, first, second, other)
     assert everything.index(other) < everything.index(second)
 
-
-@pytest.mark.S1
-def test_a_dead_letter_lets_its_successors_go_on(
-    send: Send, probes: Probes, threads_worker: Callable[..., Process]
-) -> None:
-    bad, second = send("order/1", "fail for good"), send("order/1", "succeed")
-
-    threads_worker()
-
-    wait_for(lambda: probes.runs(second), within=60, what="the successor to be run")
-    assert run_in_order(probes, bad, second) == [bad, second]
-    url = probes.url("probe-dlq.fifo")
+    wait_for(lambda: probes.runs(successor), within=60, what="the successor to be run")
+    assert run_in_order(probes, bad, successor) == [bad, successor]
     [letter] = probes.sqs.receive_message(
-        QueueUrl=url, MessageAttributeNames=["All"], MessageSystemAttributeNames=["All"]
+        QueueUrl=probes.url("probe-dlq.fifo"),
+        MessageAttributeNames=["All"],
+        MessageSystemAttributeNames=["All"],
     )["Messages"]
-    assert letter["Attributes"]["MessageGroupId"] == "order/1"
+    assert letter["Attributes"]["MessageGroupId"] == "order/3"
     assert letter["MessageAttributes"]["reason"]["StringValue"] == "probe_permanent"
 
-
-@pytest.mark.S1
-def test_a_wait_of_hours_stays_on_the_queue_and_holds_back_its_subject(
-    send: Send, probes: Probes, threads_worker: Callable[..., Process]
-) -> None:
-    long, behind = send("order/1", "wait long"), send("order/1", "succeed")
-
-    threads_worker()
-    wait_for(lambda: probes.runs(long), within=30, what="the first to be run")
-    others = [send(f"order/{number}", "succeed") for number in (2, 3, 4)]
-    for other in others:
-        wait_for(lambda: probes.runs(other), within=30, what="other subjects to be run")  # noqa: B023
-
+    assert probes.runs(long)
+    others = [send(f"order/{number}", "succeed") for number in (5, 6, 7)]
+    for number in others:
+        wait_for(lambda: probes.runs(number), within=30, what="other subjects to be run")  # noqa: B023
     wait_for(lambda: sum(probes.counts(QUEUE)) == 2, within=30, what="the others to be deleted")
     assert not probes.runs(behind)
     assert not Dispatch.objects.exists(), "behind its successors it would come too late"

@@ -38,14 +38,15 @@ def intervals(moments: Sequence[float]) -> list[float]:
     return [later - earlier for earlier, later in pairwise(moments)]
 
 
+@pytest.mark.S0
+@pytest.mark.trap(14)
 @pytest.mark.usefixtures("environment")
 def test_the_limit_is_that_of_all_workers_together_and_what_waits_for_it_waits_in_the_queue(
     worker: Start, sandbox: SandboxClient
 ) -> None:
-    limit(10)
     mails.send_many(60)
     for _ in range(2):
-        worker("email")
+        worker("email", EMAIL_RATE_LIMIT="10/s")
     wait_for(partial(has_sent, sandbox, 41), within=15)
     moments = sent_at(sandbox)
     assert in_the_fullest_second(moments) <= 10 + 1 + JITTER
@@ -55,6 +56,8 @@ def test_the_limit_is_that_of_all_workers_together_and_what_waits_for_it_waits_i
     waiting = mails.receives()
     assert waiting, "they are visible"
     assert set(waiting) == {0}, "and nobody has received them"
+    assert RateLimit.objects.get(account="email").declared == 10.0
+    wait_for(lambda: Attempt.objects.count() == len(sent_at(sandbox)), what="one attempt for each")
 
 
 @pytest.mark.usefixtures("environment")
@@ -75,9 +78,8 @@ def test_an_idle_account_buys_turns_for_what_comes_and_no_others(
 def test_a_limit_that_is_changed_holds_within_seconds(
     worker: Start, sandbox: SandboxClient
 ) -> None:
-    limit(2)
     mails.send_many(120)
-    worker("email")
+    worker("email", EMAIL_RATE_LIMIT="2/s")
     wait_for(partial(has_sent, sandbox, 3))
     limit(40)
     before = len(sent_at(sandbox))

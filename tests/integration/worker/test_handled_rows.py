@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError
-from notifications.models import Handled
+from notifications.models import Handled, Restoration
 from notifications.worker.task import EventTask
 from tests.integration import ledger
 from tests.integration.letters import letter
@@ -49,10 +49,12 @@ def received() -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("received")
-def test_a_success_on_the_first_receive_costs_no_query() -> None:
+def test_a_success_on_the_first_receive_costs_no_query_of_its_own() -> None:
+    """Whether the database was restored a process looks up once a second, for all its messages."""
     with CaptureQueriesContext(connections[DEFAULT_DB_ALIAS]) as queries:
         task(letter())
-    assert not queries.captured_queries
+    own = [each for each in queries if Restoration._meta.db_table not in each["sql"]]
+    assert own == []
 
 
 @pytest.mark.parametrize(("inbox", "rows"), [(True, 1), (False, 0)])

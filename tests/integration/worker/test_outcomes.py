@@ -1,9 +1,17 @@
-"""What becomes of a message, by how its task ended. In both pools."""
+"""What becomes of a message, by how its task ended.
+
+One worker of the threads pool is given a message of each kind at once, and each test looks at what
+it left of one of them. What the pool makes a difference to has a worker of its own.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django_celery_results.models import TaskResult
@@ -13,54 +21,196 @@ from notifications.models import DeadLetter, Dispatch, Handled
 from tests.integration.worker.conftest import Probes
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.django_db(transaction=True)
+
 Start = Callable[..., Process]
+
+SENT: dict[str, tuple[str, dict[str, Any]]] = {
+    "succeeds": ("succeed", {}),
+    "succeeds on the bulk queue": ("succeed", {"queue": "probe-bulk"}),
+    "fails twice": ("fail transiently", {"times": 2}),
+    "fails each time": ("fail transiently", {"times": 99}),
+    "is busy": ("be busy", {"times": 3}),
+    "fails for good": ("fail for good", {}),
+    "has a bug": ("have a bug", {}),
+    "waits long": ("wait long", {}),
+}
+"""By a name for it: the script of an event, and what else is said of it."""
+
+TOO_MANY = {f"theirs_{number}": {"DataType": "String", "StringValue": "x"} for number in range(8)}
+"""Message attributes, so many that SQS refuses ours besides."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """Of one event: the retries that each run of its task knew of, and what lies about."""
+
+    subject: str
+    runs: list[str]
+    letters: list[dict[str, str]]
+    rows: list[Handled]
+    failed: list[TaskResult]
+    dispatches: list[Dispatch]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """of: by the names above. refused: the row of a dead letter that SQS refused, and its id."""
+
+    at: datetime
+    of: dict[str, Left]
+    refused: tuple[DeadLetter, str]
+    log: str
+
+
+_seen: list[Outcomes] = []
+
+
+@pytest.fixture
+def outcomes(request: pytest.FixtureRequest) -> Outcomes:
+    """Made for the first test that asks; the others ask for no worker."""
+    if not _seen:
+        probes, start = map(request.getfixturevalue, ("probes", "threads_worker"))
+        _seen.append(_outcomes(probes, start))
+    return _seen[0]
+
+
+def _outcomes(probes: Probes, start: Start) -> Outcomes:
+    numbers = {name: probes.send(script, **data) for name, (script, data) in SENT.items()}
+    refused = probes.send_text("no event", MessageAttributes=TOO_MANY)
+    worker = start()
+    for queue in ("probe", "probe-bulk"):
+        wait_for(lambda queue=queue: probes.is_empty(queue), within=60)
+    letters = probes.dead_letters()
+    of = {name: _left(probes, number, letters) for name, number in numbers.items()}
+    left = list(of.values())
+    assert len(letters) == sum(len(each.letters) for each in left), "and of nothing else"
+    assert TaskResult.objects.count() == sum(len(each.failed) for each in left)
+    assert Dispatch.objects.count() == sum(len(each.dispatches) for each in left)
+    assert Handled.objects.count() == sum(len(each.rows) for each in left)
+    return Outcomes(datetime.now(UTC), of, (DeadLetter.objects.get(), refused), worker.log)
+
+
+def _left(probes: Probes, number: int, letters: list[dict[str, Any]]) -> Left:
+    subject = f"probe/{number}"
+    ours = [each for each in letters if json.loads(each["Body"])["subject"] == subject]
+    return Left(
+        subject,
+        [line.split()[2] for line in probes.runs(number)],
+        [
+            {name: value["StringValue"] for name, value in each["MessageAttributes"].items()}
+            for each in ours
+        ],
+        list(Handled.objects.filter(subject=subject)),
+        [row for row in TaskResult.objects.all() if re.search(rf"{subject}\b", row.task_args)],
+        list(Dispatch.objects.filter(event__subject=subject)),
+    )
 
 
 @pytest.mark.S1
 @pytest.mark.trap(26)
-def test_a_task_that_succeeds_takes_its_message_along_and_leaves_no_row(
-    probes: Probes, probe_worker: Start
-) -> None:
-    number = probes.send("succeed")
-    probe_worker()
-    wait_for(probes.is_empty)
-    assert len(probes.runs(number)) == 1
-    assert not TaskResult.objects.exists()
-    assert not probes.dead_letters()
+def test_a_task_that_succeeds_takes_its_message_along_and_leaves_no_row(outcomes: Outcomes) -> None:
+    left = outcomes.of["succeeds"]
+    assert len(left.runs) == 1
+    assert not left.failed
+    assert not left.letters
+
+
+def test_a_consumer_s_bulk_queue_is_served_with_it(outcomes: Outcomes) -> None:
+    assert len(outcomes.of["succeeds on the bulk queue"].runs) == 1
 
 
 @pytest.mark.S1
 @pytest.mark.trap(8)
 @pytest.mark.trap(20)
 def test_a_transient_error_is_tried_again_by_visibility_and_publishes_nothing(
-    probes: Probes, probe_worker: Start
+    outcomes: Outcomes,
 ) -> None:
-    number = probes.send("fail transiently", times=2)
-    probe_worker()
-    wait_for(probes.is_empty)
-    assert [line.split()[2] for line in probes.runs(number)] == ["0", "1", "2"]
-    row = Handled.objects.get(subject=f"probe/{number}")
+    left = outcomes.of["fails twice"]
+    assert left.runs == ["0", "1", "2"]
+    [row] = left.rows
     assert (row.attempts, row.outcome, row.last_error) == (2, Handled.Outcome.DONE, "")
     assert row.done_at
-    assert not TaskResult.objects.exists()
-    assert not Dispatch.objects.exists()
+    assert not left.failed
+    assert not left.dispatches
 
 
-def test_a_lease_held_by_another_costs_no_attempt(probes: Probes, probe_worker: Start) -> None:
-    number = probes.send("be busy", times=3)
-    probe_worker()
-    wait_for(probes.is_empty)
-    assert [line.split()[2] for line in probes.runs(number)] == ["0"] * 4
-    assert not Handled.objects.exists()
+def test_a_lease_held_by_another_costs_no_attempt(outcomes: Outcomes) -> None:
+    left = outcomes.of["is busy"]
+    assert left.runs == ["0"] * 4
+    assert not left.rows
+
+
+@pytest.mark.S0
+@pytest.mark.trap(10)
+def test_more_transient_errors_than_max_retries_end_as_a_dead_letter(outcomes: Outcomes) -> None:
+    left = outcomes.of["fails each time"]
+    assert len(left.runs) == 3
+    [letter] = left.letters
+    assert (letter["reason"], letter["attempts"]) == ("attempts_exhausted", "3")
+    assert [row.outcome for row in left.rows] == [Handled.Outcome.FAILED]
+
+
+@pytest.mark.S1
+def test_a_permanent_error_is_a_dead_letter_at_once_with_everything_written_on_it(
+    outcomes: Outcomes,
+) -> None:
+    left = outcomes.of["fails for good"]
+    assert len(left.runs) == 1
+    [said] = left.letters
+    assert said["reason"] == "probe_permanent"
+    assert said["error_class"] == "notifications.exceptions.PermanentError"
+    assert "m…@example.org" in said["error"]
+    assert "mallory" not in str(said)
+    assert said["attempts"] == "1"
+    [row] = left.rows
+    assert (row.outcome, row.attempts) == (Handled.Outcome.FAILED, 1)
+    assert row.last_error == "PermanentError: probe_permanent: never, says m…@example.org"
+    assert len(said["fingerprint"]) == 16
+    assert datetime.fromisoformat(said["first_seen"]) > outcomes.at - timedelta(minutes=1)
+    assert said["source_message_id"]
+
+
+def test_a_bug_is_a_dead_letter_at_once_and_a_failed_task(outcomes: Outcomes) -> None:
+    left = outcomes.of["has a bug"]
+    assert len(left.runs) == 1
+    [letter] = left.letters
+    assert letter["error_class"] == "builtins.ZeroDivisionError"
+    [row] = left.failed
+    assert (row.status, row.task_name) == ("FAILURE", "probe.run")
+
+
+def test_a_failed_task_s_row_and_log_hold_no_address(outcomes: Outcomes) -> None:
+    [row] = outcomes.of["fails for good"].failed
+    assert "mallory" not in f"{row.result} {row.traceback}"
+    assert "m…@example.org" in row.traceback
+    assert "mallory" not in outcomes.log
+
+
+@pytest.mark.trap(4)
+def test_a_wait_of_hours_becomes_a_dispatch_and_the_message_goes(outcomes: Outcomes) -> None:
+    left = outcomes.of["waits long"]
+    assert len(left.runs) == 1
+    [dispatch] = left.dispatches
+    assert (dispatch.kind, dispatch.destination) == ("queue", "probe")
+    assert dispatch.available_at > outcomes.at + timedelta(hours=23)
+    assert not left.letters
+
+
+def test_a_dead_letter_that_sqs_refuses_is_kept_as_a_row(outcomes: Outcomes) -> None:
+    row, message_id = outcomes.refused
+    assert (row.queue, row.message_id, row.reason) == ("probe", message_id, "not_an_event")
+    assert bytes(row.body) == b"no event"
+    assert row.attributes["theirs_7"] == "x"
 
 
 def test_waits_however_many_make_no_dead_letter_of_what_never_failed(
-    probes: Probes, probe_worker: Start, relay: Start
+    probes: Probes, threads_worker: Start, relay: Start
 ) -> None:
     """SQS would, at 22 receives: a message that nears them is put off, and begins at none."""
     number = probes.send("be busy", times=30, seconds=0)
     relay()
-    probe_worker()
+    threads_worker()
     wait_for(lambda: len(probes.runs(number)) == 31, within=30, what="the last of its waits to end")
     wait_for(probes.is_empty)
     assert not probes.dead_letters()
@@ -68,89 +218,20 @@ def test_waits_however_many_make_no_dead_letter_of_what_never_failed(
     assert not Handled.objects.exists()
 
 
-@pytest.mark.S0
-@pytest.mark.trap(10)
-def test_more_transient_errors_than_max_retries_end_as_a_dead_letter(
-    probes: Probes, probe_worker: Start
-) -> None:
-    number = probes.send("fail transiently", times=99)
-    probe_worker()
-    wait_for(probes.is_empty, within=15)
-    assert len(probes.runs(number)) == 3
-    [letter] = probes.dead_letters()
-    assert letter["MessageAttributes"]["reason"]["StringValue"] == "attempts_exhausted"
-    assert letter["MessageAttributes"]["attempts"]["StringValue"] == "3"
-    assert Handled.objects.get().outcome == Handled.Outcome.FAILED
-
-
-@pytest.mark.S1
-def test_a_permanent_error_is_a_dead_letter_at_once_with_everything_written_on_it(
-    probes: Probes, probe_worker: Start
-) -> None:
-    number = probes.send("fail for good")
-    probe_worker()
-    wait_for(probes.is_empty)
-    assert len(probes.runs(number)) == 1
-    [letter] = probes.dead_letters()
-    said = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
-    assert said["reason"] == "probe_permanent"
-    assert said["error_class"] == "notifications.exceptions.PermanentError"
-    assert "m…@example.org" in said["error"]
-    assert "mallory" not in str(said)
-    assert said["attempts"] == "1"
-    row = Handled.objects.get(subject=f"probe/{number}")
-    assert (row.outcome, row.attempts) == (Handled.Outcome.FAILED, 1)
-    assert row.last_error == "PermanentError: probe_permanent: never, says m…@example.org"
-    assert len(said["fingerprint"]) == 16
-    assert datetime.fromisoformat(said["first_seen"]) > datetime.now(UTC) - timedelta(minutes=1)
-    assert said["source_message_id"]
-
-
-def test_a_bug_is_a_dead_letter_at_once_and_a_failed_task(
-    probes: Probes, probe_worker: Start
-) -> None:
-    number = probes.send("have a bug")
-    probe_worker()
-    wait_for(probes.is_empty)
-    assert len(probes.runs(number)) == 1
-    [letter] = probes.dead_letters()
-    assert letter["MessageAttributes"]["error_class"]["StringValue"] == "builtins.ZeroDivisionError"
-    [row] = TaskResult.objects.all()
-    assert (row.status, row.task_name) == ("FAILURE", "probe.run")
-    assert f"probe/{number}" in row.task_args
-
-
-def test_a_failed_task_s_row_and_log_hold_no_address(probes: Probes, probe_worker: Start) -> None:
-    probes.send("fail for good")
-    worker = probe_worker()
-    wait_for(probes.is_empty)
-    [row] = TaskResult.objects.all()
-    assert "mallory" not in f"{row.result} {row.traceback}"
-    assert "m…@example.org" in row.traceback
-    assert "mallory" not in worker.log
-
-
-@pytest.mark.trap(4)
-def test_a_wait_of_hours_becomes_a_dispatch_and_the_message_goes(
-    probes: Probes, probe_worker: Start
-) -> None:
-    number = probes.send("wait long")
-    probe_worker()
-    wait_for(probes.is_empty)
-    assert len(probes.runs(number)) == 1
-    [dispatch] = Dispatch.objects.all()
-    assert (dispatch.kind, dispatch.destination) == ("queue", "probe")
-    assert dispatch.available_at > datetime.now(UTC) + timedelta(hours=23)
-    assert not probes.dead_letters()
-
-
 @pytest.mark.S1
 @pytest.mark.trap(13)
+@pytest.mark.trap(26)
 def test_a_process_that_dies_under_a_task_gives_its_message_back(
     probes: Probes, worker: Start
 ) -> None:
-    number = probes.send("die", times=1)
+    """And before that, it takes along what succeeds as a thread does."""
+    done = probes.send("succeed")
     worker("probe", pool="prefork", concurrency=1)
+    wait_for(probes.is_empty)
+    assert len(probes.runs(done)) == 1
+    assert not TaskResult.objects.exists()
+
+    number = probes.send("die", times=1)
     wait_for(lambda: len(probes.runs(number)) == 2, within=25)
     wait_for(probes.is_empty)
     assert not probes.dead_letters()
@@ -164,29 +245,3 @@ def test_a_task_that_exits_the_interpreter_ends_neither_thread_nor_worker(
     wait_for(lambda: "lost its process" in worker.log)
     number = probes.send("succeed")
     wait_for(lambda: probes.runs(number))
-
-
-def test_a_dead_letter_that_sqs_refuses_is_kept_as_a_row(
-    probes: Probes, threads_worker: Start
-) -> None:
-    attributes = {
-        f"theirs_{number}": {"DataType": "String", "StringValue": "x"} for number in range(8)
-    }
-    message_id = probes.send_text("no event", MessageAttributes=attributes)
-    threads_worker()
-    wait_for(probes.is_empty)
-    row = DeadLetter.objects.get()
-    assert (row.queue, row.message_id, row.reason) == ("probe", message_id, "not_an_event")
-    assert bytes(row.body) == b"no event"
-    assert row.attributes["theirs_7"] == "x"
-    assert not probes.dead_letters()
-
-
-@pytest.mark.parametrize("queue", ["probe", "probe-bulk"])
-def test_a_consumer_s_bulk_queue_is_served_with_it(
-    probes: Probes, threads_worker: Start, queue: str
-) -> None:
-    number = probes.send("succeed", queue=queue)
-    threads_worker()
-    wait_for(lambda: probes.is_empty(queue))
-    assert len(probes.runs(number)) == 1

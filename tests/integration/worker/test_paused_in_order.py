@@ -24,8 +24,8 @@ def _paused() -> Iterator[None]:
     switches.look_again()
 
 
-def read(*, fifo: bool, receives: int = 1) -> reading.Reading:
-    queue = PolledQueue("email", "test-email", "email", "notifications.email", "dlq", 60, fifo=fifo)
+def read(*, fifo: bool, receives: int = 1, of: str = "email") -> reading.Reading:
+    queue = PolledQueue(of, f"test-{of}", of, f"notifications.{of}", "dlq", 60, fifo=fifo)
     text = envelope.write(letter())
     received = Received(queue, "m", "h", text, receives, sent_at=0.0, first_received_at=0.0)
     return reading.read(received, UnknownEvents(60))
@@ -40,3 +40,15 @@ def test_it_is_looked_at_again_the_later_the_longer_it_has_waited() -> None:
 
 def test_on_a_standard_queue_it_goes_back_to_the_outbox() -> None:
     assert isinstance(read(fifo=False), reading.PutOff)
+
+
+def test_a_stopped_template_holds_its_own_channel_and_no_service() -> None:
+    pauses.resume(Pause.Kind.EVENT_TYPE, letter().type, by="ada")
+    pauses.pause(Pause.Kind.TEMPLATE, f"{letter().type}/email", by="ada", reason="wrong link")
+
+    assert isinstance(read(fifo=False), reading.PutOff)
+    assert isinstance(read(fifo=False, of="push"), reading.Run)
+    assert isinstance(read(fifo=False, of="payments"), reading.Run)
+
+    pauses.resume(Pause.Kind.TEMPLATE, f"{letter().type}/email", by="ada")
+    assert isinstance(read(fifo=False), reading.Run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -68,6 +69,30 @@ def test_a_queue_is_polled_again_after_an_error_that_nobody_foresaw(
     send(queue)
     wait_for(lambda: took == [1, 1], within=5)
     assert caplog.text.count("Traceback") == 1, "said once, with its traceback"
+
+
+@pytest.mark.usefixtures("aws", "transactional_db")
+def test_a_queue_whose_poll_does_not_end_is_neglected_and_its_neighbour_is_not() -> None:
+    email, sms = polled_queues("email")[0], polled_queues("sms")[0]
+    taken, enough = threading.Event(), threading.Event()
+
+    def hang(*_: Any) -> None:
+        taken.set()
+        enough.wait(30)
+
+    slots = Slots(10, on_free=lambda: poller.advance())
+    gate = Gate(wait_seconds=1, on_missed=lambda: None)
+    poller = Poller(slots, gate, hang, lambda *_: None, Counts())
+    poller.watch((email,))
+    poller.watch((sms,))
+    send(email)
+    assert taken.wait(10)
+    wait_for(lambda: poller.neglected()["email"] > 2.5)
+    assert poller.neglected()["sms"] < 2.5
+    enough.set()
+    wait_for(lambda: poller.neglected()["email"] < 1)
+    poller.close()
+    assert poller.wait(5)
 
 
 def test_a_receive_that_raises_what_nobody_foresaw_loses_no_slot(poll: Poll) -> None:

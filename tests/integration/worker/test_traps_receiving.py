@@ -42,7 +42,7 @@ def test_a_connection_that_went_silent_is_given_up_and_the_queue_polled_on_anoth
     probes: Probes, far_worker: Start, faults: FaultClient
 ) -> None:
     faults.fault("hang", actions=["ReceiveMessage"], containing='test-probe"', times=1)
-    worker = far_worker()
+    worker = far_worker(PROBE_ANSWER_SECONDS="3")
     wait_for(lambda: faults.struck().get("hang"), within=5)
     assert probes.are_served(within=20)
     assert worker.alive

@@ -28,7 +28,7 @@ def test_a_wait_longer_than_the_visibility_timeout_runs_the_task_once_after_it(
 
 
 @pytest.mark.trap(6)
-def test_a_deletion_that_fails_is_said_and_counted(
+def test_a_deletion_that_fails_is_said_and_counted_and_tried_again(
     probes: Probes, far_worker: Start, faults: FaultClient
 ) -> None:
     faults.fault("error", actions=["DeleteMessageBatch"], times=2)
@@ -36,39 +36,28 @@ def test_a_deletion_that_fails_is_said_and_counted(
     worker = far_worker(PROBE_VISIBILITY_SECONDS="2")
     wait_for(probes.is_empty)
     assert "Could not delete 1 messages of test-probe, trying again" in worker.log
-    worker.terminate()
-    assert worker.wait(within=15) == 0
-    assert "delete_failed 2" in worker.log
     assert len(probes.runs(number)) == 1
 
-
-@pytest.mark.trap(10)
-def test_receives_without_a_failure_bring_nothing_nearer_to_the_dead_letters(
-    probes: Probes, threads_worker: Start
-) -> None:
-    """Given back by one worker after the other, it still has every attempt of its task."""
-    number = probes.send("fail transiently", times=2)
-    for _ in range(4):
-        take_and_drop(probes)
-    threads_worker()
+    faults.fault("partial", actions=["DeleteMessageBatch"], times=5)
+    probes.send_many(["succeed"] * 20)
     wait_for(probes.is_empty)
-    assert [line.split()[2] for line in probes.runs(number)] == ["0", "1", "2"]
-    assert Handled.objects.get().outcome == Handled.Outcome.DONE
-    assert not probes.dead_letters()
+    worker.terminate()
+    assert worker.wait(within=15) == 0
+    assert faults.struck() == {"partial": 5, "error": 2}
+    assert "delete_failed 7" in worker.log
+    assert len(probes.runs()) == 21
 
 
 @pytest.mark.trap(11)
-@pytest.mark.parametrize(
-    ("script", "action"),
-    [("be busy", "ChangeMessageVisibilityBatch"), ("succeed", "DeleteMessageBatch")],
-)
 def test_a_handle_that_has_expired_ends_neither_worker_nor_consumption(
-    probes: Probes, far_worker: Start, faults: FaultClient, script: str, action: str
+    probes: Probes, far_worker: Start, faults: FaultClient
 ) -> None:
-    faults.fault("partial", actions=[action], code="ReceiptHandleIsInvalid", times=1)
-    probes.send(script, times=1)
+    refused = {"be busy": "ChangeMessageVisibilityBatch", "succeed": "DeleteMessageBatch"}
+    for script, action in refused.items():
+        faults.fault("partial", actions=[action], code="ReceiptHandleIsInvalid", times=1)
+        probes.send(script, times=1)
     worker = far_worker()
-    wait_for(lambda: faults.struck().get("partial"))
+    wait_for(lambda: faults.struck().get("partial") == len(refused))
     assert probes.are_served()
     assert worker.alive
     assert "Traceback" not in worker.log
@@ -89,17 +78,26 @@ def test_messages_are_deleted_ten_at_a_time_while_the_next_tasks_run(
     assert "DeleteMessage" not in asked
 
 
+@pytest.mark.trap(10)
 @pytest.mark.trap(23)
-def test_a_queue_made_with_too_short_a_visibility_timeout_runs_nothing_twice(
+def test_receives_without_a_failure_and_too_short_a_visibility_of_the_queue_cost_nothing(
     probes: Probes, threads_worker: Start
 ) -> None:
+    """Given back by one worker after the other, a message still has every attempt of its task; and
+    what outlasts the visibility timeout that its queue was made with does not run twice."""
     probes.sqs.set_queue_attributes(
         QueueUrl=probes.url("probe"), Attributes={"VisibilityTimeout": "1"}
     )
-    number = probes.send("sleep", seconds=3.0)
+    given_back = probes.send("fail transiently", times=2)
+    for _ in range(4):
+        take_and_drop(probes)
+    long = probes.send("sleep", seconds=3.0)
     threads_worker()
     wait_for(probes.is_empty)
-    assert len(probes.runs(number)) == 1
+    assert [line.split()[2] for line in probes.runs(given_back)] == ["0", "1", "2"]
+    assert Handled.objects.get().outcome == Handled.Outcome.DONE
+    assert len(probes.runs(long)) == 1
+    assert not probes.dead_letters()
 
 
 def take_and_drop(probes: Probes) -> None:

@@ -12,11 +12,9 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, connections
 from django.db.models.functions import Now
 
 from notifications.local.processes import Process
-from notifications.local.stack import Stack
 from notifications.models import WorkerProcess
 from notifications.models.worker_process import KEPT, SILENCE
 from tests.integration.worker.conftest import Probes
@@ -24,8 +22,6 @@ from tests.waiting import wait_for
 
 Start = Callable[..., Process]
 State = WorkerProcess.State
-
-FAILED = "The worker's row could not be written"
 
 
 def listed(*arguments: str) -> list[dict[str, Any]]:
@@ -52,8 +48,12 @@ def fall_silent(made: WorkerProcess, *, since: timedelta = SILENCE) -> None:
 
 
 @pytest.mark.trap(21)
-def test_a_worker_is_listed_with_what_it_does(probes: Probes, probe_worker: Start) -> None:
-    worker = probe_worker("probe", "other", concurrency=2)
+def test_a_worker_is_listed_with_what_it_does_and_notices_who_is_lost(
+    probes: Probes, worker: Start
+) -> None:
+    gone = make_row()
+    fall_silent(gone)
+    listing = worker("probe", "other", pool="prefork", concurrency=2)
     probes.send("sleep", seconds=20.0)
 
     def works() -> dict[str, Any] | None:
@@ -61,21 +61,23 @@ def test_a_worker_is_listed_with_what_it_does(probes: Probes, probe_worker: Star
         return found[0] if found else None
 
     found = wait_for(works, within=15)
-    assert (found["pid"], found["concurrency"]) == (worker.pid, 2)
+    assert (found["pid"], found["concurrency"]) == (listing.pid, 2)
     assert (found["state"], found["held"]) == (State.RUNNING, 1)
-    assert found["pool"] in ("threads", "prefork")
+    assert found["pool"] == "prefork"
     polled = {queue["name"]: queue["last_poll"] for queue in found["queues"]}
     assert set(polled) == {"probe", "probe-bulk", "other"}
     assert all(age < 15 for age in polled.values())
+    wait_for(lambda: WorkerProcess.objects.get(pk=gone.pk).state == State.LOST, within=15)
 
 
 def test_sigterm_is_told_at_once_and_the_end_when_nothing_is_held(
-    probes: Probes, probe_worker: Start
+    probes: Probes, threads_worker: Start
 ) -> None:
-    worker = probe_worker()
+    worker = threads_worker()
     probes.send("sleep", seconds=3.0)
     wait_for(probes.runs)
     wait_for(lambda: row().state == State.RUNNING)
+    assert (row().pool, row().concurrency) == ("threads", 4)
     os.kill(worker.pid, signal.SIGTERM)
     wait_for(lambda: row().state == State.STOPPING, within=2)
     assert row().ended_at is None
@@ -99,31 +101,6 @@ def test_a_worker_that_is_killed_is_lost_when_it_has_been_silent_for_long(
     assert listed() == []
     lost = row()
     assert (lost.state, lost.ended_at) == (State.LOST, lost.beat_at)
-
-
-def test_another_worker_notices_the_loss(threads_worker: Start) -> None:
-    gone = make_row()
-    fall_silent(gone)
-    threads_worker()
-    wait_for(lambda: WorkerProcess.objects.get(pk=gone.pk).state == State.LOST, within=15)
-
-
-def test_a_worker_beats_again_after_an_outage_of_the_database(
-    threads_worker: Start, stack: Stack
-) -> None:
-    worker = threads_worker()
-    before = wait_for(WorkerProcess.objects.first)
-    database = stack.part("postgres")
-    database.stop()
-    try:
-        wait_for(lambda: FAILED in worker.log, within=20)
-    finally:
-        database.start()
-        connections.close_all()
-        connection.close_pool()
-    wait_for(lambda: row().beat_at > before.beat_at, within=40)
-    assert worker.log.count(FAILED) == 1
-    assert row().state == State.RUNNING
 
 
 def test_one_that_was_taken_for_lost_and_beats_is_alive(db: None) -> None:

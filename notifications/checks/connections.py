@@ -1,0 +1,48 @@
+"""The database server itself: whether it answers, and whether it takes the planned connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.core.checks import CheckMessage, Error
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error as DatabaseError
+from django.db import connections, router
+
+from notifications import connection_budget
+from notifications.models import Event
+
+PATIENCE = 5
+"""Seconds that a server has to answer, at each of its addresses."""
+
+
+def check_reachable() -> Iterator[CheckMessage]:
+    """By a connection of its own: the pool would try for its whole time-out, and not say why."""
+    alias = router.db_for_write(Event)
+    own = connections[alias].copy()
+    options = own.settings_dict["OPTIONS"]
+    options.pop("pool", None)
+    options.setdefault("connect_timeout", PATIENCE)
+    try:
+        own.ensure_connection()
+    except ImproperlyConfigured:
+        return  # it names no database: E014
+    except DatabaseError as error:
+        yield Error(
+            f"DATABASES[{alias!r}] does not answer: {' '.join(str(error).split())}",
+            hint="Start the server, or mend its address, user, password or name (the shop: "
+            "DATABASE_URL). `manage.py check` without --database asks no server.",
+            id="notifications.E095",
+        )
+    finally:
+        own.close()
+
+
+def check_connections() -> Iterator[CheckMessage]:
+    """Of the plan, where there is one."""
+    try:
+        said = connection_budget.excess()
+    except (ImproperlyConfigured, DatabaseError):
+        return  # E014, E095
+    if said:
+        yield Error(said, hint=connection_budget.MEND, id="notifications.E065")

@@ -1,0 +1,13 @@
+"""What strangers reach: the order API, and where people unsubscribe and providers call.
+
+All that a web process with WEB_CONSOLE=0 answers. It asks nothing of AWS, so its role has no right.
+"""
+
+from django.urls import include, path
+
+from orders_site.api.urls import api
+
+urlpatterns = [
+    path("api/", api.urls),
+    path("notifications/", include("notifications.urls")),
+]

@@ -1,0 +1,1 @@
+"""What we install of others': `make audit`, `make sbom`, `make licences`."""
