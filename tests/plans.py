@@ -36,6 +36,13 @@ def as_with_many_more() -> None:
         cursor.execute("SET LOCAL enable_seqscan = off")
 
 
+def emptied(model: type[Model]) -> None:
+    """Until the transaction ends, the table and its indexes are new. What earlier tests rolled back
+    is still in the pages, and a look walks through it."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {model._meta.db_table} CASCADE")
+
+
 def many_deliveries(*, channels: Sequence[str] = ("email",), states: Sequence[str]) -> None:
     """20,000 of order.created, one of each second until now, so that to read the whole table costs
     more than an index. Each has the next of the channels and the next of the states."""

@@ -27,7 +27,7 @@ from tests.integration.operator_rows import (
     make_event,
     operator,
 )
-from tests.plans import as_with_many_more, many_deliveries
+from tests.plans import as_with_many_more, emptied, many_deliveries
 
 pytestmark = pytest.mark.django_db
 
@@ -166,6 +166,7 @@ def test_a_button_that_one_may_not_press_says_why_and_does_nothing(missing: str)
 
 
 def test_what_nothing_matches_is_found_out_without_reading_the_rows(client: Client) -> None:
+    emptied(Delivery)
     many_deliveries(channels=("email", "push"), states=("delivered", "sent"))
     as_with_many_more()
     for query in ("?state=delivered&channel=push", "?event_type=order.shipped", "?channel=sms"):
