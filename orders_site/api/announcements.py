@@ -137,7 +137,7 @@ def create_announcement(
 
 @router.get(
     "/announcements",
-    response={200: AnnouncementPage, **errors_of(401, 403, 422, 429, 500)},
+    response={200: AnnouncementPage, **errors_of(401, 403, 422, 429, 500, 503)},
     summary="List announcements",
 )
 def list_announcements(

@@ -55,9 +55,9 @@ def errors_of(*statuses: int) -> dict[int, type[ErrorOut]]:
     return dict.fromkeys(statuses, ErrorOut)
 
 
-READING = errors_of(401, 404, 422, 429, 500)
-CREATING = errors_of(400, 401, 409, 413, 422, 429, 500)
-CHANGING = errors_of(400, 401, 404, 409, 413, 422, 429, 500)
+READING = errors_of(401, 404, 422, 429, 500, 503)
+CREATING = errors_of(400, 401, 409, 413, 422, 429, 500, 503)
+CHANGING = errors_of(400, 401, 404, 409, 413, 422, 429, 500, 503)
 
 
 @router.post("/orders", response={201: OrderOut, **CREATING}, summary="Place an order")
@@ -74,7 +74,7 @@ def create_order(request: HttpRequest, wish: NewOrder, key: Key = None) -> HttpR
     return answer_once(slot_of(client, key, f"POST {PATH}", wish), work)
 
 
-@router.get("/orders", response={200: Page, **errors_of(401, 422, 429, 500)}, summary="List orders")
+@router.get("/orders", response={200: Page, **errors_of(401, 422, 429, 500, 503)}, summary="List orders")
 def list_orders(
     request: HttpRequest,
     after: Annotated[

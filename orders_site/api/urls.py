@@ -27,8 +27,8 @@ and what the customer is told are worked off behind it, so no request waits for 
 * Send your token: `Authorization: Bearer …`.
 * Send an `Idempotency-Key` with every POST, and repeat what was not answered with the same key.
 * Money is whole minor units of a currency.
-* Every error has one shape, `{"error": {"code", "message", "fields"}}`; `429` says in `Retry-After`
-  when to come back.
+* Every error has one shape, `{"error": {"code", "message", "fields"}}`; `429` and `503`
+  say in `Retry-After` when to come back.
 """
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.signals import pre_save
 from django.test import Client
 
 from orders_site.api.middleware import MAX_BODY
 from orders_site.orders.models import Order
 from orders_site.orders.signals import order_created
 from tests.api import ORDERS, Caller, a_caller, an_order_for
-from tests.shop import a_customer
+from tests.shop import a_customer, a_product
 
 pytestmark = pytest.mark.django_db
 
@@ -99,6 +100,33 @@ def test_a_failure_of_ours_is_logged_and_tells_nothing(
     assert "42" not in str(error)
     assert not Order.objects.exists()
     assert caller.place(a_customer(), key="once").status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "trouble",
+    ["SELECT pg_terminate_backend(pg_backend_pid())", "SET TRANSACTION READ ONLY"],
+    ids=["the server went down", "it is a replica since a failover"],
+)
+def test_while_the_database_is_away_a_client_is_told_to_come_back(
+    caller: Caller, trouble: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def strike(**_: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(trouble)
+
+    customer, mug = a_customer(), a_product()
+    pre_save.connect(strike, sender=Order)
+    try:
+        response = caller.place(customer, mug, key="once")
+    finally:
+        pre_save.disconnect(strike, sender=Order)
+
+    error_of(response, 503, "unavailable")
+    assert response["Retry-After"] == "5"
+    assert not Order.objects.exists()
+    assert caller.place(customer, mug, key="once").status_code == 201
+    assert "did not do what a request asked for" in caplog.text
 
 
 def test_the_rest_of_the_site_keeps_its_pages(client: Client) -> None:

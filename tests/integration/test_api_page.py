@@ -14,18 +14,18 @@ pytestmark = pytest.mark.django_db
 SCHEMA, PAGE = "/api/openapi.json", "/api/docs"
 
 OPERATIONS = {
-    ("post", "/api/orders"): {201, 400, 401, 409, 413, 422, 429, 500},
-    ("get", "/api/orders"): {200, 401, 422, 429, 500},
-    ("get", "/api/orders/{order_id}"): {200, 401, 404, 422, 429, 500},
-    ("post", "/api/orders/{order_id}/ship"): {200, 400, 401, 404, 409, 413, 422, 429, 500},
-    ("post", "/api/orders/{order_id}/cancel"): {200, 400, 401, 404, 409, 413, 422, 429, 500},
-    ("post", "/api/orders/{order_id}/refund"): {200, 400, 401, 404, 409, 413, 422, 429, 500},
-    ("post", "/api/announcements"): {201, 400, 401, 403, 409, 413, 422, 429, 500},
-    ("get", "/api/announcements"): {200, 401, 403, 422, 429, 500},
-    ("get", "/api/announcements/{number}"): {200, 401, 403, 404, 422, 429, 500},
+    ("post", "/api/orders"): {201, 400, 401, 409, 413, 422, 429, 500, 503},
+    ("get", "/api/orders"): {200, 401, 422, 429, 500, 503},
+    ("get", "/api/orders/{order_id}"): {200, 401, 404, 422, 429, 500, 503},
+    ("post", "/api/orders/{order_id}/ship"): {200, 400, 401, 404, 409, 413, 422, 429, 500, 503},
+    ("post", "/api/orders/{order_id}/cancel"): {200, 400, 401, 404, 409, 413, 422, 429, 500, 503},
+    ("post", "/api/orders/{order_id}/refund"): {200, 400, 401, 404, 409, 413, 422, 429, 500, 503},
+    ("post", "/api/announcements"): {201, 400, 401, 403, 409, 413, 422, 429, 500, 503},
+    ("get", "/api/announcements"): {200, 401, 403, 422, 429, 500, 503},
+    ("get", "/api/announcements/{number}"): {200, 401, 403, 404, 422, 429, 500, 503},
     **{
         ("post", f"/api/announcements/{{number}}/{verb}"): {
-            *(200, 400, 401, 403, 404, 409, 413, 422, 429, 500)
+            *(200, 400, 401, 403, 404, 409, 413, 422, 429, 500, 503)
         }
         for verb in ("pause", "resume", "cancel")
     },

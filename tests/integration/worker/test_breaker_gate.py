@@ -54,9 +54,9 @@ def test_two_workers_leave_a_failing_account_alone_and_come_back_when_one_messag
     worker: Start, sandbox: SandboxClient
 ) -> None:
     sandbox.script("email", "server_error")
+    orders = mails.send_many(12)
     for _ in range(2):
         worker("email", concurrency=THREADS, **SHORT_POLLS)
-    orders = mails.send_many(12)
     wait_until_open_and_quiet()
     asked = sandbox.requests("email")
     assert FAILURES <= asked <= FAILURES + 2 * THREADS
