@@ -74,7 +74,9 @@ def create_order(request: HttpRequest, wish: NewOrder, key: Key = None) -> HttpR
     return answer_once(slot_of(client, key, f"POST {PATH}", wish), work)
 
 
-@router.get("/orders", response={200: Page, **errors_of(401, 422, 429, 500, 503)}, summary="List orders")
+@router.get(
+    "/orders", response={200: Page, **errors_of(401, 422, 429, 500, 503)}, summary="List orders"
+)
 def list_orders(
     request: HttpRequest,
     after: Annotated[
