@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
@@ -12,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from notifications.outages import DATABASE_AWAY, leave_replica
 from orders_site.api.exceptions import Fault, Problem
 from orders_site.orders.exceptions import IllegalTransition, OrderRefused
 
@@ -27,9 +25,6 @@ CODES = {
     429: "too_many_requests",
 }
 """By status, where nothing more exact is known."""
-COME_BACK = 5
-"""Seconds that a client is asked to wait while the database is away: a failover takes a minute."""
-logger = logging.getLogger(__name__)
 
 
 def respond(problem: Problem) -> HttpResponse:
@@ -71,15 +66,6 @@ def of_transition(refusal: IllegalTransition) -> Problem:
     )
 
 
-def of_outage(error: Exception) -> Problem:
-    """The database is away, or did not bear this statement: it may well at the next try. What was
-    committed and not answered, the same Idempotency-Key finds."""
-    logger.error("The database did not do what a request asked for", exc_info=error)
-    leave_replica(error)
-    message = "The shop is out of order for a moment. Repeat this with the same Idempotency-Key."
-    return Problem(503, "unavailable", message, headers={"Retry-After": str(COME_BACK)})
-
-
 def of_validation(errors: Iterable[dict[str, Any]]) -> Problem:
     """Each of pydantic's errors by the path of its field, as the request has it."""
     faults = [Fault(_path(error["loc"]), error["msg"]) for error in errors]
@@ -111,8 +97,6 @@ def install(api: NinjaAPI) -> None:
     handler(ValidationError, lambda error: of_validation(error.errors))
     handler(HttpError, lambda error: of_status(error.status_code, f"{error}."))
     handler(Http404, lambda _error: of_status(404))
-    for away in DATABASE_AWAY:
-        handler(away, of_outage)
     api.add_exception_handler(Exception, _reraise)
 
 
