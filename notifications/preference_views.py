@@ -8,16 +8,13 @@ to, the signed link, is the proof, and RFC 8058 has the mail provider post it wi
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from functools import wraps
 from itertools import groupby
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.db import router, transaction
 from django.http import HttpRequest, HttpResponse
-from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -26,9 +23,9 @@ from django.views.decorators.http import require_http_methods
 
 from notifications import preferences as wishes
 from notifications import unsubscribe as links
-from notifications.conf import conf
 from notifications.models import Preference
 from notifications.preferences import CannotOptOut, Choice, Source, UnknownCategory
+from notifications.public_page import show
 from notifications.rendering import languages
 from notifications.unsubscribe import Link, OldLink, PreferenceLink, WrongLink
 
@@ -89,7 +86,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
             "said": request.method == "POST",
             "choose": links.is_young(token) and link.choice.token,
         }
-        return _show("unsubscribe", context)
+        return show("unsubscribe", context)
 
 
 @page
@@ -103,7 +100,7 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
             "rows": [_row(*each) for each in _by_category(wishes.choices(link.person))],
             "said": request.method == "POST",
         }
-        return _show("preferences", context)
+        return show("preferences", context)
 
 
 def _asked(request: HttpRequest) -> tuple[bool, Source] | None:
@@ -184,23 +181,4 @@ def _speaking(request: HttpRequest, locale: str) -> translation.override:
 
 def _no_link(request: HttpRequest, context: dict[str, Any], *, status: int) -> HttpResponse:
     with _speaking(request, ""):
-        return _show("wrong_link", context, status=status)
-
-
-def _show(name: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
-    """The page, which nobody may keep, frame or index, and which loads and runs nothing."""
-    nonce = secrets.token_urlsafe(16)
-    brand = conf().public_name or urlsplit(conf().public_url).hostname or ""
-    page = render_to_string(
-        f"notifications_pages/{name}.html", {"nonce": nonce, "brand": brand, **context}
-    )
-    headers = {
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": f"default-src 'none'; style-src 'nonce-{nonce}'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "X-Robots-Tag": "noindex, nofollow",
-    }
-    return HttpResponse(page, status=status, headers=headers)
+        return show("wrong_link", context, status=status)

@@ -11,3 +11,5 @@ urlpatterns = [
     path("api/", api.urls),
     path("notifications/", include("notifications.urls")),
 ]
+
+handler500 = "notifications.server_error.server_error"

@@ -17,3 +17,5 @@ urlpatterns = [
     path("metrics", include("notifications.metrics.urls")),
     *public_urls.urlpatterns,
 ]
+
+handler500 = public_urls.handler500

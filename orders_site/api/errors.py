@@ -23,8 +23,12 @@ CODES = {
     413: "too_large",
     422: "invalid",
     429: "too_many_requests",
+    503: "unavailable",
 }
 """By status, where nothing more exact is known."""
+SENTENCES = {
+    503: "The shop is out of order for a moment. Repeat this with the same Idempotency-Key.",
+}
 
 
 def respond(problem: Problem) -> HttpResponse:
@@ -46,7 +50,7 @@ def respond(problem: Problem) -> HttpResponse:
 def of_status(status: int, message: str = "") -> Problem:
     """What is known when only the status is: from Django itself, or from ninja."""
     code = CODES.get(status, "internal_error" if status >= 500 else "bad_request")
-    words = message or f"{HTTPStatus(status).phrase}."
+    words = message or SENTENCES.get(status) or f"{HTTPStatus(status).phrase}."
     return Problem(status, code, words)
 
 
@@ -83,7 +87,7 @@ def _path(location: Iterable[Any]) -> str:
 
 
 def install(api: NinjaAPI) -> None:
-    """Anything else goes on to Django, which logs it and answers 500."""
+    """Anything else goes on to Django, which logs it and answers 500, or 503 for an outage."""
 
     def handler(kind: type[Exception], read: Any) -> None:
         def handle(_request: HttpRequest, error: Any) -> HttpResponse:

@@ -11,6 +11,7 @@ from orders_site.api import errors
 ROOT = "/api/"
 MAX_BODY = 64 * 1024
 """Bytes. An order of 100 lines with the longest SKUs has 8 KB."""
+KEPT = ("Allow", "Retry-After")
 _JSON = "application/json"
 
 
@@ -30,7 +31,7 @@ class ApiMiddleware:
         if response.status_code < 400 or response["Content-Type"].startswith(_JSON):
             return response
         problem = errors.of_status(response.status_code)
-        problem.headers = {name: response[name] for name in ("Allow",) if name in response}
+        problem.headers = {name: response[name] for name in KEPT if name in response}
         return errors.respond(problem)
 
 

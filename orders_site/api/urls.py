@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch, reverse
 from ninja import NinjaAPI
 from ninja.openapi.docs import Swagger
 
-from orders_site.api import announcements, errors, outages
+from orders_site.api import announcements, errors
 from orders_site.api.authentication import Bearer
 from orders_site.api.exceptions import Problem
 from orders_site.api.orders import router
@@ -70,6 +70,5 @@ api = NinjaAPI(
     docs_decorator=for_staff_or_clients,
 )
 errors.install(api)
-outages.install(api)
 api.add_router("", router)
 api.add_router("", announcements.router)
