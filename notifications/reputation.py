@@ -54,6 +54,13 @@ class Cases:
         rows = through.order_by().values("pk")
         return rows.count() if most is None else rows[:most].count()
 
+    def rate(self, cases: int, allowed: float) -> float | None:
+        """So much of what was sent; None of too few. No more is counted than tells it from a tenth
+        of what is allowed: below that it is too high, and never above a tenth."""
+        least = conf().reputation.least_sends
+        sent = self.sends(most=max(math.ceil(10 * cases / allowed), least))
+        return cases / sent if sent >= least else None
+
 
 def too_many(name: str, cases: int, rate: float, sends: Callable[[int], int]) -> str:
     """Why this is too much, in words; "" if it is not, or too little to say.

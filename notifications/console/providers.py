@@ -10,9 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from notifications import consumers, pauses, rate_limits
+from notifications import consumers, pauses, rate_limits, reputation
 from notifications import providers as several
-from notifications.admin.display import EMPTY, GOOD, TROUBLE, badge, due
+from notifications.admin.display import EMPTY, GOOD, TROUBLE, ago, badge, due
 from notifications.conf import conf
 from notifications.console import control
 from notifications.console.buttons import Button, anchor, button, to
@@ -44,11 +44,41 @@ class Line:
     buttons: tuple[Button, ...]
 
 
+@dataclass(frozen=True)
+class Returned:
+    """What came back of a channel's messages through one provider, and since when it is counted."""
+
+    key: str
+    channel: object
+    provider: str
+    since: object
+    bounces: int
+    bounce_rate: str
+    soft_bounces: int
+    complaints: int
+    complaint_rate: str
+    held: tuple[Held, ...]
+
+
 @require_safe
 def providers(request: HttpRequest) -> HttpResponse:
     looked = _Look(request)
     lines = [looked.line(now) for now in rate_limits.standings()]
-    return control.render(request, "providers", title=_("Providers"), lines=lines)
+    returned = list(looked.returned())
+    bounds = conf().reputation
+    return control.render(
+        request,
+        "providers",
+        title=_("Providers"),
+        lines=lines,
+        returned=returned,
+        allowed={
+            "bounces": _percent(bounds.bounce_rate),
+            "complaints": _percent(bounds.complaint_rate),
+            "hours": bounds.window_hours,
+            "least": bounds.least_sends,
+        },
+    )
 
 
 class _Look:
@@ -60,6 +90,8 @@ class _Look:
         held = Pause.objects.in_force().filter(kind=Kind.PROVIDER)
         self.pauses: Mapping[str, Pause] = {each.name: each for each in held}
         self.can_pause = set(pauses.names(Kind.PROVIDER))
+        whole = Pause.objects.in_force().filter(kind=Kind.CHANNEL)
+        self.channels: Mapping[str, Pause] = {each.name: each for each in whole}
         self.shares: Mapping[str, tuple[str, str]] = dict(_shares())
 
     def line(self, now: Standing) -> Line:
@@ -84,6 +116,26 @@ class _Look:
             next_try=due(breaker.probe_at) if breaker and breaker.probe_at else "",
             buttons=tuple(self._buttons(now, breaker)),
         )
+
+    def returned(self) -> Iterator[Returned]:
+        bounds = conf().reputation
+        for channel in pauses.names(Kind.CHANNEL):
+            pause = self.channels.get(channel)
+            for found in reputation.cases(channel):
+                yield Returned(
+                    key=anchor("returned", f"{channel}-{found.provider}"),
+                    channel=listed(
+                        self.request, Delivery, channel, channel=channel, state="bounced"
+                    ),
+                    provider=found.provider or EMPTY,
+                    since=ago(found.since),
+                    bounces=found.bounces,
+                    bounce_rate=_percent(found.rate(found.bounces, bounds.bounce_rate)),
+                    soft_bounces=found.soft_bounces,
+                    complaints=found.complaints,
+                    complaint_rate=_percent(found.rate(found.complaints, bounds.complaint_rate)),
+                    held=(of_pause(pause),) if pause else (),
+                )
 
     def _held(self, account: str, breaker: Breaker | None) -> Iterator[Held]:
         pause = self.pauses.get(account)
@@ -123,6 +175,11 @@ def _shares() -> Iterator[tuple[str, tuple[str, str]]]:
         for account, each in zip(accounts, described.each, strict=True):
             share = f"{each.weight / together:.0%}" if described.providers else ""
             yield account, (each.adapter.rpartition(".")[2], share)
+
+
+def _percent(rate: float | None) -> str:
+    """Of too few messages nothing is told."""
+    return "" if rate is None else f"{rate:.2%}"
 
 
 def _burst(now: Standing) -> str:

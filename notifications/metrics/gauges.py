@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -128,14 +127,10 @@ def of_unknown() -> Iterator[Reading]:
 
 
 def of_bounces() -> Iterator[Reading]:
-    """No more of what was sent is counted than tells it from a tenth of what is allowed."""
-    bounds = conf().reputation
+    allowed = conf().reputation.bounce_rate
     for channel in conf().channels:
         for found in reputation.cases(channel):
-            most = max(math.ceil(10 * found.bounces / bounds.bounce_rate), bounds.least_sends)
-            sent = found.sends(most=most)
-            if sent >= bounds.least_sends:
-                ratio = found.bounces / sent
+            if (ratio := found.rate(found.bounces, allowed)) is not None:
                 provider = found.provider or OTHER  # CloudWatch refuses an empty label
                 yield Reading(table.BOUNCE_RATIO, (channel, provider), ratio)
 

@@ -13,7 +13,9 @@ from uuid import uuid4
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from notifications import housekeeping, pauses, reputation
@@ -210,3 +212,19 @@ def test_the_command_shows_the_rates(send: Any) -> None:
     assert found["email"]["bounce_rate"] == 0.02
     assert (found["email"]["sent"], found["email"]["paused_by"]) == (200, "ann")
     assert (found["sms"]["sent"], found["sms"]["bounce_rate"]) == (0, None)
+
+
+def test_the_page_of_the_providers_tells_what_came_back_and_that_it_paused(
+    send: Any, admin_client: Client
+) -> None:
+    page = reverse("admin:console_providers")
+    assert "Nothing within 24 h." in admin_client.get(page).content.decode()
+    send(200, bounced=12, complained=1)
+    send(99, channel="sms", provider="aws-sms", bounced=1)
+    assert watch() == 1
+
+    [mail, text] = admin_client.get(page).context["returned"]
+    assert (mail.provider, mail.bounces, mail.bounce_rate) == ("ses", 12, "6.00%")
+    assert (mail.complaints, mail.complaint_rate) == (1, "0.50%")
+    assert "12 hard bounces of 200 sent" in mail.held[0].words
+    assert (text.bounces, text.bounce_rate, text.held) == (1, "", ()), "of too few, no rate"
