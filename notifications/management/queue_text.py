@@ -143,6 +143,7 @@ def _state(row: Row) -> str:
     held = [pause_words(pause) for pause in row.pauses]
     held += [_breaker_words(breaker) for breaker in row.breakers]
     said = tuple(f"account {breaker.account} " for breaker in row.breakers)
+    said += tuple(f"{pause} paused " for pause in row.pauses)
     whys = {server.held_by for server in row.servers}
     held += sorted(why for why in whys if why and not why.startswith(said))
     return "; ".join(held) or ("running" if row.servers else "nobody serves it")

@@ -16,8 +16,8 @@ from notifications.models.delivery import Delivery
 
 # Subselects that stand in the condition are looked up row by row: as NOT EXISTS they would be
 # planned as one join with all outcomes of the last year. What waits for its recipient (the night, a
-# digest) has been reported on: the consumer is not late. Nor is anybody late with an announcement,
-# which takes as long as it may.
+# digest), or for a person who looks up what became of it, has been reported on: the consumer is not
+# late. Nor is anybody late with an announcement, which takes as long as it may.
 _LOOK = """
 SELECT asked.consumer, found.*, statement_timestamp()
 FROM unnest(%(consumers)s::text[], %(channels)s::text[], %(sinces)s::timestamptz[])
@@ -43,6 +43,7 @@ CROSS JOIN LATERAL (
                 SELECT bool_and(
                     state = ANY(%(terminal)s)
                     OR reason = %(digest)s
+                    OR state = %(unknown)s AND next_try_at IS NULL
                     OR reason = ANY(%(waits)s) AND next_try_at > statement_timestamp()
                 ) FROM notifications_delivery
                 WHERE event_id = looked.id AND channel = asked.channel
@@ -119,6 +120,7 @@ class ProgressQuerySet(models.QuerySet["Progress"]):
             "limit": limit,
             "terminal": sorted(Delivery.TERMINAL),
             "digest": wait.DIGEST,
+            "unknown": Delivery.State.UNKNOWN.value,
             "waits": sorted(wait.WORDS),
         }
         with connections[self.db].cursor() as cursor:

@@ -149,7 +149,7 @@ def test_a_dry_run_does_nothing() -> None:
         *("--reason", "x", "--dry-run"),
         stdout=out,
     )
-    assert "unknown, would be sent" in out.getvalue()
+    assert "unknown, would be noted as sent" in out.getvalue()
     delivery.refresh_from_db()
     assert delivery.state == "unknown"
 

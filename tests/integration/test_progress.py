@@ -104,6 +104,16 @@ def test_a_channel_has_reported_when_all_of_its_deliveries_are_over() -> None:
     assert oldest("email").event_id == other.id
 
 
+def test_nobody_is_late_with_what_a_person_looks_up() -> None:
+    doubted = event(age=20)
+    made = make_delivery(doubted, state="unknown")
+    Delivery.objects.filter(pk=made.pk).update(next_try_at=timezone.now() + timedelta(minutes=1))
+    assert oldest("email").event_id == doubted.id, "it is tried again"
+
+    Delivery.objects.update(next_try_at=None)
+    assert oldest("email").at is None
+
+
 def test_the_next_look_begins_where_the_last_one_came_to() -> None:
     did(event(age=30))
     waiting = event(age=20)
@@ -189,6 +199,7 @@ def test_each_look_is_by_indexes_whatever_the_number_of_outcomes() -> None:
         "limit": 1000,
         "terminal": ["done"],
         "digest": "digest",
+        "unknown": "unknown",
         "waits": ["quiet_hours"],
     }
     plan = plan_of(_LOOK, values)

@@ -92,6 +92,16 @@ def test_what_a_worker_says_of_an_open_breaker_is_not_said_twice() -> None:
     assert line.count("SendingPaused") == 1
 
 
+def test_what_a_worker_says_of_a_pause_is_not_said_twice() -> None:
+    queues("pause", "--channel", "email", "--reason", "a bought list", "--by", "mira")
+    why = "channel email paused by mira: a bought list"
+    served = [{"name": "email", "last_poll": 2.5, "under_way": 0, "held_by": why}]
+    WorkerProcess.objects.create(name="mail@host", host="host", pid=7, pool="x", queues=served)
+
+    [line, _] = [line for line in queues().splitlines() if "a bought list" in line]
+    assert line.count("a bought list") == 1
+
+
 def test_a_paused_event_type_is_listed_with_what_it_put_off_and_resumed_with_it() -> None:
     queues("pause", "--event-type", "order.created", "--reason", "wrong template")
     pauses.put_off(make_event().envelope(), "email")

@@ -245,7 +245,7 @@ class Command(VerbCommand):
     def _answer(self, answers: list[Answer], state: str, dry_run: bool) -> None:
         for answer in answers:
             if not answer.why_not:
-                done = "would be" if dry_run else "is now"
+                done = "would be noted as" if dry_run else "is now"
                 self.stdout.write(f"{answer.delivery_id}  {answer.was}, {done} {state}")
             else:
                 said = ", ".join(part for part in (answer.was, answer.why_not) if part)
