@@ -8,9 +8,10 @@ from celery import current_app
 from django.core.checks import CheckMessage, Error, Warning
 
 from notifications import retries, topology
-from notifications.conf import LONGEST_VISIBILITY, conf
+from notifications.conf import conf
 from notifications.consumers import Consumer, all_consumers
 from notifications.retries import RETRY_AFTER_MAX, RetryPolicy
+from notifications.setting import LONGEST_VISIBILITY
 from notifications.topology import SHORTEST_VISIBILITY, Queue, Role
 from notifications.worker.task import LONGEST_SLEEP, EventTask
 
