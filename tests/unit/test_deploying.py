@@ -257,6 +257,23 @@ def test_a_version_is_deployed_step_by_step_and_each_is_waited_for(tmp_path: Pat
     assert sorted(waited) == sorted(f"{kind}/{name}" for name, kind in kinds.items())
 
 
+def test_compose_does_the_steps_of_a_version_in_the_same_order(tmp_path: Path) -> None:
+    """By a docker that only writes down what it is asked."""
+    docker, log = tmp_path / "docker", tmp_path / "log"
+    docker.write_text(f'#!/bin/sh\necho "$*" >> {log}\n')
+    docker.chmod(0o755)
+    subprocess.run([DEPLOY / "compose.sh"], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
+    asked = [line.split() for line in log.read_text().splitlines()]
+    started = [
+        [word for word in words if word in COMPOSE["services"]]
+        for words in asked
+        if {"run", "up"} & set(words)
+    ]
+    assert started == [["migrate"], list(WORKERS), ["provision"], ["relay"], ["web", "console"]]
+    ups = [words for words in asked if "up" in words]
+    assert all({"--wait", "--no-deps"} <= set(words) for words in ups)
+
+
 def triggers() -> Iterator[tuple[str, Mapping[str, str]]]:
     for each in documents("ScaledObject"):
         target = each["spec"]["scaleTargetRef"]["name"]
