@@ -3,6 +3,9 @@
 Their generation stays what it was, so that the consumer's inbox and deliveries skip what they
 know: a consumer that is new, or lost its queue, catches up, and one that missed nothing does
 nothing. What it gave up on is a matter of `redrive`.
+
+What is under way has a message of its own, and is left to it: but where the messages are lost (a
+purged queue, a region), nothing else brings it on.
 """
 
 from __future__ import annotations
@@ -11,14 +14,14 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
 from notifications import consumers, events, topology
 from notifications.consumers import Consumer
 from notifications.exceptions import EventRefused, UnknownEvent
 from notifications.filters import between
 from notifications.horizon import too_old
-from notifications.models import Dispatch, Event, Handled, Job, JobItem
+from notifications.models import Delivery, Dispatch, Event, Handled, Job, JobItem
 from notifications.work import AtOnce, Filter, Outcome, Verdict, left_alone, refused
 
 _COLUMNS = {"event_type": "type", "subject": "subject", "event": "pk"}
@@ -48,7 +51,7 @@ def types_for(consumer: Consumer, asked: list[str]) -> list[str]:
 
 class Replay(AtOnce):
     """Filters: consumer (its name); event_type, subject, event (lists), since and until (of the
-    event's recording)."""
+    event's recording); messages_lost: also what is under way, as of its latest generation."""
 
     kind = Job.Kind.REPLAY
     column = "event_id"
@@ -75,20 +78,38 @@ class Replay(AtOnce):
             return refused(f"its consumer could not read it: {error}")
         if not consumer.channel:  # a channel's deliveries are asked one by one, when it comes
             inbox = Handled.objects.filter(consumer=consumer.name, event_id=event.pk)
-            if outcome := inbox.values_list("outcome", flat=True).first():
+            outcome = inbox.values_list("outcome", flat=True).first()
+            is_lost = outcome == Handled.Outcome.OPEN and _messages_are_lost(job)
+            if outcome and not is_lost:
                 why = _KNOWN[Handled.Outcome(outcome)]
                 return left_alone(why.format(consumer=consumer.name))
         return Verdict(Outcome.DISPATCHED)
 
     def order(self, event: Event, job: Job, *, at: datetime) -> Verdict:
-        consumer = job.filter["consumer"]
+        consumer = consumers.get(job.filter["consumer"])
+        lost = _messages_are_lost(job)
         dispatch = Dispatch.objects.postpone(
-            event.envelope(),
-            queue=topology.current().bulk_queue(consumer).name,
+            event.envelope(generation=_generation_under_way(consumer, event) if lost else 0),
+            queue=topology.current().bulk_queue(consumer.name).name,
             until=at,
             reason=Dispatch.Reason.REPLAYED,
         )
-        return Verdict(Outcome.DISPATCHED, dispatch=dispatch, consumer=consumer)
+        return Verdict(Outcome.DISPATCHED, dispatch=dispatch, consumer=consumer.name)
+
+
+def _messages_are_lost(job: Job) -> bool:
+    return bool(job.filter.get("messages_lost"))
+
+
+def _generation_under_way(consumer: Consumer, event: Event) -> int:
+    """The latest: a message of it brings on what was resent or redriven, and all before it."""
+    if consumer.channel:
+        deliveries = Delivery.objects.filter(event_id=event.pk, channel=consumer.channel)
+        latest = deliveries.filter(state__in=Delivery.OPEN).aggregate(it=Max("generation"))
+    else:
+        inbox = Handled.objects.filter(consumer=consumer.name, event_id=event.pk)
+        latest = inbox.filter(outcome=Handled.Outcome.OPEN).aggregate(it=Max("generation"))
+    return latest["it"] or 0
 
 
 def row(event: Event) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -17,7 +18,7 @@ from notifications.exceptions import PermanentError
 from notifications.models import Delivery, Dispatch, Event, Handled, Job, JobItem
 from tests.integration import ledger
 from tests.integration.letters import letter, tell
-from tests.integration.test_resend import TOO_OLD, items, message, recorded, sent
+from tests.integration.test_resend import TOO_OLD, items, message, recorded, resend, sent
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("town")]
 
@@ -86,6 +87,33 @@ def test_what_a_service_knows_is_left_alone(outcome: str, why: str) -> None:
         replay(ledger.NAME, "--since", "1h")
     assert items() == [("left_alone", why)]
     assert not Dispatch.objects.exists()
+
+
+def test_where_the_messages_are_lost_what_is_under_way_is_brought_on() -> None:
+    with ledger.registered():
+        event = recorded()
+        Handled.objects.reopen(ledger.NAME, replace(event, generation=2), why="redriven")
+        replay(ledger.NAME, "--since", "1h", "--messages-lost")
+        replay(ledger.NAME, "--since", "1h")
+    assert [outcome for outcome, _ in items()] == ["dispatched", "left_alone"]
+    dispatch = Dispatch.objects.get()
+    assert (dispatch.reason, dispatch.generation) == ("replayed", 2)
+
+
+def test_a_resend_whose_message_was_lost_is_told_and_nobody_else() -> None:
+    sent()
+    resend("--subject", "order/7")
+    Dispatch.objects.all().delete()  # and with it whatever SQS had of it
+    assert Delivery.objects.get().generation == 1
+
+    replay("email", "--since", "1h")
+    tell(message())
+    assert len(MemoryChannel.outbox("email")) == 1, "a copy of the first message brings nothing on"
+
+    for _ in range(2):
+        replay("email", "--since", "1h", "--messages-lost")
+        tell(message())
+        assert len(MemoryChannel.outbox("email")) == 2
 
 
 def test_what_is_too_old_for_the_inbox_or_cannot_be_read_is_refused() -> None:

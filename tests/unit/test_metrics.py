@@ -324,7 +324,8 @@ def test_alerts_and_cloudwatch_s_alarms_wake_for_the_same() -> None:
             limits[alarm.kind] = alarm.threshold
     for alert in ALERTS:
         if (kind := alert["labels"]["alarm"]) in limits:
-            assert float(alert["expr"].split()[-1]) == limits[kind], alert["alert"]
+            above = [float(number) for number in re.findall(r"> ([\d.]+)", alert["expr"])]
+            assert above[0] == limits[kind], alert["alert"]
 
 
 def test_whatever_deploys_names_no_other_metric() -> None:

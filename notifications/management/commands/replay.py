@@ -19,7 +19,7 @@ class Command(MendingCommand):
         "skips the rest; what it gave up on is for `redrive`. A job that may be broken off and "
         "gone on with."
     )
-    filters = ("consumer", *FILTERS)
+    filters = ("consumer", *FILTERS, "messages_lost")
     rate = 100.0
 
     def add_filters(self, parser: CommandParser) -> None:
@@ -27,11 +27,18 @@ class Command(MendingCommand):
         add_named(parser, "event-type", "events of these types; all that it takes")
         add_named(parser, "subject", 'about these: "order/1"')
         add_named(parser, "event", "these events (ids)", uuid_text)
+        parser.add_argument(
+            "--messages-lost",
+            action="store_true",
+            help="also what is under way: its messages are gone, by a purge or with a region",
+        )
 
     def wanted(self, options: dict[str, Any]) -> dict[str, Any]:
         if not options["consumer"]:
             raise CommandError("Say to which consumer: manage.py replay email …")
         wanted = given(options, *FILTERS)
+        if options["messages_lost"]:
+            wanted["messages_lost"] = True
         replay.types_for(consumers.get(options["consumer"]), wanted.get("event_type", []))
         bounded = any(options[name] for name in ("subject", "event", "since", "until"))
         if not bounded:
