@@ -60,7 +60,7 @@ class MendingCommand(ChangingCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_filters(parser)
-        parser.add_argument("--since", type=_moment, help="not before: 2026-11-20T14:00, or 2h ago")
+        parser.add_argument("--since", type=_moment, help="not before: 2026-11-20T14:00, or 2h")
         parser.add_argument("--until", type=_moment, help="before this time")
         parser.add_argument("--rate", type=rate, help=f"items a second, at most ({self.rate:g})")
         parser.add_argument("--job", type=int, help="go on with this job, which has its filter")

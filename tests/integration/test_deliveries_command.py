@@ -44,7 +44,7 @@ def test_the_list_is_narrowed_by_state_channel_and_subject() -> None:
         [row] = listed(*narrowed)["deliveries"]
         assert row["id"] == str(unknown.pk)
         assert row["tag"] == f"{unknown.pk}.0.1"
-    assert f"{unknown.pk}  unknown" in run("list", "--subject", "order/1")
+    assert f"{unknown.pk}.0.1  unknown     20" in run("list", "--subject", "order/1")
     assert "Nothing matches." in run("list", "--subject", "order/4")
 
 
@@ -122,10 +122,27 @@ def test_all_that_are_unknown_for_one_cause_are_settled_at_once() -> None:
     assert [states[each.pk] for each in (*alike, other, failed)] == [
         *("sent", "sent", "unknown", "failed")
     ]
-    with pytest.raises(CommandError, match="none is unknown for that cause"):
-        settle("--fingerprint", "0a1b")
+    for more in ([], ["--channel", "sms"]):
+        with pytest.raises(CommandError, match="none is unknown for that cause"):
+            settle("--fingerprint", "0a1b", *more)
     with pytest.raises(CommandError, match="ids, or --fingerprint"):
         settle()
+
+
+def test_of_one_cause_those_of_one_channel_are_settled() -> None:
+    text, talk = (
+        make_delivery(make_event(1), state="unknown", channel=name) for name in ("sms", "whatsapp")
+    )
+    Delivery.objects.update(fingerprint="0a1b")
+
+    settle("--fingerprint", "0a1b", "--channel", "sms")
+
+    assert dict(Delivery.objects.values_list("pk", "state")) == {
+        text.pk: "sent",
+        talk.pk: "unknown",
+    }
+    with pytest.raises(CommandError, match="ids, or --fingerprint"):
+        settle(talk.pk, "--channel", "whatsapp")
 
 
 def test_why_not_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--subject", default="", help="an order: order/17")
         parser.add_argument("--door", default="", choices=["", *AuditEntry.Door.values])
-        parser.add_argument("--since", type=_moment, help="not before: 2026-11-20T14:00, or 2h ago")
+        parser.add_argument("--since", type=_moment, help="not before: 2026-11-20T14:00, or 2h")
         parser.add_argument("--until", type=_moment, help="before this time")
         parser.add_argument("--limit", type=_limit, default=LIMIT, help=f"at most {MOST}")
         parser.add_argument("--after", type=_number, help="go on after the entry of this number")

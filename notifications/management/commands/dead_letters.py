@@ -183,7 +183,7 @@ def _add_filters(parser: ArgumentParser, *, state: str = "") -> None:
     parser.add_argument("--event-type", help="order.created")
     parser.add_argument("--fingerprint", help="failures of this one cause")
     parser.add_argument("--subject", help='about this: "order/1"')
-    parser.add_argument("--since", type=_when, help="kept here since: 2026-11-20T10:00, or 2h ago")
+    parser.add_argument("--since", type=_when, help="kept here since: 2026-11-20T10:00, or 2h")
     parser.add_argument("--until", type=_when, help="kept here before: 2026-11-20T11:00")
     if state:
         parser.add_argument("--reason", help="given up for this: not_an_event, poison, …")

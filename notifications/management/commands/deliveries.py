@@ -22,7 +22,14 @@ from notifications import (
     unknowns,
 )
 from notifications.management import delivery_text
-from notifications.management.verbs import VerbCommand, add_changing, add_who, listing, whoever
+from notifications.management.verbs import (
+    VerbCommand,
+    add_changing,
+    add_who,
+    listing,
+    local_moment,
+    whoever,
+)
 from notifications.models import Delivery, wait
 from notifications.redaction import redact
 from notifications.unknowns import Answer
@@ -68,6 +75,7 @@ class Command(VerbCommand):
         settle.add_argument(
             "--fingerprint", help="all that are unknown for this one cause (manage.py failures)"
         )
+        settle.add_argument("--channel", help="of them, those of one channel")
         settle.add_argument(
             "--as",
             dest="state",
@@ -139,8 +147,9 @@ class Command(VerbCommand):
 
     def _print(self, delivery: Delivery) -> None:
         self.stdout.write(
-            f"{delivery.pk}  {delivery.state:<10}  {delivery.channel:<8}  {delivery.event_type} "
-            f"{delivery.subject}  {delivery.recipient}  {delivery.masked_address}"
+            f"{_tag(delivery)}  {delivery.state:<10}  {local_moment(delivery.updated_at)}  "
+            f"{delivery.channel:<8}  {delivery.event_type} {delivery.subject}  "
+            f"{delivery.recipient}  {delivery.masked_address}"
         )
         waits = wait.words(delivery.reason, delivery.next_try_at)
         if said := waits or delivery.last_error or delivery.reason:
@@ -161,18 +170,21 @@ class Command(VerbCommand):
         *,
         id: list[UUID],
         fingerprint: str | None,
+        channel: str | None,
         state: str,
         by: str,
         reason: str,
         dry_run: bool,
         **_options: Any,
     ) -> None:
-        if bool(id) == bool(fingerprint):
-            raise CommandError("Say which: ids, or --fingerprint.")
+        if bool(id) == bool(fingerprint) or (channel and not fingerprint):
+            raise CommandError("Say which: ids, or --fingerprint, maybe of one --channel.")
         if fingerprint:
             alike = Delivery.objects.filter(
                 state=Delivery.State.UNKNOWN, next_try_at=None, fingerprint=fingerprint
             )
+            if channel:
+                alike = alike.filter(channel=channel)
             id = list(alike.order_by("created_at").values_list("pk", flat=True))
             if not id:
                 raise CommandError("Nothing was done: none is unknown for that cause.")
@@ -268,10 +280,15 @@ def _after(delivery_id: UUID | None, found: QuerySet[Delivery]) -> QuerySet[Deli
     return ordered.filter(beyond, created_at__lte=last)
 
 
+def _tag(delivery: Delivery) -> str:
+    """By which the provider knows the latest attempt."""
+    return f"{delivery.pk}.{delivery.generation}.{delivery.attempts}"
+
+
 def _row(delivery: Delivery) -> Row:
     return {
         "id": delivery.pk,
-        "tag": f"{delivery.pk}.{delivery.generation}.{delivery.attempts}",
+        "tag": _tag(delivery),
         "state": delivery.state,
         "reason": delivery.reason,
         "last_error": delivery.last_error,
