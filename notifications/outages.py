@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import InterfaceError, InternalError, OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 """The server is gone, refuses, has no connection left, or only reads: after a failover that is
@@ -14,6 +15,18 @@ def leave_replica(error: BaseException) -> None:
     """Reconnect if this error says that the server only reads."""
     if isinstance(error, InternalError):
         reconnect()
+
+
+def renew_after(error: BaseException) -> None:
+    """Reconnect if this error says that the server only reads, or if one connection has broken: the
+    server has ended the others as well, and each would fail whoever comes next."""
+    broken = any(_is_broken(each) for each in connections.all(initialized_only=True))
+    if broken or isinstance(error, InternalError):
+        reconnect()
+
+
+def _is_broken(connection: BaseDatabaseWrapper) -> bool:
+    return connection.connection is not None and bool(connection.connection.closed)
 
 
 def reconnect() -> None:

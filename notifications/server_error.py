@@ -2,8 +2,8 @@
 
     handler500 = "notifications.server_error.server_error"      # in the project's URLs
 
-An outage of the database is a 503 with `Retry-After`: whoever asks by machine comes back. If the
-server only reads, the next request finds the one that writes.
+An outage of the database is a 503 with `Retry-After`: whoever asks by machine comes back. What was
+connected to a server that has gone, or only reads, is connected anew, so the next request is well.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 
 from notifications import tracing
-from notifications.outages import DATABASE_AWAY, leave_replica
+from notifications.outages import DATABASE_AWAY, renew_after
 from notifications.public_page import show
 
 RETRY_AFTER = 5
@@ -27,7 +27,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exc_info()[1]
     if not isinstance(error, DATABASE_AWAY):
         return _page(request, away=False, status=500)
-    leave_replica(error)
+    renew_after(error)
     response = _page(request, away=True, status=503)
     response.headers["Retry-After"] = str(RETRY_AFTER)
     return response

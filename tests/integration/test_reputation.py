@@ -218,7 +218,10 @@ def test_the_page_of_the_providers_tells_what_came_back_and_that_it_paused(
     send: Any, admin_client: Client
 ) -> None:
     page = reverse("admin:console_providers")
-    assert "Nothing within 24 h." in admin_client.get(page).content.decode()
+    assert (
+        "Nothing within 24 h, or since its channel was resumed."
+        in admin_client.get(page).content.decode()
+    )
     send(200, bounced=12, complained=1)
     send(99, channel="sms", provider="aws-sms", bounced=1)
     assert watch() == 1

@@ -16,6 +16,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from notifications.unsubscribe import PreferenceLink
+from tests.integration.together import at_once
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -43,12 +44,13 @@ def struck(strike: Callable[[], object]) -> Iterator[None]:
 
 
 def end_of_the_server() -> None:
-    """As far as this connection can see."""
+    """As far as any connection to this database can see."""
     parameters = connection.get_connection_params()
     known = {name: parameters[name] for name in ("dbname", "user", "password", "host", "port")}
     with psycopg.connect(**known) as other:
         other.execute(
-            "SELECT pg_terminate_backend(%s, 5000)", [connection.connection.info.backend_pid]
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
 
 
@@ -72,6 +74,22 @@ def test_an_operator_is_told_of_an_outage_and_where_the_runbook_is(
     assert "“Database down” in docs/operating.md" in text(response)
     assert "as trace_id 0af7651916cd43dd8448eb211c80319c." in text(response)
     assert staff.get("/admin/console/overview/").status_code == 200
+
+
+def test_after_the_server_came_back_one_request_fails_and_no_other(
+    staff: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without that, each connection that waited in the pool would fail one more."""
+    at_once(connection.ensure_connection, 4)
+    end_of_the_server()
+
+    with caplog.at_level(logging.CRITICAL, "django.request"):
+        answers = []
+        for _ in range(4):
+            answers.append(staff.get("/admin/console/overview/").status_code)
+            connection.close()
+
+    assert answers == [503, 200, 200, 200]
 
 
 @pytest.mark.parametrize(
