@@ -29,7 +29,8 @@ _COLUMNS = {"event_type": "type", "subject": "subject", "event": "pk"}
 _KNOWN = {
     Handled.Outcome.DONE: "{consumer} has done it already",
     Handled.Outcome.FAILED: "{consumer} has given it up: redrive its dead letter",
-    Handled.Outcome.OPEN: "it is under way: {consumer} tries it again by itself",
+    Handled.Outcome.OPEN: "it is under way: {consumer} tries it again by itself, unless its "
+    "message is lost (--messages-lost)",
 }
 
 

@@ -20,6 +20,8 @@ from tests.integration import ledger
 from tests.integration.letters import letter, tell
 from tests.integration.test_resend import TOO_OLD, items, message, recorded, resend, sent
 
+UNLESS = "unless its message is lost (--messages-lost)"
+
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("town")]
 
 
@@ -76,7 +78,7 @@ def test_events_are_chosen_by_type_and_time_and_in_their_order() -> None:
     [
         ("done", "ledger has done it already"),
         ("failed", "ledger has given it up: redrive its dead letter"),
-        ("open", "it is under way: ledger tries it again by itself"),
+        ("open", f"it is under way: {ledger.NAME} tries it again by itself, {UNLESS}"),
     ],
 )
 def test_what_a_service_knows_is_left_alone(outcome: str, why: str) -> None:
