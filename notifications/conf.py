@@ -23,7 +23,6 @@ from notifications.policies import (
     Retention,
 )
 from notifications.setting import (
-    VISIBILITY_SECONDS,
     Category,
     ChannelConf,
     Conf,
@@ -33,11 +32,10 @@ from notifications.setting import (
     QuietHours,
     Route,
 )
-from notifications.setting_kinds import NAMES, problems, unreadable
+from notifications.setting_kinds import KEYS, problems, unreadable
 
 __all__ = [
     "SERVICE",
-    "VISIBILITY_SECONDS",
     "Bulk",
     "Category",
     "ChannelConf",
@@ -55,7 +53,6 @@ __all__ = [
     "Route",
     "as_far_as_readable",
     "conf",
-    "problems",
 ]
 
 SERVICE = "service"
@@ -76,7 +73,7 @@ def as_far_as_readable() -> Iterator[set[str]]:
     asked for since the set was cleared: what they make of a default is nonsense."""
     given: Any = getattr(settings, "NOTIFICATIONS", {})
     doubtful = unreadable(given)
-    readable = {name: given[name] for name in NAMES - doubtful if name in given}
+    readable = {name: given[name] for name in KEYS - doubtful if name in given}
     part = _Part(_typed(readable), doubtful)
     token = _part.set(part)
     try:

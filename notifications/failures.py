@@ -14,6 +14,7 @@ from django.db import connections, router, transaction
 from django.db.models.functions import Now
 
 from notifications import audit, consumers
+from notifications.exceptions import NotAnEvent
 from notifications.failure_counts import FAILURE, LETTER, MOST, Cell, Selection, cells
 from notifications.models import DeadLetter, Delivery, FailureNote
 from notifications.redaction import redact
@@ -135,6 +136,11 @@ def reason(group: Group) -> str:
     if isinstance(example, Delivery) and example.state == Delivery.State.UNKNOWN:
         return Delivery.State.UNKNOWN
     return example.reason if example else ""
+
+
+def can_be_redriven(group: Group) -> bool:
+    """Whether its letters can: what is no event is read by nobody the next time either."""
+    return reason(group) != NotAnEvent.default_code
 
 
 def error(group: Group) -> str:

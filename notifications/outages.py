@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import psycopg
 from django.db import InterfaceError, InternalError, OperationalError, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg_pool import PoolTimeout
 
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 """The server is gone, refuses, has no connection left, or only reads: after a failover that is
 what we are still connected to, and psycopg calls it an InternalError (SQLSTATE 25006). A deadlock
 or a timeout of one statement is among them: the first look finds the database well again."""
+
+_ENDED = (None, "57P01", "57P02")
+"""SQLSTATEs with which a server ends a connection (PostgreSQL, "Error Codes", class 57: by an
+administrator, by a crash); None: it went without a word."""
 
 
 def leave_replica(error: BaseException) -> None:
@@ -18,15 +23,22 @@ def leave_replica(error: BaseException) -> None:
 
 
 def renew_after(error: BaseException) -> None:
-    """Reconnect if this error says that the server only reads, or if one connection has broken: the
-    server has ended the others as well, and each would fail whoever comes next."""
-    broken = any(_is_broken(each) for each in connections.all(initialized_only=True))
-    if broken or isinstance(error, InternalError):
+    """Reconnect if this error says that the server only reads, or that it has ended a connection:
+    it has ended the others as well, and each would fail whoever comes next.
+
+    The error is asked, not the connection: of one that broke in a transaction Django keeps none.
+    """
+    if isinstance(error, InternalError) or _has_ended(error.__cause__):
         reconnect()
 
 
-def _is_broken(connection: BaseDatabaseWrapper) -> bool:
-    return connection.connection is not None and bool(connection.connection.closed)
+def _has_ended(cause: BaseException | None) -> bool:
+    """A pool that finds no connection in time has none to be closed."""
+    return (
+        isinstance(cause, psycopg.Error)
+        and not isinstance(cause, PoolTimeout)
+        and cause.sqlstate in _ENDED
+    )
 
 
 def reconnect() -> None:

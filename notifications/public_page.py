@@ -1,4 +1,4 @@
-"""A page for people who are no staff: what it looks like, and what a browser may do with it."""
+"""A page outside of the admin: what it looks like, and what a browser may do with it."""
 
 from __future__ import annotations
 

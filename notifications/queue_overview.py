@@ -186,11 +186,12 @@ def _by_consumer(names: Iterable[str], span: timedelta) -> dict[str, Row]:
 
 
 def _reopened() -> dict[str, datetime]:
-    """Since when the oldest delivery that was re-opened is open, by channel: it is a bulk
-    queue's."""
+    """Since when the oldest delivery that was re-opened is open, by channel: it is a bulk queue's.
+    One that a person has to look up waits for no queue."""
     still = Delivery.objects.exclude(state__in=["sent", "delivered", "skipped"])  # as its index
-    mended = still.filter(state__in=Delivery.OPEN, generation__gt=0).order_by()
-    return dict(mended.values_list("channel").annotate(Min("updated_at")))
+    mended = still.filter(state__in=Delivery.OPEN, generation__gt=0)
+    late = mended.exclude(state=Delivery.State.UNKNOWN, next_try_at=None).order_by()
+    return dict(late.values_list("channel").annotate(Min("updated_at")))
 
 
 def _servers() -> dict[str, tuple[Server, ...]]:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from notifications import consumers, events, topology
 from notifications.consumers import Consumer
@@ -52,7 +52,8 @@ def types_for(consumer: Consumer, asked: list[str]) -> list[str]:
 
 class Replay(AtOnce):
     """Filters: consumer (its name); event_type, subject, event (lists), since and until (of the
-    event's recording); messages_lost: also what is under way, as of its latest generation."""
+    event's recording); messages_lost: also what is under way, as of its latest generation, and
+    what was resent or redriven of events of any time."""
 
     kind = Job.Kind.REPLAY
     column = "event_id"
@@ -64,7 +65,12 @@ class Replay(AtOnce):
         chosen = {
             f"{column}__in": meant[name] for name, column in _COLUMNS.items() if meant.get(name)
         }
-        return Event.objects.filter(**chosen, **between("recorded_at", wanted))
+        meant_by_time = Q(**between("recorded_at", wanted))
+        if wanted.get("messages_lost"):
+            for rows in _under_way(consumer):
+                again = rows.filter(generation__gt=0)
+                meant_by_time |= Q(pk__in=again.order_by().values("event_id"))
+        return Event.objects.filter(meant_by_time, **chosen)
 
     def take(self, item: JobItem) -> Event | None:
         return Event.objects.filter(mended_by=item).first()
@@ -102,15 +108,18 @@ def _messages_are_lost(job: Job) -> bool:
     return bool(job.filter.get("messages_lost"))
 
 
+def _under_way(consumer: Consumer) -> tuple[QuerySet[Delivery], QuerySet[Handled]]:
+    """Where it stands. A channel, too, has inbox rows: of what failed before any delivery."""
+    told = Delivery.objects.filter(channel=consumer.channel or None, state__in=Delivery.OPEN)
+    inbox = Handled.objects.filter(consumer=consumer.name, outcome=Handled.Outcome.OPEN)
+    return told, inbox
+
+
 def _generation_under_way(consumer: Consumer, event: Event) -> int:
     """The latest: a message of it brings on what was resent or redriven, and all before it."""
-    if consumer.channel:
-        deliveries = Delivery.objects.filter(event_id=event.pk, channel=consumer.channel)
-        latest = deliveries.filter(state__in=Delivery.OPEN).aggregate(it=Max("generation"))
-    else:
-        inbox = Handled.objects.filter(consumer=consumer.name, event_id=event.pk)
-        latest = inbox.filter(outcome=Handled.Outcome.OPEN).aggregate(it=Max("generation"))
-    return latest["it"] or 0
+    of_event = (rows.filter(event_id=event.pk) for rows in _under_way(consumer))
+    latest = (rows.aggregate(it=Max("generation"))["it"] for rows in of_event)
+    return max(generation or 0 for generation in latest)
 
 
 def row(event: Event) -> dict[str, Any]:

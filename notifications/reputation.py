@@ -54,9 +54,18 @@ class Cases:
         rows = through.order_by().values("pk")
         return rows.count() if most is None else rows[:most].count()
 
-    def rate(self, cases: int, allowed: float) -> float | None:
-        """So much of what was sent; None of too few. No more is counted than tells it from a tenth
-        of what is allowed: below that it is too high, and never above a tenth."""
+    @property
+    def bounce_rate(self) -> float | None:
+        """Hard bounces of one message sent; None of too few. What is less than a tenth of the bound
+        is told as that at most: no more messages are counted than that takes."""
+        return self._rate(self.bounces, conf().reputation.bounce_rate)
+
+    @property
+    def complaint_rate(self) -> float | None:
+        """The same of complaints."""
+        return self._rate(self.complaints, conf().reputation.complaint_rate)
+
+    def _rate(self, cases: int, allowed: float) -> float | None:
         least = conf().reputation.least_sends
         sent = self.sends(most=max(math.ceil(10 * cases / allowed), least))
         return cases / sent if sent >= least else None

@@ -34,6 +34,9 @@ RETENTION_DAYS = 14
 FEWEST_RETENTION_DAYS = 2
 """A weekend's trouble must find its messages there."""
 
+KMS_KEY_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+"
+"""Of a KMS key, as a regular expression that CloudFormation reads too. An alias is none."""
+
 
 @dataclass(frozen=True)
 class Digest:

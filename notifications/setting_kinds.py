@@ -20,6 +20,7 @@ from notifications.policies import (
 )
 from notifications.setting import (
     FEWEST_RETENTION_DAYS,
+    KMS_KEY_ARN,
     LONGEST_VISIBILITY,
     MAX_SOURCE,
     RETENTION_DAYS,
@@ -32,10 +33,10 @@ from notifications.setting import (
     Route,
 )
 
-NAMES = frozenset(entry.name.upper() for entry in fields(Conf))
+KEYS = frozenset(entry.name.upper() for entry in fields(Conf))
+"""Of the NOTIFICATIONS dictionary."""
+
 _MOST_PROXIES = 10
-KMS_KEY_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+"
-"""Of a KMS key, as a regular expression that CloudFormation reads too. An alias is none."""
 
 
 def problems(given: Any) -> Iterator[str]:
@@ -43,8 +44,8 @@ def problems(given: Any) -> Iterator[str]:
     if not isinstance(given, Mapping):
         yield "NOTIFICATIONS must be a dictionary."
         return
-    if unknown := sorted(map(str, set(given) - NAMES)):
-        yield f"NOTIFICATIONS has unknown keys {unknown}; it may hold {sorted(NAMES)}."
+    if unknown := sorted(map(str, set(given) - KEYS)):
+        yield f"NOTIFICATIONS has unknown keys {unknown}; it may hold {sorted(KEYS)}."
     for name in _misfits(given):
         yield f'NOTIFICATIONS["{name}"] must be {_KINDS[name][1]}.'
 
@@ -57,9 +58,9 @@ def unreadable(given: Any) -> set[str]:
     """The keys of which nobody knows what they are: those of a wrong kind, and those that somebody
     meant who wrote another ("ROUTE")."""
     if not isinstance(given, Mapping):
-        return set(NAMES)
-    absent = sorted(NAMES - set(given))
-    meant = (get_close_matches(str(name).upper(), absent, n=1) for name in set(given) - NAMES)
+        return set(KEYS)
+    absent = sorted(KEYS - set(given))
+    meant = (get_close_matches(str(name).upper(), absent, n=1) for name in set(given) - KEYS)
     return set(_misfits(given)).union(*meant)
 
 

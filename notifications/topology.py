@@ -14,10 +14,10 @@ from typing import TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
-from notifications.conf import VISIBILITY_SECONDS, conf
+from notifications.conf import conf
 from notifications.consumers import Consumer, all_consumers
 from notifications.events import EventType, all_event_types
-from notifications.setting import RETENTION_DAYS
+from notifications.setting import RETENTION_DAYS, VISIBILITY_SECONDS
 from notifications.topics import Topic, feeds, physical_name, source_topics, topics_of
 
 RETENTION = RETENTION_DAYS * 24 * 3600

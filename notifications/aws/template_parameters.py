@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from notifications.aws.arns import Arns
-from notifications.setting import FEWEST_RETENTION_DAYS, RETENTION_DAYS
-from notifications.setting_kinds import KMS_KEY_ARN
+from notifications.setting import FEWEST_RETENTION_DAYS, KMS_KEY_ARN, RETENTION_DAYS
 from notifications.topics import MAX_NAME
 from notifications.topology import Topology
 

@@ -9,13 +9,13 @@ from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from notifications import conf as settings_of
 from notifications import process_server, topology
 from notifications.conf import conf
+from notifications.setting_kinds import problems
 
 
 def check_setting() -> Iterator[CheckMessage]:
-    for problem in settings_of.problems(getattr(settings, "NOTIFICATIONS", {})):
+    for problem in problems(getattr(settings, "NOTIFICATIONS", {})):
         yield Error(problem, hint="Mend the NOTIFICATIONS setting.", id="notifications.E001")
 
 

@@ -26,15 +26,16 @@ def of_group(request: HttpRequest, group: Group, about: str) -> Iterator[Button]
     """Of the letters where there are any, as a redrive sends their deliveries too; else of the
     deliveries that failed."""
     if group.letters:
-        yield from of_letters(request, group.selection, about)
+        yield from of_letters(request, group, about)
     elif group.failed:
         yield from of_deliveries(request, group.selection, Delivery.State.FAILED, about)
 
 
-def of_letters(request: HttpRequest, selection: Selection, about: str) -> Iterator[Button]:
-    wanted = failures.letters_of(selection)
+def of_letters(request: HttpRequest, group: Group, about: str) -> Iterator[Button]:
+    wanted = failures.letters_of(group.selection)
     if wanted is not None:
-        yield from _three(request, "redrive", "discard_letters", wanted, about)
+        why = "" if failures.can_be_redriven(group) else gettext("It is no event: discard it.")
+        yield from _three(request, "redrive", "discard_letters", wanted, about, no_retry=why)
 
 
 def of_deliveries(
@@ -45,7 +46,13 @@ def of_deliveries(
 
 
 def _three(
-    request: HttpRequest, retry: str, discard: str, wanted: Mapping[str, Any], about: str
+    request: HttpRequest,
+    retry: str,
+    discard: str,
+    wanted: Mapping[str, Any],
+    about: str,
+    *,
+    no_retry: str = "",
 ) -> Iterator[Button]:
     first = gettext("Retry the first %(few)d") % {"few": FEW}
     for label, kind, chosen in (
@@ -53,7 +60,8 @@ def _three(
         (_("Retry all"), retry, wanted),
         (_("Discard all"), discard, wanted),
     ):
-        yield Button(label, about, bulk.confirm_url(kind, chosen), _why_not(request, kind))
+        why_not = (no_retry if kind == retry else "") or _why_not(request, kind)
+        yield Button(label, about, bulk.confirm_url(kind, chosen), why_not)
 
 
 def _why_not(request: HttpRequest, kind: str) -> str:

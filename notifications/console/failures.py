@@ -182,6 +182,7 @@ def _parts(request: HttpRequest, group: Group) -> Iterator[dict[str, Any]]:
     """Each kind of row there is, with what can be done about it and how it is done by command."""
     selection, key = group.selection, group.key
     if group.letters:
+        mend = "redrive" if failures.can_be_redriven(group) else "dead_letters discard"
         yield {
             "title": _("Open dead letters"),
             "count": group.letters,
@@ -190,8 +191,8 @@ def _parts(request: HttpRequest, group: Group) -> Iterator[dict[str, Any]]:
                 "that failed once more."
             ),
             "url": display.list_url(DeadLetter, q=key, state="open") if key else "",
-            "buttons": list(of_letters(request, selection, gettext("dead letters"))),
-            "command": f'manage.py redrive --fingerprint {key} --reason "…"',
+            "buttons": list(of_letters(request, group, gettext("dead letters"))),
+            "command": f'manage.py {mend} --fingerprint {key} --reason "…"',
         }
     if group.failed:
         state = str(Delivery.State.FAILED)

@@ -1,4 +1,5 @@
-"""The page of the providers: what each account may be sent, how it does, and the way to pace it."""
+"""The page of the providers: what each account may be sent, how it does, the way to pace it, and
+what came back."""
 
 from __future__ import annotations
 
@@ -77,6 +78,7 @@ def providers(request: HttpRequest) -> HttpResponse:
             "complaints": _percent(bounds.complaint_rate),
             "hours": bounds.window_hours,
             "least": bounds.least_sends,
+            "cases": bounds.least_cases,
         },
     )
 
@@ -88,10 +90,10 @@ class _Look:
             each.account: each for each in Breaker.objects.in_trouble()
         }
         held = Pause.objects.in_force().filter(kind=Kind.PROVIDER)
-        self.pauses: Mapping[str, Pause] = {each.name: each for each in held}
+        self.provider_pauses: Mapping[str, Pause] = {each.name: each for each in held}
         self.can_pause = set(pauses.names(Kind.PROVIDER))
         whole = Pause.objects.in_force().filter(kind=Kind.CHANNEL)
-        self.channels: Mapping[str, Pause] = {each.name: each for each in whole}
+        self.channel_pauses: Mapping[str, Pause] = {each.name: each for each in whole}
         self.shares: Mapping[str, tuple[str, str]] = dict(_shares())
 
     def line(self, now: Standing) -> Line:
@@ -118,9 +120,8 @@ class _Look:
         )
 
     def returned(self) -> Iterator[Returned]:
-        bounds = conf().reputation
         for channel in pauses.names(Kind.CHANNEL):
-            pause = self.channels.get(channel)
+            pause = self.channel_pauses.get(channel)
             for found in reputation.cases(channel):
                 yield Returned(
                     key=anchor("returned", f"{channel}-{found.provider}"),
@@ -130,15 +131,15 @@ class _Look:
                     provider=found.provider or EMPTY,
                     since=ago(found.since),
                     bounces=found.bounces,
-                    bounce_rate=_percent(found.rate(found.bounces, bounds.bounce_rate)),
+                    bounce_rate=_percent(found.bounce_rate),
                     soft_bounces=found.soft_bounces,
                     complaints=found.complaints,
-                    complaint_rate=_percent(found.rate(found.complaints, bounds.complaint_rate)),
+                    complaint_rate=_percent(found.complaint_rate),
                     held=(of_pause(pause),) if pause else (),
                 )
 
     def _held(self, account: str, breaker: Breaker | None) -> Iterator[Held]:
-        pause = self.pauses.get(account)
+        pause = self.provider_pauses.get(account)
         if pause is not None:
             yield of_pause(pause)
         if breaker is not None and breaker.state == Breaker.State.OPEN:
@@ -156,8 +157,8 @@ class _Look:
         account = now.account
         url = to("rate", account=account)
         yield button(self.request, "change_ratelimit", _("Change rate"), account, url)
-        if account in self.can_pause or account in self.pauses:
-            paused = account in self.pauses
+        if account in self.can_pause or account in self.provider_pauses:
+            paused = account in self.provider_pauses
             yield switch_button(self.request, Kind.PROVIDER, account, paused=paused)
         if breaker is not None and breaker.state == Breaker.State.OPEN:
             url = to("probe", account=account)

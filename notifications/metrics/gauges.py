@@ -127,10 +127,9 @@ def of_unknown() -> Iterator[Reading]:
 
 
 def of_bounces() -> Iterator[Reading]:
-    allowed = conf().reputation.bounce_rate
     for channel in conf().channels:
         for found in reputation.cases(channel):
-            if (ratio := found.rate(found.bounces, allowed)) is not None:
+            if (ratio := found.bounce_rate) is not None:
                 provider = found.provider or OTHER  # CloudWatch refuses an empty label
                 yield Reading(table.BOUNCE_RATIO, (channel, provider), ratio)
 

@@ -27,8 +27,9 @@ CODES = {
 }
 """By status, where nothing more exact is known."""
 SENTENCES = {
-    503: "The shop is out of order for a moment. Repeat this with the same Idempotency-Key.",
+    503: "The shop is out of order for a moment. Repeat it, a POST with the same Idempotency-Key.",
 }
+"""By status, where the standard phrase does not say what to do."""
 
 
 def respond(problem: Problem) -> HttpResponse:

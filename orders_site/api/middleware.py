@@ -12,6 +12,7 @@ ROOT = "/api/"
 MAX_BODY = 64 * 1024
 """Bytes. An order of 100 lines with the longest SKUs has 8 KB."""
 KEPT = ("Allow", "Retry-After")
+"""Headers of Django's own answer that the caller needs."""
 _JSON = "application/json"
 
 

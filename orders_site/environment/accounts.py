@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from notifications.setting_kinds import KMS_KEY_ARN
+from notifications.setting import KMS_KEY_ARN
 from orders_site.environment.kinds import Kind, matching, words
 
 SHORTEST_SECRET = 16

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from io import StringIO
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
 from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
@@ -110,6 +112,19 @@ def test_a_group_says_why_and_has_the_rows_and_the_commands(mender: Client) -> N
     )
     states = [query["state"] for query in links(html, "resend")]
     assert states == [["failed"], ["failed"], ["unknown"], ["unknown"]]
+
+
+def test_what_is_no_event_is_discarded_and_not_retried(mender: Client) -> None:
+    a_letter(reason="not_an_event")
+    html = text(mender, GROUP)
+    assert "It is no event: discard it." in html
+    assert not links(html, "redrive")
+    assert links(html, "discard_letters")
+    assert f"manage.py dead_letters discard --fingerprint {CAUSE}" in html
+    out = StringIO()
+    call_command("failures", stdout=out)
+    assert f"manage.py dead_letters discard --fingerprint {CAUSE}" in out.getvalue()
+    assert "redrive" not in out.getvalue()
 
 
 def test_a_note_is_written_and_cleared_on_the_page(mender: Client) -> None:

@@ -121,6 +121,8 @@ def test_the_oldest_is_told_by_what_has_no_outcome_yet() -> None:
         state="pending", generation=1, updated_at=timezone.now() - timedelta(minutes=3)
     )
     assert listed()["email-bulk"]["oldest_age"] == pytest.approx(180, abs=60)
+    Delivery.objects.filter(pk=delivery.pk).update(state="unknown")
+    assert listed()["email-bulk"]["oldest_age"] is None, "a person looks it up"
 
 
 def test_a_backlog_is_divided_by_the_rate_of_the_last_minutes() -> None:

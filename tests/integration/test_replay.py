@@ -102,6 +102,24 @@ def test_where_the_messages_are_lost_what_is_under_way_is_brought_on() -> None:
     assert (dispatch.reason, dispatch.generation) == ("replayed", 2)
 
 
+def test_a_redriven_one_of_a_channel_that_had_no_delivery_yet_is_brought_on() -> None:
+    event = recorded()
+    Handled.objects.reopen("email", replace(event, generation=1), why="redriven")
+    replay("email", "--since", "1h", "--messages-lost")
+    assert Dispatch.objects.get().generation == 1
+
+
+def test_what_was_resent_of_an_old_event_is_found_where_the_messages_are_lost() -> None:
+    old, other = sent(age=timedelta(days=2)), sent(age=timedelta(days=3))
+    resend("--event", old.id)
+    Dispatch.objects.all().delete()
+
+    replay("email", "--since", "1h", "--messages-lost")
+
+    assert [dispatch.event_id for dispatch in Dispatch.objects.all()] == [old.id]
+    assert Delivery.objects.filter(event_id=other.id).get().generation == 0
+
+
 def test_a_resend_whose_message_was_lost_is_told_and_nobody_else() -> None:
     sent()
     resend("--subject", "order/7")

@@ -76,17 +76,25 @@ def test_an_operator_is_told_of_an_outage_and_where_the_runbook_is(
     assert staff.get("/admin/console/overview/").status_code == 200
 
 
+@pytest.mark.parametrize("first", ["a query", "a transaction"])
 def test_after_the_server_came_back_one_request_fails_and_no_other(
-    staff: Client, caplog: pytest.LogCaptureFixture
+    staff: Client, first: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without that, each connection that waited in the pool would fail one more."""
+    link = urlsplit(PreferenceLink("customer/1").url).path
+
+    def ask() -> Any:
+        if first == "a query":
+            return staff.get("/admin/console/overview/")
+        return staff.post(link, {"shown": ["news:email"], "wanted": ["news:email"]})
+
     at_once(connection.ensure_connection, 4)
     end_of_the_server()
 
     with caplog.at_level(logging.CRITICAL, "django.request"):
         answers = []
         for _ in range(4):
-            answers.append(staff.get("/admin/console/overview/").status_code)
+            answers.append(ask().status_code)
             connection.close()
 
     assert answers == [503, 200, 200, 200]

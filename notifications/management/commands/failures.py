@@ -10,7 +10,6 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 
 from notifications import failures
-from notifications.exceptions import NotAnEvent
 from notifications.failure_counts import Selection
 from notifications.failures import By, Group
 from notifications.fingerprints import is_fingerprint
@@ -93,7 +92,7 @@ def _lines(group: Group, by: By) -> Iterator[str]:
         yield f"    note: {group.note.text} ({group.note.by})"
     if by is By.CAUSE and group.letters:
         named = "dead letter" if group.letters == 1 else "dead letters"
-        mend = "dead_letters discard" if reason == NotAnEvent.default_code else "redrive"
+        mend = "redrive" if failures.can_be_redriven(group) else "dead_letters discard"
         yield f"    {group.letters} {named}: manage.py {mend} --fingerprint {group.key}"
     if by is By.CAUSE and group.failed:
         resend = f"manage.py resend --state failed --fingerprint {group.key}"

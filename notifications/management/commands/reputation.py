@@ -39,7 +39,8 @@ class Command(BaseCommand):
         self._print([COLUMNS, *(row.cells() for row in rows)])
         self.stdout.write(
             f"At most {bounds.bounce_rate:.2%} hard bounces and {bounds.complaint_rate:.2%} "
-            f"complaints in {bounds.window_hours} h, of {bounds.least_sends} messages or more."
+            f"complaints in {bounds.window_hours} h, of {bounds.least_sends} messages or more, and "
+            f"{bounds.least_cases} of a kind."
         )
 
     def _print(self, rows: Sequence[Sequence[str]]) -> None:
