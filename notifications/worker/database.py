@@ -65,7 +65,7 @@ class DatabaseWatch:
             self._on_back()
 
     def _look_until_back(self) -> None:
-        since, failures = time.monotonic(), 0
+        since, failures, said = time.monotonic(), 0, ""
         while not self._closed.is_set():
             reason = why_unreachable()
             if not reason:
@@ -75,6 +75,9 @@ class DatabaseWatch:
                 logger.error(
                     "The database is away, nothing is received until it is back: %s", reason
                 )
+            elif reason != said:
+                logger.error("The database is still away: %s", reason)
+            said = reason
             self._closed.wait(back_off(failures, FIRST_BACK_OFF, LONGEST_BACK_OFF))
         if failures and not self._closed.is_set():
             logger.warning("The database is back after %.0f s", time.monotonic() - since)

@@ -174,12 +174,9 @@ def test_two_relays_at_once_count_everything_once() -> None:
     roll_up()
 
     assert not errors
-    assert (
-        counts().done
-        == Attempt.objects.filter(
-            started_at__lt=timezone.now().replace(second=0, microsecond=0)
-        ).count()
-    )
+    last = Throughput.objects.latest("minute").minute  # another minute may have ended since
+    rolled_up = Attempt.objects.filter(started_at__lt=last + MINUTE).count()
+    assert counts().done == rolled_up >= 29
 
 
 @pytest.mark.django_db(transaction=True)

@@ -159,7 +159,7 @@ def test_a_database_that_only_reads_is_waited_for_and_left(
         )
         try:
             another = probes.send("fail transiently", times=1)
-            wait_for(lambda: "back: ReadOnlySqlTransaction" in worker.log, within=20)
+            wait_for(lambda: ": ReadOnlySqlTransaction" in worker.log, within=20)
         finally:
             cursor.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
     connections.close_all()
