@@ -65,7 +65,7 @@ def deploy(whole: WholeMinistack) -> Callable[..., None]:
     def deploy(**parameters: str) -> None:
         import boto3
 
-        s3 = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
+        s3 = boto3.client("s3", "us-east-1", config=Config(s3={"addressing_style": "path"}))
         s3.create_bucket(Bucket="templates")
         s3.put_object(Bucket="templates", Key="t", Body=cloudformation.written().encode())
         made = client("cloudformation")
@@ -205,3 +205,21 @@ def test_alarms_go_to_the_topic_and_those_of_our_metrics_can_be_left_out(
     [shown] = client("cloudwatch").list_dashboards()["DashboardEntries"]
     body = client("cloudwatch").get_dashboard(DashboardName=shown["DashboardName"])
     assert "${" not in body["DashboardBody"]
+
+
+def test_it_stands_in_a_second_region_under_another_prefix(
+    deploy: Callable[..., None], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the roles' names are the account's: docs/operating.md, a region that is lost for good."""
+    deploy()
+    first = _live("test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    forget()
+    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"PREFIX": "second"}
+    deploy(Prefix="second")
+
+    assert _drift() == {}
+    assert {"eu-west-1" in arn for arn in _live("second")["topics"]} == {True}
+    assert _live("second")["queues"].keys() == first["queues"].keys()
+    roles = {each["RoleName"] for each in client("iam").list_roles()["Roles"]}
+    assert {"test-relay", "second-relay"} <= roles
