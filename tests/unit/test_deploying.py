@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from django.core.management import get_commands
+from packaging.requirements import Requirement
 
 from notifications import consumers, liveness, readiness, topology
 from notifications.connection_budget import Budget
@@ -24,6 +25,7 @@ from orders_site import fleet
 from orders_site.environment.slips import OTHERS
 from orders_site.environment.table import BY_NAME
 from tests.stack import ROOT
+from tests.supply_chain.packages import pinned
 
 DEPLOY = ROOT / "deploy"
 MANIFESTS = sorted((DEPLOY / "kubernetes").rglob("*.yaml"))
@@ -323,9 +325,20 @@ def test_the_image_has_what_the_project_needs_as_it_is_tested() -> None:
     extras = project["optional-dependencies"]
     needed = [*project["dependencies"], *extras["web"], *extras["otel"]]
     image, tested = pins(DEPLOY / "requirements.txt"), pins(ROOT / "requirements.txt")
-    names = {re.split(r"[\[=]", each)[0].replace("_", "-") for each in needed}
-    assert names <= image.keys()
+    assert {Requirement(each).name for each in needed} <= image.keys()
     assert image.items() <= tested.items(), "compile it anew: the README has the command"
+
+
+def test_what_a_shop_may_install_begins_at_what_is_tested() -> None:
+    """And ends where its maker may break us: the next security release is within."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    tested = pinned(ROOT / "requirements.txt")
+    for each in map(Requirement, [*project["dependencies"], *extras["web"], *extras["otel"]]):
+        version = tested[each.name]
+        [oldest] = [bound.version for bound in each.specifier if bound.operator == ">="]
+        assert f"{version}.".startswith(f"{oldest}."), each
+        assert each.specifier.contains(f"{version}.1"), f"{each} bars the release after it"
 
 
 def test_everything_the_image_is_made_of_is_there() -> None:
