@@ -18,7 +18,9 @@ from notifications.local.parts import http_status
 from notifications.local.ports import HOST
 
 REQUIREMENTS = Path(__file__).parent / "ministack.txt"
-"""Compiled by `uv pip compile --universal --python-version 3.11 --generate-hashes`."""
+"""Compiled by `uv pip compile --universal --python-version 3.11 --generate-hashes --no-header
+--override <file>`, the file naming botocore and graphql-core: ministack pins both for itself, and
+a graphql-core with a known hole (CVE-2026-134795). So pip is not to look at what it asks for."""
 
 SERVICES = "sns,sqs,sts,iam,cloudwatch,cloudformation"
 
@@ -78,6 +80,6 @@ class Ministack(Emulator):
         shutil.rmtree(self._venv, ignore_errors=True)  # what an interrupted one left
         self.run([sys.executable, "-m", "venv", self._venv], purpose="venv", within=120)
         pip: list[str | Path] = [self._python, "-m", "pip", "--disable-pip-version-check"]
-        packages: list[str | Path] = ["install", "--quiet", "--require-hashes", "-r", REQUIREMENTS]
-        self.run(pip + packages, purpose="install", within=900)
+        packages: list[str | Path] = ["--no-deps", "--require-hashes", "-r", REQUIREMENTS]
+        self.run([*pip, "install", "--quiet", *packages], purpose="install", within=900)
         (self._venv / "ready").touch()
