@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from notifications import alarm_pages, consumers
 from notifications.alarm_pages import Alarm as Kind
@@ -31,6 +31,9 @@ BULK_OLD = 24 * 3600
 LATE = 5 * 60
 """Seconds from commit to done, at the 95th percentile."""
 
+WAITING = 60
+"""Seconds for which an event may wait for its consumer: beyond, somebody waits for it."""
+
 UNPUBLISHED = 60
 """Seconds for which something due may wait for a relay: it takes one where a relay lives."""
 
@@ -43,12 +46,25 @@ MISSING, FINE, BAD = "missing", "notBreaching", "breaching"
 """What no data says: nothing, that all is well, or that it is not."""
 
 
+Dimensions: TypeAlias = tuple[tuple[str, str], ...]
+"""Names and values; a queue of SQS's by its physical name."""
+
+
+@dataclass(frozen=True)
+class OnlyWhile:
+    """Another metric, of the same namespace, that is above `above` at the same time."""
+
+    metric: str
+    dimensions: Dimensions
+    above: float
+
+
 @dataclass(frozen=True)
 class Alarm:
     """`metric` is above `threshold` in each of `periods` times of `period` seconds.
 
-    name: without the prefix. what: a sentence. dimensions: of a queue by its physical name.
-    missing: what it means when there is no data.
+    name: without the prefix. what: a sentence. missing: what it means when there is no data.
+    only_while: what must be so in each of these times, too. Without data of that it is not so.
     """
 
     name: str
@@ -56,12 +72,13 @@ class Alarm:
     what: str
     namespace: str
     metric: str
-    dimensions: tuple[tuple[str, str], ...]
+    dimensions: Dimensions
     threshold: float
     statistic: str = "Maximum"
     period: int = MINUTE
     periods: int = 5
     missing: str = FINE
+    only_while: OnlyWhile | None = None
 
     @property
     def page(self) -> AlarmPage:
@@ -96,7 +113,7 @@ def _of_consumer(layout: Topology, main: Queue) -> Iterator[Alarm]:
             yield _nobody_empties(queue) if queue.role.is_grave else _old(queue)
     yield _dead_letters(layout, consumer)
     if consumer.channel or consumer.keeps_inbox:  # of another nobody knows how far it is
-        yield _lag(layout, consumer)
+        yield _lag(layout, main)
 
 
 def _old(queue: Queue) -> Alarm:
@@ -141,13 +158,18 @@ def _dead_letters(layout: Topology, consumer: Consumer) -> Alarm:
     )
 
 
-def _lag(layout: Topology, consumer: Consumer) -> Alarm:
+def _lag(layout: Topology, main: Queue) -> Alarm:
+    """What an outage has left behind raises the figure when it is worked off, and for a quarter of
+    an hour after that: then nobody waits any more."""
+    name, oldest = main.consumer, table.QUEUE_OLDEST_AGE
     return Alarm(
-        name=f"lag-{consumer.name}",
+        name=f"lag-{name}",
         kind=Kind.LAG,
-        what=f"Of the latest events, 5 % took {consumer.name} more than {LATE // 60} minutes.",
-        **_ours(table.LAG, layout, consumer=consumer.name, stage="total", quantile="0.95"),
+        what=f"Of the latest events, 5 % took {name} more than {LATE // 60} minutes; others wait.",
+        **_ours(table.LAG, layout, consumer=name, stage="total", quantile="0.95"),
         threshold=LATE,
+        periods=10,
+        only_while=OnlyWhile(oldest.name, _dimensions(oldest, layout, queue=main.name), WAITING),
     )
 
 
@@ -185,5 +207,9 @@ def _of_channel(layout: Topology, channel: str) -> Iterator[Alarm]:
 
 
 def _ours(metric: Metric, layout: Topology, **labels: str) -> dict[str, Any]:
-    dimensions = (("environment", layout.prefix), *((name, labels[name]) for name in metric.labels))
+    dimensions = _dimensions(metric, layout, **labels)
     return {"namespace": NAMESPACE, "metric": metric.name, "dimensions": dimensions}
+
+
+def _dimensions(metric: Metric, layout: Topology, **labels: str) -> Dimensions:
+    return (("environment", layout.prefix), *((name, labels[name]) for name in metric.labels))

@@ -319,13 +319,15 @@ def test_alerts_and_cloudwatch_s_alarms_wake_for_the_same() -> None:
     limits = {}
     for alarm in alarms.alarms(topology.current()):
         if alarm.is_ours:
-            labels = [name for name, _ in alarm.dimensions]
-            assert labels == ["environment", *names[alarm.metric].labels], alarm
-            limits[alarm.kind] = alarm.threshold
+            also = [alarm.only_while] if alarm.only_while else []
+            for each in (alarm, *also):
+                labels = [name for name, _ in each.dimensions]
+                assert labels == ["environment", *names[each.metric].labels], alarm
+            limits[alarm.kind] = [alarm.threshold, *(each.above for each in also)]
     for alert in ALERTS:
         if (kind := alert["labels"]["alarm"]) in limits:
             above = [float(number) for number in re.findall(r"> ([\d.]+)", alert["expr"])]
-            assert above[0] == limits[kind], alert["alert"]
+            assert above == limits[kind], alert["alert"]
 
 
 def test_whatever_deploys_names_no_other_metric() -> None:
