@@ -17,7 +17,7 @@ from notifications import alarms, roles, topology
 from notifications.aws.arns import Arns
 from notifications.aws.clients import client
 from notifications.aws.cloudformation import template
-from notifications.conf import ChannelConf, ProviderConf
+from notifications.conf import ChannelConf, ProviderConf, conf
 from notifications.roles import PROVISION, Right
 from notifications.topology import Role
 
@@ -258,7 +258,7 @@ def test_every_alarm_leads_to_a_page_and_a_runbook_and_ours_are_of_metrics_there
     assert {each.page.path for each in every} <= {
         *("/admin/console/overview/", "/admin/console/queues/", "/admin/console/failures/"),
         *("/admin/console/providers/", "/admin/notifications/delivery/?state=unknown"),
-        "/admin/notifications/dispatch/?state=waiting",
+        *("/admin/notifications/dispatch/?state=waiting", "/admin/console/overview/#objectives"),
     }
     told = {(each.metric, each.threshold) for each in every if "email" in each.name}
     assert told == {
@@ -267,13 +267,16 @@ def test_every_alarm_leads_to_a_page_and_a_runbook_and_ours_are_of_metrics_there
         ("ApproximateNumberOfMessagesVisible", 0),
         ("notifications_dead_letters_open", 0),
         ("notifications_lag_seconds", 300),
+        ("notifications_queue_oldest_age_seconds", 900),
         ("notifications_unknown_outcomes", 0),
         ("notifications_bounce_ratio", 0.02),
     }
     bounces = {each.name for each in every if each.name.startswith("bounces-")}
     assert bounces == {"bounces-email-ses", "bounces-sms-aws-sms"}, "who tells of bounces"
     [silence] = [each for each in every if each.missing == "breaching"]
-    assert silence.metric == "notifications_dispatch_age_seconds"
+    assert silence.metric == "notifications_scrape_errors"
+    objectives = {each.name for each in every if each.name.startswith("objective-")}
+    assert objectives == {f"objective-{name}" for name in conf().objectives}
 
 
 @pytest.mark.parametrize(
