@@ -27,6 +27,7 @@ class Alarm(StrEnum):
     UNKNOWN_OUTCOMES = "unknown_outcomes"
     BOUNCE_RATE = "bounce_rate"
     OBJECTIVE_BURN = "objective_burn"
+    METRICS_MISSING = "metrics_missing"
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ _PAGES: Mapping[Alarm, AlarmPage] = {
     ),
     Alarm.BOUNCE_RATE: AlarmPage("admin:console_providers", "bounce-rate"),
     Alarm.OBJECTIVE_BURN: AlarmPage("admin:console_overview", "lag", fragment="#objectives"),
+    Alarm.METRICS_MISSING: AlarmPage("admin:console_overview", "metrics-missing"),
 }
 
 

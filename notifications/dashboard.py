@@ -41,6 +41,11 @@ def body(layout: Topology, *, region: str, console: str) -> dict[str, Any]:
             ],
             "Maximum",
         ),
+        (
+            "The oldest event that is not done",
+            [_ours(table.QUEUE_OLDEST_AGE, layout, queue=name) for name in names],
+            "Maximum",
+        ),
         ("What is due waits for a relay", [_ours(table.DISPATCH_AGE, layout)], "Maximum"),
         (
             "Published and not published",

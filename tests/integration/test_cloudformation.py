@@ -2,7 +2,8 @@
 
 The emulator makes every resource of it, and sees conditions, mappings and references as AWS
 does. It keeps nothing of a topic but its name and its policy, whatever the template says of
-encryption and of FIFO: those differences are named here. It enforces no role.
+encryption and of FIFO: those differences are named here. It enforces no role. It refuses alarms by
+metric math, which are left out of what it is given, and judged by cfn-lint alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
+from botocore.exceptions import WaiterError
 
 from notifications import alarms, topology
 from notifications.aws import cloudformation, forget
@@ -60,14 +62,18 @@ def emulator(whole: WholeMinistack, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 @pytest.fixture
 def deploy(whole: WholeMinistack) -> Callable[..., None]:
-    """Of the template as the settings have it now. It is too large for any way but S3."""
+    """Of the template as the settings have it now, without what the emulator refuses. It is too
+    large for any way but S3."""
 
     def deploy(**parameters: str) -> None:
         import boto3
 
         s3 = boto3.client("s3", "us-east-1", config=Config(s3={"addressing_style": "path"}))
         s3.create_bucket(Bucket="templates")
-        s3.put_object(Bucket="templates", Key="t", Body=cloudformation.written().encode())
+        template = cloudformation.template()
+        for name in _by_metric_math():
+            del template["Resources"][name]
+        s3.put_object(Bucket="templates", Key="t", Body=json.dumps(template).encode())
         made = client("cloudformation")
         made.create_stack(
             StackName="notifications",
@@ -83,6 +89,11 @@ def deploy(whole: WholeMinistack) -> Callable[..., None]:
         )
 
     return deploy
+
+
+def _by_metric_math() -> dict[str, Any]:
+    made = cloudformation.template()["Resources"]
+    return {name: each for name, each in made.items() if "Metrics" in each["Properties"]}
 
 
 def _drift() -> dict[str, list[str]]:
@@ -205,6 +216,39 @@ def test_alarms_go_to_the_topic_and_those_of_our_metrics_can_be_left_out(
     [shown] = client("cloudwatch").list_dashboards()["DashboardEntries"]
     body = client("cloudwatch").get_dashboard(DashboardName=shown["DashboardName"])
     assert "${" not in body["DashboardBody"]
+
+
+def test_the_emulator_refuses_alarms_by_metric_math_and_makes_all_others(
+    deploy: Callable[..., None],
+) -> None:
+    """Once it takes them, nothing is to be left out any more."""
+    layout = topology.current()
+    left_out = _by_metric_math()
+    assert {each["Properties"]["AlarmName"]["Fn::Sub"] for each in left_out.values()} == {
+        f"${{Prefix}}-{each.name}" for each in alarms.alarms(layout) if each.only_while
+    }
+    deploy()
+    pages = client("cloudwatch").get_paginator("describe_alarms").paginate()
+    there = {alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]}
+    assert there == {f"test-{each.name}" for each in alarms.alarms(layout) if not each.only_while}
+
+    alarm = next(iter(left_out.values()))
+    kept = ("Metrics", "EvaluationPeriods", "Threshold", "ComparisonOperator")
+    alone = {"Type": alarm["Type"], "Properties": {it: alarm["Properties"][it] for it in kept}}
+    made = client("cloudformation")
+    made.create_stack(
+        StackName="alone",
+        TemplateBody=json.dumps(
+            {"Parameters": {"Prefix": {"Type": "String"}}, "Resources": {"Alarm": alone}}
+        ),
+        Parameters=[{"ParameterKey": "Prefix", "ParameterValue": "test"}],
+    )
+    with pytest.raises(WaiterError, match="ROLLBACK_COMPLETE"):
+        made.get_waiter("stack_create_complete").wait(
+            StackName="alone", WaiterConfig={"Delay": 0.2, "MaxAttempts": 50}
+        )
+    events = made.describe_stack_events(StackName="alone")["StackEvents"]
+    assert any("metric math" in each.get("ResourceStatusReason", "") for each in events)
 
 
 def test_it_stands_in_a_second_region_under_another_prefix(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.validate import ParamValidator
 from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 
@@ -16,7 +17,7 @@ from notifications import alarms, roles, topology
 from notifications.aws.arns import Arns
 from notifications.aws.clients import client
 from notifications.aws.cloudformation import template
-from notifications.conf import ChannelConf, ProviderConf
+from notifications.conf import ChannelConf, ProviderConf, conf
 from notifications.roles import PROVISION, Right
 from notifications.topology import Role
 
@@ -257,7 +258,7 @@ def test_every_alarm_leads_to_a_page_and_a_runbook_and_ours_are_of_metrics_there
     assert {each.page.path for each in every} <= {
         *("/admin/console/overview/", "/admin/console/queues/", "/admin/console/failures/"),
         *("/admin/console/providers/", "/admin/notifications/delivery/?state=unknown"),
-        "/admin/notifications/dispatch/?state=waiting",
+        *("/admin/notifications/dispatch/?state=waiting", "/admin/console/overview/#objectives"),
     }
     told = {(each.metric, each.threshold) for each in every if "email" in each.name}
     assert told == {
@@ -266,13 +267,57 @@ def test_every_alarm_leads_to_a_page_and_a_runbook_and_ours_are_of_metrics_there
         ("ApproximateNumberOfMessagesVisible", 0),
         ("notifications_dead_letters_open", 0),
         ("notifications_lag_seconds", 300),
+        ("notifications_queue_oldest_age_seconds", 900),
         ("notifications_unknown_outcomes", 0),
         ("notifications_bounce_ratio", 0.02),
     }
     bounces = {each.name for each in every if each.name.startswith("bounces-")}
     assert bounces == {"bounces-email-ses", "bounces-sms-aws-sms"}, "who tells of bounces"
     [silence] = [each for each in every if each.missing == "breaching"]
-    assert silence.metric == "notifications_dispatch_age_seconds"
+    assert silence.metric == "notifications_scrape_errors"
+    objectives = {each.name for each in every if each.name.startswith("objective-")}
+    assert objectives == {f"objective-{name}" for name in conf().objectives}
+
+
+@pytest.mark.parametrize(
+    ("figure", "other", "wakes"),
+    [(400, 120, True), (400, 0, False), (400, 60, False), (200, 120, False)],
+)
+def test_lag_wakes_only_while_something_waits(figure: int, other: int, wakes: bool) -> None:
+    alarm = template()["Resources"]["LagEmailAlarm"]["Properties"]
+    [watched] = [each for each in alarm["Metrics"] if each["ReturnData"]]
+    found = re.fullmatch(r"IF\(other > (\d+), figure, 0\)", watched["Expression"])
+    assert found
+    value = figure if other > int(found[1]) else 0
+    assert (value > alarm["Threshold"]) == wakes
+    assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_an_alarm_of_two_metrics_is_as_cloudwatch_takes_it() -> None:
+    """botocore knows the parameters, and the User Guide ("Alarms on math expressions") asks for one
+    period. Both metrics are told by one relay in one breath."""
+    alarm = template()["Resources"]["LagEmailAlarm"]["Properties"]
+    written = json.loads(json.dumps(alarm).replace('{"Fn::Sub": "${Prefix}"}', '"prod"'))
+    metrics = written["Metrics"]
+    assert not alarm.keys() & {"Namespace", "MetricName", "Dimensions", "Statistic", "Period"}
+    assert [each["Id"] for each in metrics if each["ReturnData"]] == ["watched"]
+    stats = {each["Id"]: each["MetricStat"] for each in metrics if "MetricStat" in each}
+    assert {each["Period"] for each in stats.values()} == {60}
+    assert stats["other"]["Metric"] == {
+        "Namespace": "Notifications",
+        "MetricName": "notifications_queue_oldest_age_seconds",
+        "Dimensions": [
+            {"Name": "environment", "Value": "prod"},
+            {"Name": "queue", "Value": "email"},
+        ],
+    }
+    asked = client("cloudwatch").meta.service_model.operation_model("PutMetricAlarm").input_shape
+    report = ParamValidator().validate(
+        {"AlarmName": "a", **{it: written[it] for it in ("Metrics", "EvaluationPeriods")}}
+        | {"ComparisonOperator": written["ComparisonOperator"]},
+        asked,
+    )
+    assert not report.has_errors(), report.generate_report()
 
 
 def test_each_of_a_channel_s_providers_has_an_alarm_by_the_name_that_attempts_tell(

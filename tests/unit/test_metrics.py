@@ -306,7 +306,7 @@ def test_the_dashboard_shows_every_metric() -> None:
 
 def test_each_alarm_is_an_alert_that_leads_to_its_page_and_its_runbook() -> None:
     alerts = {alert["labels"]["alarm"]: alert for alert in ALERTS}
-    assert set(alerts) == {*Alarm, "metrics_missing"}
+    assert set(alerts) == set(Alarm)
     for alarm in Alarm:
         page, told = alarm_pages.of(alarm), alerts[alarm]["annotations"]
         assert told["console"] == f"{{{{ $externalLabels.console_url }}}}{page.path}"
@@ -315,17 +315,29 @@ def test_each_alarm_is_an_alert_that_leads_to_its_page_and_its_runbook() -> None
 
 
 def test_alerts_and_cloudwatch_s_alarms_wake_for_the_same() -> None:
-    names = {each.name: each for each in TABLE}
-    limits = {}
+    """Above the same limits, for as long, and of what is missing."""
+    told = alarms.alarms(topology.current())
+    assert set(Alarm) - {each.kind for each in told} == {Alarm.QUEUE_DEPTH}, "a warning, no page"
+    for alert in ALERTS:
+        alike = [each for each in told if each.kind == alert["labels"]["alarm"]]
+        also = {each.only_while.above for each in alike if each.only_while}
+        limits = [*sorted({each.threshold for each in alike}), *also]
+        above = [float(number) for number in re.findall(r"> ([\d.]+)", alert["expr"])]
+        assert not alike or above == limits, alert["alert"]
+        minutes = int(alert.get("for", "1m").removesuffix("m"))
+        for each in alike:
+            if each.is_ours:
+                assert each.period * each.periods == 60 * minutes, alert["alert"]
+                assert (each.missing == alarms.BAD) == ("absent(" in alert["expr"]), alert["alert"]
+
+
+def test_cloudwatch_s_alarms_are_of_dimensions_that_are_told() -> None:
+    labels = {each.name: each.labels for each in TABLE}
     for alarm in alarms.alarms(topology.current()):
         if alarm.is_ours:
-            labels = [name for name, _ in alarm.dimensions]
-            assert labels == ["environment", *names[alarm.metric].labels], alarm
-            limits[alarm.kind] = alarm.threshold
-    for alert in ALERTS:
-        if (kind := alert["labels"]["alarm"]) in limits:
-            above = [float(number) for number in re.findall(r"> ([\d.]+)", alert["expr"])]
-            assert above[0] == limits[kind], alert["alert"]
+            for each in filter(None, (alarm, alarm.only_while)):
+                names = [name for name, _ in each.dimensions]
+                assert names in (["environment", *labels[each.metric]], ["environment"]), alarm
 
 
 def test_whatever_deploys_names_no_other_metric() -> None:
