@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from django.http import HttpResponse
 from django.template.loader import render_to_string
 
 from notifications.conf import conf
+
+_ICON = Path(__file__).parent / "static" / "notifications" / "icon.svg"
+ICON = f"data:image/svg+xml,{quote(_ICON.read_text())}"
+"""In the page itself: not every project that sends notifications serves static files."""
 
 
 def show(name: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
@@ -17,12 +22,13 @@ def show(name: str, context: dict[str, Any], *, status: int = 200) -> HttpRespon
     nonce = secrets.token_urlsafe(16)
     brand = conf().public_name or urlsplit(conf().public_url).hostname or ""
     page = render_to_string(
-        f"notifications_pages/{name}.html", {"nonce": nonce, "brand": brand, **context}
+        f"notifications_pages/{name}.html",
+        {"nonce": nonce, "brand": brand, "icon": ICON, **context},
     )
     headers = {
         "Cache-Control": "no-store",
         "Content-Security-Policy": f"default-src 'none'; style-src 'nonce-{nonce}'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",

@@ -15,6 +15,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import label_for_field, lookup_field
 from django.contrib.admin.views.main import SEARCH_VAR
@@ -27,9 +28,12 @@ from django.utils import timezone, translation
 from django.utils.formats import number_format
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from notifications import audit
+from notifications.admin import download
 from notifications.admin.display import EMPTY
+from notifications.admin.download import Download
 from notifications.admin.permitted import refusal
 from notifications.admin.search import identifier
 from notifications.models import Delivery
@@ -62,13 +66,20 @@ class Export:
     """The text of one file, in pieces, to be read once. Audited when it begins and when it ends,
     also when nobody reads to the end.
 
-    by: who asked for it. mark: what it begins with, such as BOM.
+    by: who asked for it. mark: what it begins with, such as BOM. download: what ends with it.
     """
 
     def __init__(
-        self, changelist: KeysetChangeList, *, by: str, most: int = MOST, mark: str = ""
+        self,
+        changelist: KeysetChangeList,
+        *,
+        by: str,
+        most: int = MOST,
+        mark: str = "",
+        download: Download | None = None,
     ) -> None:
         self.changelist = changelist
+        self._download = download
         self.by, self.most, self.mark = by, most, mark
         self.rows = 0
         self._language = translation.get_language()
@@ -92,6 +103,8 @@ class Export:
 
     def close(self) -> None:
         """It is read to its end, or whoever read it has gone."""
+        if self._download:
+            self._download.end()
         if self._ended:
             self._record("export.csv", ended=self._ended)
             self._ended = ""
@@ -184,18 +197,38 @@ def button(request: HttpRequest, changelist: KeysetChangeList) -> Mapping[str, A
 
 
 def respond(model_admin: FactsAdmin[Any], request: HttpRequest) -> HttpResponseBase:
-    """The file, as a download, for whoever may have it."""
+    """The file, as a download, for whoever may have it and has no other under way."""
     if not (_may(request) and model_admin.has_view_permission(request)):
         raise PermissionDenied
+    by = request.user.get_username()
+    begun = download.begin(by=by)
+    if begun is None:
+        return _refuse(model_admin, request, by=by)
     changelist = model_admin.list_of(request)
     if changelist is None or changelist.took_too_long:
-        return HttpResponseRedirect(reverse(f"admin:{_name(model_admin.opts)}_changelist"))
-    export = Export(changelist, by=request.user.get_username(), most=MOST, mark=BOM)
+        begun.end()
+        return HttpResponseRedirect(_list_url(model_admin))
+    export = Export(changelist, by=by, most=MOST, mark=BOM, download=begun)
     headers = {
         "Content-Disposition": f'attachment; filename="{export.file_name}"',
         "Cache-Control": "no-store",
     }
     return StreamingHttpResponse(export, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _refuse(model_admin: FactsAdmin[Any], request: HttpRequest, *, by: str) -> HttpResponseBase:
+    """Back to the same list, which is not read before."""
+    audit.record("export.refused", by=by, target=model_admin.opts.label_lower)
+    messages.error(
+        request,
+        _("An export of yours is still under way. Wait for that download, or cancel it."),
+    )
+    asked = request.GET.urlencode()
+    return HttpResponseRedirect(_list_url(model_admin) + (f"?{asked}" if asked else ""))
+
+
+def _list_url(model_admin: FactsAdmin[Any]) -> str:
+    return reverse(f"admin:{_name(model_admin.opts)}_changelist")
 
 
 def url(changelist: KeysetChangeList) -> str:

@@ -33,7 +33,11 @@ class ApiMiddleware:
             return response
         problem = errors.of_status(response.status_code)
         problem.headers = {name: response[name] for name in KEPT if name in response}
-        return errors.respond(problem)
+        answer = errors.respond(problem)
+        # What Django has logged with its trace-back it would else log again without one.
+        logged = getattr(response, "_has_been_logged", False)
+        answer._has_been_logged = logged  # type: ignore[attr-defined]
+        return answer
 
 
 def _length(request: HttpRequest) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import pytest
@@ -83,7 +82,14 @@ def test_a_body_is_bounded_before_it_is_read(caller: Caller) -> None:
     assert caller.post(ORDERS, b" " * MAX_BODY).status_code == 400
 
 
-def test_a_failure_of_ours_is_logged_and_tells_nothing(
+def is_logged_once(log: pytest.LogCaptureFixture, message: str) -> None:
+    """With where it comes from."""
+    [record] = [record for record in log.records if record.name == "django.request"]
+    assert record.getMessage() == message
+    assert record.exc_info
+
+
+def test_a_failure_of_ours_is_logged_once_and_tells_nothing(
     caller: Caller, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(**_: Any) -> None:
@@ -91,13 +97,13 @@ def test_a_failure_of_ours_is_logged_and_tells_nothing(
 
     order_created.connect(fail)
     try:
-        with caplog.at_level(logging.CRITICAL, "django.request"):
-            response = caller.place(a_customer(), key="once")
+        response = caller.place(a_customer(), key="once")
     finally:
         order_created.disconnect(fail)
 
     error = error_of(response, 500, "internal_error")
     assert "42" not in str(error)
+    is_logged_once(caplog, "Internal Server Error: /api/orders")
     assert not Order.objects.exists()
     assert caller.place(a_customer(), key="once").status_code == 201
 
@@ -124,9 +130,17 @@ def test_while_the_database_is_away_a_client_is_told_to_come_back(
 
     error_of(response, 503, "unavailable")
     assert response["Retry-After"] == "5"
+    is_logged_once(caplog, "Service Unavailable: /api/orders")
     assert not Order.objects.exists()
     assert caller.place(customer, mug, key="once").status_code == 201
-    assert "Service Unavailable: /api/orders" in caplog.text
+
+
+def test_what_does_not_exist_is_logged_once(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.get("/api/nothing")
+    [record] = [record for record in caplog.records if record.name == "django.request"]
+    assert record.getMessage() == "Not Found: /api/nothing"
 
 
 def test_the_rest_of_the_site_keeps_its_pages(client: Client) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
+import sys
 from typing import Any
 
+import httpx
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
@@ -14,9 +17,11 @@ from django.http import StreamingHttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from notifications.admin import export
+from notifications.admin import download, export
 from notifications.admin.facts import FactsAdmin
+from notifications.local.ports import free_port
 from notifications.models import AuditEntry, Delivery
+from tests.conftest import Start
 from tests.integration.operator_rows import (
     ADDRESSES,
     EMAIL,
@@ -27,12 +32,17 @@ from tests.integration.operator_rows import (
     make_everything,
     operator,
 )
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def client() -> Client:
+    return exporter()
+
+
+def exporter() -> Client:
     """Somebody who may view everything, and export it."""
     client = operator(*MODELS)
     user = User.objects.get(pk=client.session["_auth_user_id"])
@@ -184,6 +194,84 @@ def test_a_download_that_is_broken_off_is_in_the_audit_with_what_was_read(client
 
     ended = AuditEntry.objects.get(action="export.csv")
     assert (ended.count, ended.after["ended"]) == (2, "interrupted")
+
+
+def test_a_second_one_of_the_same_person_is_refused_while_the_first_is_read(client: Client) -> None:
+    make_delivery(make_event())
+    colleague = exporter()
+    first = client.post(export_url(Delivery))
+
+    refused = client.post(export_url(Delivery, "?state=failed"))
+
+    assert refused["Location"] == list_url(Delivery, "?state=failed")
+    assert "An export of yours is still under way." in client.get(refused["Location"]).text
+    entry = AuditEntry.objects.get(action="export.refused")
+    assert (entry.actor, entry.door, entry.target) == (
+        User.objects.get(pk=client.session["_auth_user_id"]).username,
+        "page",
+        "notifications.delivery",
+    )
+    assert exported(colleague)
+    assert b"".join(first)
+    assert exported(client)
+
+
+def test_one_that_never_began_or_never_left_keeps_nobody_from_the_next(client: Client) -> None:
+    for _ in range(2):
+        assert client.post(export_url(Delivery, "?since=nonsense")).status_code == 302
+    kept = download.begin(by="ada")
+    assert download.begin(by="ada") is None
+    del kept
+    gc.collect()
+    assert download.begin(by="ada")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_does_not_read_holds_one_thread_and_lets_it_go_by_leaving(
+    client: Client, start: Start
+) -> None:
+    long_words(rows=500)
+    port = free_port()
+    start(
+        [sys.executable, "-m", "gunicorn", "orders_site.wsgi"],
+        name="web",
+        ready="Booting worker",
+        WEB_BIND=f"127.0.0.1:{port}",
+        WEB_THREADS="2",
+    )
+    cookies = {"sessionid": client.cookies["sessionid"].value}
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", cookies=cookies, timeout=20) as browser:
+        browser.get(list_url(Delivery))
+        browser.headers["X-CSRFToken"] = browser.cookies["csrftoken"]
+
+        def status() -> int:
+            with browser.stream("POST", export_url(Delivery)) as answer:
+                return answer.status_code
+
+        with browser.stream("POST", export_url(Delivery)) as unread:
+            assert unread.status_code == 200
+            assert [status() for _ in range(3)] == [302] * 3
+            assert browser.get(list_url(Delivery)).status_code == 200
+        wait_for(lambda: status() == 200, within=30, what="the next export to begin")
+
+
+def long_words(*, rows: int) -> None:
+    """More than the sockets of two processes hold between them."""
+    event = make_event()
+    Delivery.objects.bulk_create(
+        Delivery(
+            event=event,
+            event_type=event.type,
+            event_time=event.time,
+            subject=event.subject,
+            channel="email",
+            route="customer",
+            recipient=f"customer/{number}",
+            state="failed",
+            last_error="no such mailbox " * 1_000,
+        )
+        for number in range(rows)
+    )
 
 
 def test_who_may_not_export_sees_why_and_gets_nothing() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 import pytest
@@ -25,6 +25,8 @@ from notifications.topology import compute
 from tests.conftest import Start
 from tests.waiting import wait_for
 from tests.worker_app.queues import CONSUMERS, EVENT_TYPES
+
+T = TypeVar("T")
 
 _numbers = count(1)
 
@@ -153,6 +155,21 @@ def threads_worker(probes: Probes, worker: Start) -> Callable[..., Process]:
         return worker(*(queues or ("probe",)), pool="threads", concurrency=concurrency, **env)
 
     return threads_worker
+
+
+def made_once(make: Callable[[Probes, Callable[..., Process]], T]) -> Any:
+    """A fixture: what `make` saw of the probe queues and a worker of the default pool. It is made
+    for the first test that asks; the others ask for no worker."""
+    made: list[T] = []
+
+    @pytest.fixture
+    def seen(request: pytest.FixtureRequest) -> T:
+        if not made:
+            probes, start = map(request.getfixturevalue, ("probes", "threads_worker"))
+            made.append(make(probes, start))
+        return made[0]
+
+    return seen
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from django_celery_results.models import TaskResult
 
 from notifications.local.processes import Process
-from tests.integration.worker.conftest import Probes
+from tests.integration.worker.conftest import Probes, made_once
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,18 +76,6 @@ class Seen:
         return sum(line.split()[1] == str(number) for line in self.runs)
 
 
-_seen: list[Seen] = []
-
-
-@pytest.fixture
-def seen(request: pytest.FixtureRequest) -> Seen:
-    """Made for the first test that asks; the others ask for no worker."""
-    if not _seen:
-        probes, start = map(request.getfixturevalue, ("probes", "threads_worker"))
-        _seen.append(_look(probes, start))
-    return _seen[0]
-
-
 def _look(probes: Probes, start: Callable[..., Process]) -> Seen:
     sent = {probes.send_text(body) for body in BODIES}
     for body in (*FROM_ELSEWHERE.values(), UNKNOWN):
@@ -105,6 +93,9 @@ def _look(probes: Probes, start: Callable[..., Process]) -> Seen:
         alive=worker.alive,
         log=worker.log,
     )
+
+
+seen = made_once(_look)
 
 
 @pytest.mark.trap(3)

@@ -18,7 +18,7 @@ from django_celery_results.models import TaskResult
 
 from notifications.local.processes import Process
 from notifications.models import DeadLetter, Dispatch, Handled
-from tests.integration.worker.conftest import Probes
+from tests.integration.worker.conftest import Probes, made_once
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,18 +63,6 @@ class Outcomes:
     log: str
 
 
-_seen: list[Outcomes] = []
-
-
-@pytest.fixture
-def outcomes(request: pytest.FixtureRequest) -> Outcomes:
-    """Made for the first test that asks; the others ask for no worker."""
-    if not _seen:
-        probes, start = map(request.getfixturevalue, ("probes", "threads_worker"))
-        _seen.append(_outcomes(probes, start))
-    return _seen[0]
-
-
 def _outcomes(probes: Probes, start: Start) -> Outcomes:
     numbers = {name: probes.send(script, **data) for name, (script, data) in SENT.items()}
     refused = probes.send_text("no event", MessageAttributes=TOO_MANY)
@@ -89,6 +77,9 @@ def _outcomes(probes: Probes, start: Start) -> Outcomes:
     assert Dispatch.objects.count() == sum(len(each.dispatches) for each in left)
     assert Handled.objects.count() == sum(len(each.rows) for each in left)
     return Outcomes(datetime.now(UTC), of, (DeadLetter.objects.get(), refused), worker.log)
+
+
+outcomes = made_once(_outcomes)
 
 
 def _left(probes: Probes, number: int, letters: list[dict[str, Any]]) -> Left:
