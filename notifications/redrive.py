@@ -31,6 +31,7 @@ from notifications import (
     tracing,
 )
 from notifications.aws.batches import MAX_BYTES
+from notifications.conf import conf
 from notifications.consumers import Consumer
 from notifications.dead_letters import MAX_ATTRIBUTES
 from notifications.endings import endings
@@ -268,6 +269,8 @@ def _dispatch(read: Readable, letter: DeadLetter, at: datetime) -> Dispatch:
     if not read.raw:
         if event.foreign or letter.reason == NotRecorded.default_code:  # a person vouches for it
             fallback_steps.keep(event)
+        elif conf().foreign_events is None:  # deleted, maybe, while its letter lay discarded
+            Event.objects.keep(event, forgotten=True)
         if Event.objects.filter(pk=event.id).exists():
             return Dispatch.objects.postpone(
                 event, queue=queue, until=at, reason=Dispatch.Reason.REDRIVEN
