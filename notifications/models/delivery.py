@@ -82,6 +82,15 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             outcome, row.pk, row.token or UUID(int=0), row.generation, row.attempts, seconds
         )
 
+    def locked(self) -> DeliveryQuerySet:
+        """These rows as they are and stay until the transaction ends.
+
+        In the order in which a claim of many takes them (`notifications.models.claim`): so nobody
+        who wants several waits for somebody who waits for them.
+        """
+        in_order = self.order_by("event_id", "channel", "recipient", "route")
+        return in_order.select_for_update(no_key=True)
+
     def given_up_by(self, task_id: UUID | str | None) -> DeliveryQuerySet:
         """Those that failed in an attempt that this very task, so this very message, made.
 

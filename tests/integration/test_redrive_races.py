@@ -15,6 +15,7 @@ from notifications.models import DeadLetter, Dispatch, Handled
 from tests.integration import ledger
 from tests.integration.test_redrive import buried, only_item
 from tests.integration.test_resend import recorded
+from tests.integration.together import waiting_for_locks
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("town")]
@@ -45,12 +46,6 @@ def redriven() -> tuple[str, str]:
         connection.close()
 
 
-def somebody_waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-        return bool(cursor.fetchall())
-
-
 def test_what_a_copy_does_while_its_letter_is_redriven_is_not_done_again() -> None:
     event = recorded()
     Handled.objects.mark_failed(ledger.NAME, event, PermanentError("no", "no"), uncounted=1)
@@ -60,7 +55,7 @@ def test_what_a_copy_does_while_its_letter_is_redriven_is_not_done_again() -> No
         done = pool.submit(copy)
         assert copy.entered.wait(20)
         letter = pool.submit(redriven)
-        wait_for(somebody_waits_for_a_lock, within=20)
+        wait_for(waiting_for_locks, within=20)
         copy.commit.set()
         assert done.result()
         assert letter.result() == ("left_alone", "ledger has done it already")
