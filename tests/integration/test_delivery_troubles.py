@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import OperationalError
+from django.db import DatabaseError, InternalError, OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -327,6 +328,20 @@ def test_a_database_that_fails_before_the_send_leaves_no_trace_of_an_attempt(tow
     tell(event)
 
     assert (Delivery.objects.get().state, Delivery.objects.get().attempts) == (State.SENT, 1)
+
+
+def test_a_hook_that_goes_on_in_a_transaction_that_has_failed_is_given_up(town: Town) -> None:
+    def swallow() -> dict[str, Any]:
+        with transaction.atomic(), connection.cursor() as cursor:
+            with suppress(DatabaseError):
+                cursor.execute("SELECT 1 / 0")
+            cursor.execute("SELECT 1")
+        return {}
+
+    town.words = swallow
+    with pytest.raises(InternalError):
+        tell(letter())
+    assert Delivery.objects.get().state == State.FAILED
 
 
 def test_an_unknown_outcome_names_its_code_on_the_attempt(town: Town) -> None:
