@@ -34,7 +34,7 @@ from notifications.channels.adapters import adapter
 from notifications.channels.base import Content, Message, longest_send
 from notifications.conf import Route, conf
 from notifications.connection_pool import lend_connection
-from notifications.consumers import serving
+from notifications.consumers import name_serving, serving
 from notifications.duties import Duty
 from notifications.envelope import Envelope
 from notifications.exceptions import (
@@ -112,7 +112,7 @@ def deliver(
         _skip_unnamed(envelope, channel, duties)
     if not duties:
         fallbacks.nobody_here(envelope, channel, queue=queue)
-        Handled.objects.mark_done(channel, envelope)
+        Handled.objects.mark_done(name_serving(channel), envelope)
     errors: list[Exception] = []
     tried = False  # each run gets one further, however short its time
     for duty in duties:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from django.db import router, transaction
 from django.utils import timezone
 
-from notifications import consequences, fingerprints, metrics
+from notifications import consequences, consumers, fingerprints, metrics
 from notifications.channels.base import Accepted, Content
 from notifications.duties import Duty
 from notifications.exceptions import (
@@ -304,7 +304,7 @@ class _Note:
             return False
         Dispatch.objects.postpone(
             self.duty.envelope,
-            queue=self.duty.channel,
+            queue=consumers.name_serving(self.duty.channel),
             until=timezone.now() + timedelta(seconds=seconds),
             reason=Dispatch.Reason.REOPENED,
         )
