@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.db.models.lookups import GreaterThan
 from django.utils.translation import gettext_lazy as _
 
 from notifications.conf import Route
@@ -471,6 +472,18 @@ class Delivery(models.Model):
                 fields=["lease_until"],
                 condition=models.Q(state="sending"),
                 name="delivery_leases",
+            ),
+            # What counts towards a recipient's limit, however much they were told before: see
+            # `notifications.models.throttle`.
+            models.Index(
+                fields=["recipient", "channel"],
+                condition=Q(state__in=["sending", "unknown"]) | Q(next_try_at__isnull=False),
+                name="delivery_in_hand",
+            ),
+            models.Index(
+                fields=["recipient", "channel", "sent_at"],
+                condition=Q(GreaterThan(F("sent_at") - F("created_at"), timedelta(hours=1))),
+                name="delivery_told_late",
             ),
             # Failures by cause, counted in the index alone (`notifications.failure_counts`).
             models.Index(
