@@ -34,7 +34,7 @@ from notifications.channels.adapters import adapter
 from notifications.channels.base import Content, Message, longest_send
 from notifications.conf import Route, conf
 from notifications.connection_pool import lend_connection
-from notifications.consumers import serving
+from notifications.consumers import name_serving, serving
 from notifications.duties import Duty
 from notifications.envelope import Envelope
 from notifications.exceptions import (
@@ -46,7 +46,7 @@ from notifications.exceptions import (
 )
 from notifications.models import Delivery, Handled
 from notifications.models.claim import Claim, ClaimOutcome
-from notifications.outages import DATABASE_AWAY
+from notifications.outages import is_away
 from notifications.outcomes import Sent, Skipped, Trouble
 from notifications.recipients import Recipient
 from notifications.retries import RetryPolicy
@@ -112,7 +112,7 @@ def deliver(
         _skip_unnamed(envelope, channel, duties)
     if not duties:
         fallbacks.nobody_here(envelope, channel, queue=queue)
-        Handled.objects.mark_done(channel, envelope)
+        Handled.objects.mark_done(name_serving(channel), envelope)
     errors: list[Exception] = []
     tried = False  # each run gets one further, however short its time
     for duty in duties:
@@ -121,12 +121,14 @@ def deliver(
             break
         try:
             tried = _deliver_one(duty, last_start=last_start) or tried
-        except (ProviderPaused, *DATABASE_AWAY):
-            raise  # the account or the database is away: the rest would fare no better now
+        except ProviderPaused:
+            raise  # the account is away: the rest would fare no better now
         except SoftTimeLimitExceeded:
             raise  # there is no time for the rest
-        except Exception as error:  # noqa: BLE001 - raised below, when the others have been told
-            errors.append(error)
+        except Exception as error:
+            if is_away(error):
+                raise  # nor is there any use while the database is
+            errors.append(error)  # raised below, when the others have been told
             tried = tried or not isinstance(error, Busy)
     if digests.is_digest(envelope):
         digests.settle(envelope)

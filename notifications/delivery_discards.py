@@ -60,8 +60,7 @@ def _discard_some(ids: list[UUID], *, by: str, reason: str, dry_run: bool) -> li
             # An open window would keep what was collected in it waiting for a digest that is over.
             digests = named.filter(state__in=Delivery.DISCARDABLE).values("event_id")
             DigestWindow.objects.using(using).filter(pk__in=digests).close()
-        locked = named.order_by("pk").select_for_update(no_key=True)
-        found = {row.pk: row for row in locked.only("pk", "state", "subject")}
+        found = {row.pk: row for row in named.locked().only("pk", "state", "subject")}
         states = {pk: row.state for pk, row in found.items()}
         answers = [Answer(pk, states.get(pk, ""), why_not(states.get(pk))) for pk in ids]
         moved = [answer for answer in answers if not answer.why_not]

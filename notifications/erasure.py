@@ -195,8 +195,8 @@ def _forget_rows(person: str, addresses: set[str], erased: Erased) -> None:
 
 def _forget_deliveries(ids: list[UUID], erased: Erased) -> None:
     # Race: a worker may have claimed one since the batch was read. It is locked or left alone.
-    held = Delivery.objects.using(router.db_for_write(Delivery)).select_for_update(no_key=True)
-    rows = list(held.filter(pk__in=ids).exclude(state=Delivery.State.SENDING).order_by("pk"))
+    held = Delivery.objects.using(router.db_for_write(Delivery)).filter(pk__in=ids)
+    rows = list(held.exclude(state=Delivery.State.SENDING).locked())
     for row in rows:
         Delivery.objects.erase(row, proof=_proof_of(row), reason=FORGOTTEN)
     gone = [row.pk for row in rows]

@@ -33,7 +33,7 @@ from notifications.exceptions import EventRefused, NotificationError
 from notifications.models import Announcement, Event, Lane, Lot
 from notifications.models.lane import Tally
 from notifications.nudges import nudge
-from notifications.outages import DATABASE_AWAY
+from notifications.outages import is_away
 
 logger = logging.getLogger(__name__)
 
@@ -80,9 +80,9 @@ def advance(*, using: str, go_on: Callable[[], bool]) -> int:
         try:
             while go_on() and step(number, using=using):
                 steps += 1
-        except DATABASE_AWAY:
-            raise
         except Exception as error:
+            if is_away(error):
+                raise
             logger.exception("Announcement %d is paused: somebody must look.", number)
             _stop(number, error, using)
     return steps

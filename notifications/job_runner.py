@@ -23,7 +23,7 @@ from notifications import jobs, undertakings
 from notifications.exceptions import NotificationError
 from notifications.jobs import LOOK
 from notifications.models import Job
-from notifications.outages import DATABASE_AWAY
+from notifications.outages import is_away
 from notifications.work import Work
 
 logger = logging.getLogger(__name__)
@@ -100,9 +100,9 @@ class _Runner:
                 for _ in range(BURST):
                     if pause := self._step(number):
                         break
-        except DATABASE_AWAY:
-            raise
         except Exception as error:
+            if is_away(error):
+                raise
             logger.exception("Job %d is stopped: somebody must look.", number)
             words = _words(error)
             with suppress(jobs.Refused):  # it has ended meanwhile

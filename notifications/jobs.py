@@ -25,7 +25,7 @@ from notifications import audit, spans
 from notifications.exceptions import NotificationError
 from notifications.models import Job, JobItem
 from notifications.nudges import nudge
-from notifications.outages import DATABASE_AWAY
+from notifications.outages import is_away
 from notifications.redaction import redact
 from notifications.work import Filter, Outcome, Verdict, Work, left_alone, refused
 
@@ -340,9 +340,10 @@ def _order(work: Work, subject: Any, job: Job, now: datetime) -> Verdict:
     try:
         with transaction.atomic(using=_database()), audit.covered():
             return work.order(subject, job, at=job.pace(now))
-    except DATABASE_AWAY:
-        raise
-    except Exception as error:  # noqa: BLE001 - one item must not keep the others
+    except Exception as error:
+        if is_away(error):
+            raise
+        # One item must not keep the others.
         return refused(f"its message could not be ordered: {type(error).__name__}")
 
 

@@ -21,7 +21,7 @@ from notifications.aws import sqs
 from notifications.aws.errors import AWS_ERRORS, describe
 from notifications.exceptions import NotificationError
 from notifications.models import DeadLetter
-from notifications.outages import DATABASE_AWAY
+from notifications.outages import is_away
 from notifications.topology import Queue, Role
 
 logger = logging.getLogger(__name__)
@@ -137,9 +137,9 @@ def _keep(grave: Queue, message: Message, using: str) -> bool:
             if rows.has_other_body(letter):  # whatever it says of itself, no body is given up
                 letter = replace(letter, message_id=message["MessageId"])
             rows.keep(letter)
-    except DATABASE_AWAY:
-        raise
-    except (DatabaseError, ValueError, KeyError, TypeError):
+    except (DatabaseError, ValueError, KeyError, TypeError) as error:
+        if is_away(error):
+            raise
         logger.exception(
             "Message %s of %s could not be kept; it comes again.",
             message.get("MessageId"),

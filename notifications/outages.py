@@ -11,9 +11,20 @@ DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 what we are still connected to, and psycopg calls it an InternalError (SQLSTATE 25006). A deadlock
 or a timeout of one statement is among them: the first look finds the database well again."""
 
+_OF_THE_STATEMENT = ("25P02", "54")
+"""How those of their SQLSTATEs begin that are a fault of who asks (PostgreSQL, "Error Codes"): to
+go on in a transaction in which a statement has failed, and to exceed a limit, of an index's row,
+say. However well the server is, it answers the same again."""
+
 _ENDED = (None, "57P01", "57P02")
 """SQLSTATEs with which a server ends a connection (PostgreSQL, "Error Codes", class 57: by an
 administrator, by a crash); None: it went without a word."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database is away, by what another's code (a shop's task or hook) has raised."""
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    return isinstance(error, DATABASE_AWAY) and not state.startswith(_OF_THE_STATEMENT)
 
 
 def leave_replica(error: BaseException) -> None:

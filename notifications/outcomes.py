@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn
 
-from django.db import InterfaceError, InternalError, OperationalError, router, transaction
+from django.db import router, transaction
 from django.utils import timezone
 
-from notifications import consequences, fingerprints, metrics
+from notifications import consequences, consumers, fingerprints, metrics
 from notifications.channels.base import Accepted, Content
 from notifications.duties import Duty
 from notifications.exceptions import (
@@ -33,7 +33,7 @@ from notifications.models import Attempt, Delivery, Dispatch
 from notifications.models.attempt import LAPSED
 from notifications.models.claim import Claim
 from notifications.models.conclusion import Conclusion
-from notifications.outages import DATABASE_AWAY
+from notifications.outages import DATABASE_AWAY, is_away
 from notifications.redaction import redact
 from notifications.rendered import packed
 from notifications.retries import delay
@@ -104,9 +104,7 @@ def record(
             note.elsewhere(error)
         case Trouble(error=TransientError() as error):
             note.retrying(error)
-        case Trouble(
-            error=Busy() | OperationalError() | InterfaceError() | InternalError() as error
-        ):
+        case Trouble(error=error) if isinstance(error, Busy) or is_away(error):
             note.released()
             raise error
         case Trouble(error=error):
@@ -306,7 +304,7 @@ class _Note:
             return False
         Dispatch.objects.postpone(
             self.duty.envelope,
-            queue=self.duty.channel,
+            queue=consumers.name_serving(self.duty.channel),
             until=timezone.now() + timedelta(seconds=seconds),
             reason=Dispatch.Reason.REOPENED,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from notifications.recipients import mask
+from notifications.texts import fit
 
 MAX_LENGTH = 1000
 """Characters kept of one excerpt."""
@@ -37,7 +38,7 @@ def redact(text: str, *, address: str = "", limit: int = MAX_LENGTH, spared: str
     text = _CREDENTIAL.sub(r"\1 …", text)
     text = _EMAIL.sub(lambda found: _without_name(found[0], spared), text)
     text = _PHONE.sub(lambda found: mask(re.sub(r"\D", "", found[0])), text)
-    return text.replace("\0", "")[:limit]
+    return fit(text, limit)
 
 
 def redact_lines(text: str, *, spared: str = "") -> str:

@@ -31,6 +31,7 @@ from notifications import (
     tracing,
 )
 from notifications.aws.batches import MAX_BYTES
+from notifications.conf import conf
 from notifications.consumers import Consumer
 from notifications.dead_letters import MAX_ATTRIBUTES
 from notifications.endings import endings
@@ -152,7 +153,7 @@ class Redrive:
             return refused(why)
         name = read.consumer.name
         if not read.consumer.channel and Handled.objects.is_done(name, read.event.id):
-            return left_alone(f"{name} has done it already")
+            return left_alone(_done_by(read.consumer))
         if read.consumer.channel and fallbacks.told_by_others(read.event, read.consumer.channel):
             return left_alone("another step of its fallback has told them already")
         return Verdict(Outcome.DISPATCHED)
@@ -167,7 +168,10 @@ class Redrive:
         if not read.raw:
             event = replace(event, generation=_next_generation(read))
         after = f"redriven after {letter.reason}: {letter.error or letter.error_class}"
-        Handled.objects.reopen(read.consumer.name, event, why=redact(after))
+        if not Handled.objects.reopen(read.consumer.name, event, why=redact(after)):
+            # Race: a copy of its message was being done while it was weighed. The letter stays.
+            transaction.set_rollback(True, using=router.db_for_write(DeadLetter))
+            return left_alone(_done_by(read.consumer))
         if read.consumer.channel:
             _failed(event, read.consumer.channel).reopen(generation=event.generation)
         dispatch = _dispatch(replace(read, event=event), letter, at)
@@ -242,6 +246,10 @@ def row(letter: DeadLetter) -> dict[str, Any]:
     }
 
 
+def _done_by(consumer: Consumer) -> str:
+    return f"{consumer.name} has done it already"
+
+
 def _failed(event: Envelope, channel: str) -> Any:
     return Delivery.objects.filter(event_id=event.id, channel=channel, state=Delivery.State.FAILED)
 
@@ -261,6 +269,8 @@ def _dispatch(read: Readable, letter: DeadLetter, at: datetime) -> Dispatch:
     if not read.raw:
         if event.foreign or letter.reason == NotRecorded.default_code:  # a person vouches for it
             fallback_steps.keep(event)
+        elif conf().foreign_events is None:  # deleted, maybe, while its letter lay discarded
+            Event.objects.keep(event, forgotten=True)
         if Event.objects.filter(pk=event.id).exists():
             return Dispatch.objects.postpone(
                 event, queue=queue, until=at, reason=Dispatch.Reason.REDRIVEN

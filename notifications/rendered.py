@@ -30,7 +30,8 @@ def packed(content: Content) -> str:
     if not conf().retention.bodies:
         return ""
     text = json.dumps(asdict(content), ensure_ascii=False, separators=(",", ":"))
-    return seal(base64.b85encode(zlib.compress(text.encode())).decode())
+    whole = text.encode(errors="surrogatepass")  # json.loads reads such bytes
+    return seal(base64.b85encode(zlib.compress(whole)).decode())
 
 
 def unpacked(text: str) -> Content:

@@ -123,7 +123,7 @@ def _refuse_lost(envelope: Envelope) -> None:
     """A redrive brings it on: by then somebody has restored what it is about."""
     if envelope.foreign or envelope.generation:
         return
-    kept = Event.objects.keep(envelope, lost=True)
+    kept = Event.objects.keep(envelope, forgotten=True)
     if kept or Event.objects.filter(pk=envelope.id, foreign=True).exists():
         raise EventLost("recorded after the backup that the database was restored from")
 

@@ -15,7 +15,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 
 from notifications import tracing
-from notifications.outages import DATABASE_AWAY, renew_after
+from notifications.outages import is_away, renew_after
 from notifications.public_page import show
 
 RETRY_AFTER = 5
@@ -25,7 +25,7 @@ RETRY_AFTER = 5
 def server_error(request: HttpRequest) -> HttpResponse:
     """503 while the database is away, else 500. Django logs the error; nothing of it is told."""
     error = sys.exc_info()[1]
-    if not isinstance(error, DATABASE_AWAY):
+    if error is None or not is_away(error):
         return _page(request, away=False, status=500)
     renew_after(error)
     response = _page(request, away=True, status=503)

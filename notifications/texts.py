@@ -1,8 +1,17 @@
-"""Texts that people typed, as a column takes them."""
+"""Texts that somebody else wrote (a person, a provider, the shop), as a column takes them."""
 
 from __future__ import annotations
 
+import re
+
+_NOT_KEPT = re.compile(r"[\0\ud800-\udfff]")
+
+
+def keepable(text: str) -> str:
+    """Without NUL and half surrogate pairs, which PostgreSQL does not keep."""
+    return _NOT_KEPT.sub("", text)
+
 
 def fit(text: str, most: int) -> str:
-    """Without NUL, which PostgreSQL does not keep, and cut to `most` characters."""
-    return text.replace("\0", "")[:most]
+    """The same, cut to `most` characters."""
+    return keepable(text)[:most]

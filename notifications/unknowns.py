@@ -51,8 +51,8 @@ def settle(
     wanted = list(dict.fromkeys(ids))
     using = router.db_for_write(Delivery)
     with transaction.atomic(using=using):
-        named = Delivery.objects.using(using).filter(pk__in=wanted).order_by("pk")
-        held = named.select_for_update(no_key=True).values_list("pk", "state", "subject")
+        named = Delivery.objects.using(using).filter(pk__in=wanted)
+        held = named.locked().values_list("pk", "state", "subject")
         states = {pk: state for pk, state, _subject in held}
         answers = [_answer(pk, states.get(pk)) for pk in wanted]
         unknown = [answer.delivery_id for answer in answers if not answer.why_not]

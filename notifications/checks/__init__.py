@@ -69,11 +69,12 @@
 | notifications.E093 | a row is deleted while its message may come, which would pass for forged |
 | notifications.W094 | whoever may publish is believed (with --deploy): FOREIGN_EVENTS |
 | notifications.E095 | the database does not answer |
+| notifications.E096 | transactions are isolated above READ COMMITTED |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
-None of them needs a database or a network, but for E065 and E095, which are looked for with
-`--database default` alone. The templates of every language but the default one are looked at when
-they are used.
+None of them needs a database or a network, but for E065, E095, and E096 where the server sets it,
+which are looked for with `--database default` alone. The templates of every language but the
+default one are looked at when they are used.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ from notifications.checks.audiences import check_audiences
 from notifications.checks.celery import check_celery
 from notifications.checks.channels import check_adapters, check_timeouts
 from notifications.checks.chores import check_chores
-from notifications.checks.connections import check_connections, check_reachable
+from notifications.checks.connections import check_connections, check_isolation, check_reachable
 from notifications.checks.console import check_console
 from notifications.checks.database import check_database
 from notifications.checks.dead_letter_queues import check_dead_letter_queues
@@ -188,7 +189,7 @@ def check_server(
     `migrate` does."""
     if router.db_for_write(Event) not in (databases or ()):
         return []
-    return list(check_reachable()) or _as_far_as_readable([check_connections])
+    return list(check_reachable()) or _as_far_as_readable([check_isolation, check_connections])
 
 
 @register(TAG, deploy=True)

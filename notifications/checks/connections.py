@@ -1,4 +1,5 @@
-"""The database server itself: whether it answers, and whether it takes the planned connections."""
+"""The database server itself: whether it answers, takes the planned connections, and lets a
+transaction see what it has waited for."""
 
 from __future__ import annotations
 
@@ -10,10 +11,15 @@ from django.db import Error as DatabaseError
 from django.db import connections, router
 
 from notifications import connection_budget
+from notifications.checks.database import WHO_WAITS_SEES
 from notifications.models import Event
 
 PATIENCE = 5
 """Seconds that a server has to answer, at each of its addresses."""
+
+_ISOLATED = """
+    SELECT current_setting('default_transaction_isolation') IN ('repeatable read', 'serializable')
+"""
 
 
 def check_reachable() -> Iterator[CheckMessage]:
@@ -46,3 +52,21 @@ def check_connections() -> Iterator[CheckMessage]:
         return  # E014, E095
     if said:
         yield Error(said, hint=connection_budget.MEND, id="notifications.E065")
+
+
+def check_isolation() -> Iterator[CheckMessage]:
+    """As the server, this database, our role or the URL's own options have it."""
+    alias = router.db_for_write(Event)
+    try:
+        with connections[alias].cursor() as cursor:
+            cursor.execute(_ISOLATED)
+            (isolated,) = cursor.fetchone()
+    except (ImproperlyConfigured, DatabaseError):
+        return  # E014, E095
+    if isolated:
+        yield Error(
+            f"DATABASES[{alias!r}] has a default_transaction_isolation above READ COMMITTED.",
+            hint="Set it back for our role or database (ALTER ROLE … RESET "
+            f"default_transaction_isolation). {WHO_WAITS_SEES}",
+            id="notifications.E096",
+        )

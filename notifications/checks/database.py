@@ -1,14 +1,23 @@
-"""The database: PostgreSQL, configured and pooled."""
+"""The database: PostgreSQL, configured and pooled, each statement seeing what is committed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import router
+from psycopg import IsolationLevel
 
 from notifications.models import Event
+
+_TOO_ISOLATED = (IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE)
+
+WHO_WAITS_SEES = (
+    "Who waits for another's lock is to see what that one did, or of many at once each would be "
+    "the first: a recipient's limit, say, would stop nobody."
+)
 
 
 def check_database() -> Iterator[CheckMessage]:
@@ -25,7 +34,18 @@ def check_database() -> Iterator[CheckMessage]:
         )
     elif not database.get("NAME") and "service" not in database.get("OPTIONS", {}):
         yield _unconfigured(alias)
-    elif not database.get("OPTIONS", {}).get("pool"):
+    else:
+        yield from _of_options(alias, database.get("OPTIONS", {}))
+
+
+def _of_options(alias: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    if options.get("isolation_level") in _TOO_ISOLATED:
+        yield Error(
+            f"DATABASES[{alias!r}] sets an isolation_level above READ COMMITTED.",
+            hint=f"Leave it out of OPTIONS. {WHO_WAITS_SEES}",
+            id="notifications.E096",
+        )
+    if not options.get("pool"):
         yield Warning(
             f"DATABASES[{alias!r}] has no pool: each task would open a connection of its own.",
             hint='Add "pool": True (or its sizes) to OPTIONS.',

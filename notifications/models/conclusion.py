@@ -11,6 +11,7 @@ from django.db import connections
 
 from notifications.group_commit import GroupCommit
 from notifications.models.claim import Claim
+from notifications.texts import keepable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +47,12 @@ class Conclusion:
         return self.claim.delivery_id
 
     def row(self) -> dict[str, Any]:
-        """Column by column, as the statement reads it."""
-        columns = dict(vars(self))
+        """Column by column, as the statement reads it. Whatever a provider or the shop has put into
+        a text, it must not cost the outcome: of what was sent nobody would know."""
+        columns: dict[str, Any] = {
+            name: keepable(value) if isinstance(value, str) else value
+            for name, value in vars(self).items()
+        }
         claim = columns.pop("claim")
         return {
             "delivery": claim.delivery_id,

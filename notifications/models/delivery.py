@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.db.models.lookups import GreaterThan
 from django.utils.translation import gettext_lazy as _
 
 from notifications.conf import Route
@@ -81,6 +82,15 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return Claim(
             outcome, row.pk, row.token or UUID(int=0), row.generation, row.attempts, seconds
         )
+
+    def locked(self) -> DeliveryQuerySet:
+        """These rows as they are and stay until the transaction ends.
+
+        In the order in which a claim of many takes them (`notifications.models.claim`): so nobody
+        who wants several waits for somebody who waits for them.
+        """
+        in_order = self.order_by("event_id", "channel", "recipient", "route")
+        return in_order.select_for_update(no_key=True)
 
     def given_up_by(self, task_id: UUID | str | None) -> DeliveryQuerySet:
         """Those that failed in an attempt that this very task, so this very message, made.
@@ -462,6 +472,18 @@ class Delivery(models.Model):
                 fields=["lease_until"],
                 condition=models.Q(state="sending"),
                 name="delivery_leases",
+            ),
+            # What counts towards a recipient's limit, however much they were told before: see
+            # `notifications.models.throttle`.
+            models.Index(
+                fields=["recipient", "channel"],
+                condition=Q(state__in=["sending", "unknown"]) | Q(next_try_at__isnull=False),
+                name="delivery_in_hand",
+            ),
+            models.Index(
+                fields=["recipient", "channel", "sent_at"],
+                condition=Q(GreaterThan(F("sent_at") - F("created_at"), timedelta(hours=1))),
+                name="delivery_told_late",
             ),
             # Failures by cause, counted in the index alone (`notifications.failure_counts`).
             models.Index(

@@ -13,12 +13,12 @@ from notifications.identifiers import uuid7
 
 
 class EventQuerySet(models.QuerySet["Event"]):
-    def keep(self, envelope: Envelope, *, lost: bool = False) -> bool:
+    def keep(self, envelope: Envelope, *, forgotten: bool = False) -> bool:
         """Keep an event that somebody else published. False when it is known already.
 
-        Whichever consumer meets it first writes it; the others find it. lost: it is of ours, from
-        after the backup of a restored database: whoever had done it by then will not report again,
-        so nobody is waited for.
+        Whichever consumer meets it first writes it; the others find it. forgotten: it is of ours,
+        from after the backup of a restored database, or deleted since: whoever had done it by then
+        will not report again, so nobody is waited for.
         """
         _, is_new = self.get_or_create(
             id=envelope.id,
@@ -31,7 +31,8 @@ class EventQuerySet(models.QuerySet["Event"]):
                 "data": envelope.data,
                 "traceparent": envelope.traceparent,
                 "foreign": True,
-                "expected": [] if lost else consumers.expected_for(envelope.type),
+                "expected": [] if forgotten else consumers.expected_for(envelope.type),
+                "announcement_id": envelope.announcement,
             },
         )
         return is_new

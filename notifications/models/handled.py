@@ -35,7 +35,8 @@ WHERE handled.outcome <> 'done'
 RETURNING attempts
 """
 
-# With a text for its error, or the first end of a start would take it for one of its own.
+# With a text for its error, or the first end of a start would take it for one of its own. Race: a
+# copy of the message is being done. Whoever comes second waits here, and finds it done.
 _REOPEN = """
 INSERT INTO notifications_handled AS handled (
     consumer, event_id, event_type, event_time, subject, generation,
@@ -47,6 +48,7 @@ INSERT INTO notifications_handled AS handled (
 ON CONFLICT (consumer, event_id) DO UPDATE SET
     generation = GREATEST(handled.generation, EXCLUDED.generation),
     attempts = 0, starts = 0, outcome = 'open', last_error = EXCLUDED.last_error, done_at = NULL
+WHERE %(done_too)s OR handled.outcome <> 'done'
 """
 
 # No row comes back for a suspect (a row with starts) unless it may begin.
@@ -135,14 +137,17 @@ class HandledQuerySet(models.QuerySet["Handled"]):
         said = redact(f"{type(error).__name__}: {error}")
         return bool(row.update(outcome=Handled.Outcome.FAILED, last_error=said, done_at=Now()))
 
-    def reopen(self, consumer: str, envelope: Envelope, *, why: str) -> None:
+    def reopen(self, consumer: str, envelope: Envelope, *, why: str) -> bool:
         """The event is owed to the consumer once more, from its first attempt on.
 
-        The row is there from now on, whatever there was, so that its end will be known.
+        The row is there from now on, whatever there was, so that its end will be known. False, and
+        nothing is owed, where a service has done it; what a channel has done, its deliveries say.
         """
-        values = {**_identity(consumer, envelope), "why": why}
+        channel = consumers.channel_of(consumer)
+        values = {**_identity(consumer, envelope), "why": why, "done_too": bool(channel)}
         with connections[self.db].cursor() as cursor:
             cursor.execute(_REOPEN, values)
+            return bool(cursor.rowcount)
 
     def is_done(self, consumer: str, event_id: UUID) -> bool:
         """Whether the consumer has said that it has done all that this event asks of it."""

@@ -38,7 +38,7 @@ from notifications import envelope as wire
 from notifications.envelope import Envelope
 from notifications.exceptions import AttemptsExhausted, Busy, NotificationError, TransientError
 from notifications.models import Dispatch, Handled
-from notifications.outages import leave_replica
+from notifications.outages import is_away, leave_replica
 from notifications.redaction import redact
 from notifications.span import Kind
 from notifications.topology import SPARE_RECEIVES
@@ -104,9 +104,6 @@ class EventTask(DjangoTask[Any, Any]):
                 if received.headers:
                     _mark_done(received)
                 return result
-        except UNAVAILABLE as error:
-            leave_replica(error)
-            self._sleep(DatabaseUnavailable(type(error).__name__), random.uniform(*DATABASE_WAIT))  # noqa: S311
         except Busy as busy:
             self._sleep(busy, busy.seconds)
         except TaskPredicate:
@@ -116,6 +113,10 @@ class EventTask(DjangoTask[Any, Any]):
         except MemoryError:
             raise  # no failure either: the message comes again, until its starts convict it
         except Exception as error:
+            if is_away(error):
+                leave_replica(error)
+                wait = random.uniform(*DATABASE_WAIT)  # noqa: S311
+                self._sleep(DatabaseUnavailable(type(error).__name__), wait)
             if received.headers:
                 _mark_failed(received, error)
             _remember_attempts(error, received.retries + 1)
@@ -142,7 +143,7 @@ class EventTask(DjangoTask[Any, Any]):
         `counted` already (deliveries count their own attempts) is not counted again.
         """
         error = exc or TransientError("the task asked for it", code="retry")
-        if not self._received.headers or isinstance(error, (*UNAVAILABLE, Busy)):
+        if not self._received.headers or isinstance(error, Busy) or is_away(error):
             raise error
         if not getattr(error, "counted", False):
             self._count(error, self.max_retries if max_retries is None else max_retries)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from notifications import consumers
 from notifications.local.providers.client import SandboxClient
 from notifications.local.stack import Stack
 from orders_site.payments.httpx_provider import HttpxProvider
@@ -24,6 +26,17 @@ def town(settings: Any, tmp_path: Path) -> Iterator[Town]:
     settings.TEMPLATES = letters.write_templates(tmp_path)
     yield letters.start_anew()
     letters.start_anew()
+
+
+@pytest.fixture(params=["sms", "texts"])
+def serving_sms(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of the consumer that does: the channel's, or one of its own."""
+    served = consumers.get("sms")
+    consumers.unregister("sms")
+    consumers.register(replace(served, name=request.param))
+    yield request.param
+    consumers.unregister(request.param)
+    consumers.register(served)
 
 
 @pytest.fixture

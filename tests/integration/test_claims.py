@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from notifications import delivery_discards, unknowns
 from notifications.channels.base import Accepted, Message
 from notifications.channels.memory import MemoryChannel
 from notifications.conf import Route
@@ -18,14 +21,17 @@ from notifications.deliveries import deliver
 from notifications.envelope import Envelope
 from notifications.exceptions import Busy, OutcomeUnknown, TransientError
 from notifications.models import Attempt, Delivery
-from notifications.models.claim import Claim, ClaimOutcome
+from notifications.models.claim import Claim, ClaimOutcome, ClaimRequest, insert_or_take_over
 from notifications.models.conclusion import Conclusion
 from tests.integration import letters
 from tests.integration.letters import ANN, POLICY, letter
-from tests.integration.together import at_once
+from tests.integration.together import at_once, waiting_for_locks
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("town")]
 
+T = TypeVar("T")
+DB = "default"
 THREADS = 20
 State = Delivery.State
 
@@ -38,6 +44,38 @@ def claim(event: Envelope) -> Claim:
         recipient=ANN,
         lease=timedelta(seconds=30),
     )
+
+
+def requests(events: list[Envelope]) -> list[ClaimRequest]:
+    """As several threads of one worker make them at the same moment."""
+    return [
+        ClaimRequest.of(
+            event,
+            channel="email",
+            route=Route("email"),
+            recipient=ANN,
+            lease=timedelta(seconds=30),
+            task_id=None,
+            worker="",
+        )
+        for event in events
+    ]
+
+
+def discard(rows: list[UUID]) -> object:
+    return delivery_discards.discard(rows, by="mira", reason="mended")
+
+
+def settle(rows: list[UUID]) -> object:
+    return unknowns.settle(rows, State.SENT, by="mira", reason="looked up")
+
+
+def alone(work: Callable[[], T]) -> T:
+    """In a thread, whose connection goes with it."""
+    try:
+        return work()
+    finally:
+        connection.close()
 
 
 def concluded(held: Claim, state: Delivery.State, **details: Any) -> Conclusion:
@@ -124,6 +162,28 @@ def test_twenty_copies_of_one_message_received_at_once_are_sent_once() -> None:
 
     assert len(MemoryChannel.outbox("email")) == 2
     assert Delivery.objects.filter(state=State.SENT).count() == 2
+
+
+@pytest.mark.parametrize("move", [discard, settle])
+def test_an_operator_and_the_claims_of_many_do_not_wait_for_each_other(
+    move: Callable[[list[UUID]], object],
+) -> None:
+    """Whose message comes in the order of their events, and whose rows were made in the other."""
+    events = sorted((letter() for _ in range(2)), key=lambda event: event.id)
+    for event in reversed(events):
+        conclude(claim(event), State.UNKNOWN, retry_in=0)
+    rows = [Delivery.objects.get(event_id=event.id).pk for event in events]
+    assert rows > sorted(rows)
+
+    with ThreadPoolExecutor(2) as pool:
+        with transaction.atomic():
+            Delivery.objects.filter(pk=rows[0]).locked().get()
+            claims = pool.submit(alone, lambda: insert_or_take_over(requests(events), using=DB))
+            wait_for(lambda: waiting_for_locks() == 1)
+            moved = pool.submit(alone, lambda: move(rows))
+            wait_for(lambda: waiting_for_locks() == 2)
+        assert all(claims.result().values())
+        assert moved.result()
 
 
 def test_an_answer_outlives_the_connection_it_was_to_be_recorded_on() -> None:

@@ -103,12 +103,13 @@ def test_what_is_no_longer_true_is_skipped_with_the_shops_words(town: Town) -> N
     assert Attempt.objects.get().code == "no_longer_true"
 
 
-def test_an_event_that_has_nobody_to_tell_leaves_an_inbox_row(town: Town) -> None:
+def test_an_event_that_has_nobody_to_tell_leaves_an_inbox_row(town: Town, serving_sms: str) -> None:
     town.people = []
 
-    tell(letter())
+    tell(letter(), "sms")
 
-    assert Handled.objects.get().outcome == Handled.Outcome.DONE
+    left = Handled.objects.get()
+    assert (left.consumer, left.outcome) == (serving_sms, Handled.Outcome.DONE)
     assert not Delivery.objects.exists()
 
 

@@ -142,7 +142,7 @@ def test_a_late_result_settles_what_was_taken_for_unknown(town: Town) -> None:
 
 
 def test_a_late_failure_reopens_what_was_taken_for_unknown_and_sends_a_message(
-    town: Town,
+    town: Town, serving_sms: str
 ) -> None:
     event = letter()
     Event.objects.create(
@@ -160,7 +160,7 @@ def test_a_late_failure_reopens_what_was_taken_for_unknown_and_sends_a_message(
 
     delivery, dispatch = Delivery.objects.get(), Dispatch.objects.get()
     assert delivery.state == State.RETRYING
-    assert (dispatch.destination, dispatch.reason) == ("sms", Dispatch.Reason.REOPENED)
+    assert (dispatch.destination, dispatch.reason) == (serving_sms, Dispatch.Reason.REOPENED)
     assert abs(dispatch.available_at - delivery.next_try_at) < timedelta(seconds=5)
 
 

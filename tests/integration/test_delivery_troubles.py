@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import OperationalError
+from django.db import DatabaseError, InternalError, OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -327,6 +328,43 @@ def test_a_database_that_fails_before_the_send_leaves_no_trace_of_an_attempt(tow
     tell(event)
 
     assert (Delivery.objects.get().state, Delivery.objects.get().attempts) == (State.SENT, 1)
+
+
+def test_a_hook_that_goes_on_in_a_transaction_that_has_failed_is_given_up(town: Town) -> None:
+    def swallow() -> dict[str, Any]:
+        with transaction.atomic(), connection.cursor() as cursor:
+            with suppress(DatabaseError):
+                cursor.execute("SELECT 1 / 0")
+            cursor.execute("SELECT 1")
+        return {}
+
+    town.words = swallow
+    with pytest.raises(InternalError):
+        tell(letter())
+    assert Delivery.objects.get().state == State.FAILED
+
+
+@pytest.mark.parametrize("unkept", ["\0", "\ud83d"])
+def test_no_text_of_a_provider_s_costs_the_outcome(town: Town, unkept: str) -> None:
+    """It was sent: were that lost, a redrive would send it again."""
+    town.on_send = lambda message: Accepted(f"m{unkept}-1", f"taken{unkept}")
+    tell(letter())
+    assert Delivery.objects.get().provider_message_id == "m-1"
+
+    def refuse(message: Message) -> Accepted:
+        raise TransientError(f"cut{unkept}", f"busy{unkept}")
+
+    town.on_send = refuse
+    with pytest.raises(TransientError):
+        tell(event := letter())
+    assert Delivery.objects.get(event_id=event.id).last_error == "busy: cut"
+
+
+@pytest.mark.parametrize("unkept", ["\0", "\ud83d"])
+def test_no_text_of_the_shop_s_costs_the_outcome(town: Town, unkept: str) -> None:
+    town.untrue = f"cancelled{unkept}"
+    tell(letter())
+    assert Delivery.objects.get().reason == "no_longer_true: cancelled"
 
 
 def test_an_unknown_outcome_names_its_code_on_the_attempt(town: Town) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,13 +17,17 @@ from django.utils import timezone
 from notifications import recipient_limits
 from notifications.channels.base import Accepted, Message
 from notifications.channels.memory import MemoryChannel
+from notifications.conf import Route
 from notifications.deliveries import deliver
 from notifications.envelope import Envelope
 from notifications.exceptions import TransientError
 from notifications.models import Attempt, Delivery, Dispatch, Event
-from notifications.recipient_limits import RecipientLimit
+from notifications.models.claim import ClaimRequest
+from notifications.models.throttle import LOOK
+from notifications.recipient_limits import REASON, RecipientLimit
 from tests.integration.letters import ANN, BEN, POLICY, Town, letter
 from tests.integration.together import all_at_once
+from tests.plans import analyze, many_deliveries, plan_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -190,6 +195,43 @@ def test_what_ended_before_the_window_counts_no_more() -> None:
     tell_of(2)
 
     assert sent() == 4
+
+
+@pytest.mark.parametrize("age", [timedelta(minutes=90), timedelta(hours=3), timedelta(days=40)])
+def test_what_was_sent_long_after_it_was_made_counts(age: timedelta) -> None:
+    """It was tried again for hours, or resent."""
+    tell_of(2)
+    Delivery.objects.update(created_at=Now() - age)
+
+    tell_of(1)
+
+    assert sent() == 2
+
+
+def test_of_whom_much_was_told_before_only_the_latest_is_read() -> None:
+    """A partner's endpoint: all that it was posted in a year."""
+    many_deliveries(states=["sent"])
+    long_ago = F("created_at") - timedelta(days=9)
+    Delivery.objects.update(
+        recipient=ANN.reference, created_at=long_ago, sent_at=long_ago, updated_at=long_ago
+    )
+    analyze(Delivery)
+    request = ClaimRequest.of(
+        happened(),
+        channel="email",
+        route=Route("email"),
+        recipient=ANN,
+        lease=timedelta(seconds=30),
+        task_id=None,
+        worker="",
+    )
+
+    plan = plan_of(
+        LOOK, {**vars(request), "reason": REASON, "most": 2, "window": timedelta(hours=1)}
+    )
+
+    assert "Seq Scan" not in plan
+    assert {"delivery_in_hand", "delivery_told_late"} <= set(re.findall(r"using (\w+)", plan))
 
 
 def test_who_has_opted_out_is_skipped_at_once(town: Town) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from notifications import envelope, jobs
@@ -317,13 +318,25 @@ def test_a_foreign_event_is_recorded_and_can_carry_a_generation() -> None:
     assert (dispatch.event.foreign, dispatch.generation) == (True, 1)
 
 
-def test_an_event_that_is_kept_no_longer_travels_in_its_own_words(settings: Any) -> None:
-    event = replace(letter(), source="urn:shop")
+def test_an_event_that_is_kept_no_longer_is_kept_again() -> None:
+    """So it can be put off as any other, by its recipient's quiet hours, say."""
+    assert only_item(buried(replace(letter(), source=conf().source)))[0] == "dispatched"
+    ordered = Dispatch.objects.get()
+    assert ordered.event is not None
+    assert ordered.event.expected == []  # who has done it has forgotten it, and owes no report
+    again = ordered.event.envelope(generation=ordered.generation)
+    Dispatch.objects.postpone(again, queue="email", until=timezone.now())
+    connection.check_constraints()
+
+
+def test_where_our_outbox_is_asked_such_an_event_travels_in_its_own_words(settings: Any) -> None:
+    """And is found not to be recorded: it may never have been."""
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "FOREIGN_EVENTS": []}
+    event = replace(letter(), source=conf().source)
     assert only_item(buried(event))[0] == "dispatched"
     dispatch = Dispatch.objects.get()
     assert dispatch.event is None
-    assert envelope.read(dispatch.body or "").id == event.id
-    assert envelope.read(dispatch.body or "").generation == 1
+    assert envelope.read(dispatch.body or "") == replace(event, generation=1)
 
 
 def test_whoever_redrives_what_the_outbox_does_not_hold_vouches_for_it(settings: Any) -> None:

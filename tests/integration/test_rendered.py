@@ -70,6 +70,19 @@ def grow_old(days: int) -> None:
     RenderedContent.objects.update(created_at=F("created_at") - timedelta(days=days))
 
 
+def test_half_a_character_in_the_words_costs_neither_the_outcome_nor_the_words(
+    written: list[str],
+) -> None:
+    """A hook cut an emoji, say."""
+    written[0] = "cut \ud83d"
+    sent()
+    delivery = Delivery.objects.get()
+    assert delivery.state == Delivery.State.SENT
+    told = rendered.kept(delivery.pk)
+    assert told is not None
+    assert told[1].text == "cut \ud83d"
+
+
 def test_what_was_sent_is_kept_sealed_in_the_statement_that_settles_it(written: list[str]) -> None:
     with CaptureQueriesContext(connection) as queries:
         sent()

@@ -15,6 +15,7 @@ import pytest
 from celery import shared_task
 from django.contrib.admin import AdminSite
 from django.core.checks import CheckMessage
+from psycopg import IsolationLevel
 
 from notifications import checks, consumers, events
 from notifications.channels.base import ChannelAdapter
@@ -420,6 +421,14 @@ def test_timeouts_that_reach_the_channels_time_are_found(found: Any, settings: A
         (
             {"ENGINE": "django.db.backends.postgresql", "NAME": "x", "OPTIONS": {"pool": True}},
             [],
+        ),
+        (
+            {
+                "ENGINE": "django.db.backends.postgresql",
+                "NAME": "x",
+                "OPTIONS": {"pool": True, "isolation_level": IsolationLevel.REPEATABLE_READ},
+            },
+            ["E096"],
         ),
     ],
 )

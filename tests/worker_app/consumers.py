@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from celery import Task, shared_task
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 
 from notifications.consumers import register
 from notifications.envelope import Envelope
@@ -54,6 +55,11 @@ def _probe(task: Task[Any, Any], envelope: Envelope) -> None:
             raise PermanentError("never, says mallory@example.org", code="probe_permanent")
         case "have a bug":
             raise ZeroDivisionError("division by zero")
+        case "go on in a broken transaction":
+            with transaction.atomic(), connection.cursor() as cursor:
+                with suppress(DatabaseError):
+                    cursor.execute("SELECT 1 / 0")
+                cursor.execute("SELECT 1")
         case "wait long" if runs_so_far == 1:
             raise TransientError("see you tomorrow", retry_after=24 * 3600)
         case "sleep":

@@ -33,6 +33,7 @@ SENT: dict[str, tuple[str, dict[str, Any]]] = {
     "is busy": ("be busy", {"times": 3}),
     "fails for good": ("fail for good", {}),
     "has a bug": ("have a bug", {}),
+    "breaks its transaction": ("go on in a broken transaction", {}),
     "waits long": ("wait long", {}),
 }
 """By a name for it: the script of an event, and what else is said of it."""
@@ -169,6 +170,16 @@ def test_a_bug_is_a_dead_letter_at_once_and_a_failed_task(outcomes: Outcomes) ->
     assert letter["error_class"] == "builtins.ZeroDivisionError"
     [row] = left.failed
     assert (row.status, row.task_name) == ("FAILURE", "probe.run")
+
+
+def test_who_goes_on_in_a_transaction_that_has_failed_has_a_bug_and_no_database_that_is_away(
+    outcomes: Outcomes,
+) -> None:
+    left = outcomes.of["breaks its transaction"]
+    assert len(left.runs) == 1
+    [letter] = left.letters
+    assert letter["error_class"] == "django.db.utils.InternalError"
+    assert [row.outcome for row in left.rows] == [Handled.Outcome.FAILED]
 
 
 def test_a_failed_task_s_row_and_log_hold_no_address(outcomes: Outcomes) -> None:
