@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from notifications.models import DeadLetter
+from notifications.models import DeadLetter, Job
 from tests.integration.operator_rows import operator, page_url
 
 pytestmark = pytest.mark.django_db
@@ -22,9 +22,13 @@ def letter() -> DeadLetter:
 def mender() -> Client:
     """Somebody who may view dead letters, and discard them."""
     client = operator(DeadLetter)
-    user = User.objects.get(pk=client.session["_auth_user_id"])
-    user.user_permissions.add(Permission.objects.get(codename="discard_deadletter"))
+    allow(client, "discard_deadletter")
     return client
+
+
+def allow(client: Client, codename: str) -> None:
+    user = User.objects.get(pk=client.session["_auth_user_id"])
+    user.user_permissions.add(Permission.objects.get(codename=codename))
 
 
 def url(letter: DeadLetter, verb: str) -> str:
@@ -71,6 +75,17 @@ def test_what_was_redriven_meanwhile_is_left_alone(letter: DeadLetter, mender: C
     DeadLetter.objects.update(state="redriven")
     response = mender.post(url(letter, "discard"), {"reason": "x"}, follow=True)
     assert "Nothing was done: it is redriven." in response.content.decode()
+
+
+@pytest.mark.parametrize("dealt_with", ["redriven", "discarded"])
+def test_a_redrive_of_what_was_dealt_with_meanwhile_says_so_and_leaves_no_job(
+    letter: DeadLetter, mender: Client, dealt_with: str
+) -> None:
+    allow(mender, "redrive_deadletter")
+    DeadLetter.objects.update(state=dealt_with)
+    response = mender.post(url(letter, "redrive"), {"reason": "mended"}, follow=True)
+    assert f"Nothing was done: it is {dealt_with} already." in response.content.decode()
+    assert not Job.objects.exists()
 
 
 def test_who_may_only_look_is_told_why_and_refused(letter: DeadLetter) -> None:
