@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from django.db import router, transaction
@@ -181,7 +182,7 @@ def difference(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str,
             changed[field] = [f"@ more than {MOST_LINES} lines, and not the same"]
             continue
         lines = difflib.unified_diff(old, new, lineterm="", n=2)
-        if shown := [line for line in lines if not line.startswith(("---", "+++"))]:
+        if shown := [*islice(lines, 2, None)]:  # its first two name files
             changed[field] = shown
     return changed
 
