@@ -12,11 +12,12 @@ MAX_LENGTH = 1000
 # Lengths as RFC 5321 bounds them, which also keeps the search linear in a hostile text. In a URL
 # that somebody quotes, the @ is %40.
 _EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63})*")
-# Seven digits or more after a plus, or nine or more, with the usual separators. Not within a
-# word (an id), and not in the shape of a date: "2026-11-20 10:15" is worth reading.
+# Seven digits or more after a plus, or nine or more, with the usual separators (after a plus, a
+# slash and a no-break space are some). Not within a word (an id), and not in the shape of a date:
+# "2026-11-20 10:15" is worth reading.
 _PHONE = re.compile(
     r"(?<![\w.:-])(?!\d{4}-\d\d-\d\d)"
-    r"(?:\+\d(?:[ ().-]{0,2}\d){6,14}|\(?\d(?:[ ().-]{0,2}\d){8,14})(?![\w-])"
+    r"(?:\+\d(?:[ \xa0()./-]{0,2}\d){6,14}|\(?\d(?:[ ().-]{0,2}\d){8,14})(?![\w-])"
 )
 _CREDENTIAL = re.compile(
     r"(?i)\b(bearer|basic|(?:api[_-]?key|token|secret|password|signature)[\"']?\s*[=:])"

@@ -14,6 +14,8 @@ from notifications.redaction import MAX_LENGTH, redact
         ("550 <ann.smith@example.org> unknown", "550 <a…@example.org> unknown"),
         ("Phone number +49 151 2345-6789 is opted out", "Phone number …6789 is opted out"),
         ("to: +4915123456789", "to: …6789"),
+        ("+49 151/23 45 67-89 is no mobile", "…6789 is no mobile"),
+        ("+49\N{NO-BREAK SPACE}151\N{NO-BREAK SPACE}23456789 is opted out", "…6789 is opted out"),
         ("(0151) 23 45 67 89 refused", "…6789 refused"),
         ("Authorization: Bearer abcdef0123456789.xyz", "Authorization: Bearer …"),
         ("api_key=s3cr3ts3cr3t failed", "api_key= … failed"),
