@@ -29,6 +29,7 @@ from notifications.identifiers import uuid7
 from notifications.models import WebhookEndpoint
 from notifications.models.webhook_endpoint import WebhookEndpointQuerySet
 from notifications.recipients import Recipient, mask
+from notifications.redaction import redact
 
 State = WebhookEndpoint.State
 
@@ -147,9 +148,9 @@ def add(
 
 def rotate(endpoint: WebhookEndpoint, *, by: str, reason: str, overlap: timedelta = OVERLAP) -> str:
     """A new secret, which nobody is shown again; the one before it signs too for `overlap`."""
-    secret = new_secret()
+    secret, told = new_secret(), redact(reason)
     with transaction.atomic(using=_database()):
-        if not _every().rotate(endpoint.pk, secret=secret, overlap=overlap, by=by, reason=reason):
+        if not _every().rotate(endpoint.pk, secret=secret, overlap=overlap, by=by, reason=told):
             raise EndpointRefused(gettext("the endpoint is gone"))
         hours = {"hours_of_both": overlap.total_seconds() / 3600}
         audit.record("webhook.rotate", by=by, reason=reason, target=endpoint, after=hours)
@@ -199,7 +200,7 @@ def new_secret() -> str:
 
 def _switch(verb: str, endpoint: WebhookEndpoint, *, by: str, reason: str) -> bool:
     with transaction.atomic(using=_database()):
-        done = bool(getattr(_every(), verb)(endpoint.pk, by=by, reason=reason))
+        done = bool(getattr(_every(), verb)(endpoint.pk, by=by, reason=redact(reason)))
         if done:
             states = [State.DISABLED, State.ENABLED]
             before, after = states if verb == "enable" else reversed(states)
