@@ -48,7 +48,7 @@ class StockItemAdmin(EditableAdmin):
     search_help_text = _("The whole SKU.")
     ordering = ["id"]
     autocomplete_fields = ["product"]
-    asked = ["product", "on_hand", "reorder_threshold", "reason", "shown"]
+    asked = ["product", "on_hand", "reorder_threshold", "reason", "shown", "corrections"]
 
     def note(self, request: HttpRequest) -> str:
         return gettext(
