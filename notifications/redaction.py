@@ -9,6 +9,10 @@ from notifications.recipients import mask
 MAX_LENGTH = 1000
 """Characters kept of one excerpt."""
 
+_SHRINKS = 20
+"""By what factor masking addresses makes a text shorter at most ("…@b" of 64 characters): what lies
+beyond so many times the limit is not kept, so it is not looked at."""
+
 # Lengths as RFC 5321 bounds them, which also keeps the search linear in a hostile text. In a URL
 # that somebody quotes, the @ is %40.
 _EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63})*")
@@ -35,8 +39,9 @@ def redact(text: str, *, address: str = "", limit: int = MAX_LENGTH, spared: str
         return ""
     if address and _may_hold(text, address):
         text = re.sub(re.escape(address), lambda _: mask(address), text, flags=re.IGNORECASE)
-    text = _CREDENTIAL.sub(r"\1 …", text)
-    text = _EMAIL.sub(lambda found: _without_name(found[0], spared), text)
+    text = _CREDENTIAL.sub(r"\1 …", text)[: _SHRINKS * limit]
+    if "@" in text or "%40" in text:
+        text = _EMAIL.sub(lambda found: _without_name(found[0], spared), text)
     text = _PHONE.sub(lambda found: mask(re.sub(r"\D", "", found[0])), text)
     return text.replace("\0", "")[:limit]
 

@@ -57,6 +57,23 @@ def test_a_hostile_text_costs_no_more_time_than_its_length() -> None:
     assert len(redact("a" * 1_000_000)) == MAX_LENGTH
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("+" + "1 (" * 14 + "1; ", "a" * 64 + "%40b;", "ann.smith@example.org, ", "x"),
+        *("token=" + "s" * 3000 + " ", "https://partner.example/" + "secret/" * 300 + " "),
+    ],
+    ids=lambda said: said[:20],
+)
+def test_of_a_long_text_the_excerpt_is_the_same_as_though_all_of_it_were_looked_at(
+    said: str,
+) -> None:
+    text, address = said * 1000, said.strip()
+    whole = redact(text, address=address, limit=len(text))
+    assert redact(text, address=address, limit=500) == whole[:500]
+    assert redact(text, limit=500) == redact(text, limit=len(text))[:500]
+
+
 def test_an_excerpt_is_short_and_fit_for_postgresql() -> None:
     assert len(redact("x" * 5000)) == MAX_LENGTH
     assert redact("a\0b") == "ab"
