@@ -178,7 +178,7 @@ class OrderAdmin(ShopAdmin):
 
     def matching(self, term: str) -> Q:
         if "@" in term:
-            return Q(customer__email=term.lower())
+            return Q(customer__email__in={term, term.lower()})
         number = search.number(term.removeprefix("order/").removeprefix("#"))
         return Q(client=term) if number is None else Q(pk=number)
 

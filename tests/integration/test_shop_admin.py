@@ -109,6 +109,15 @@ def test_an_order_is_found_by_its_number_and_by_its_customers_address(
     assert admin_client.get(ORDERS, {"q": "nonsense'); --"}).status_code == 200
 
 
+def test_an_address_is_found_as_it_was_written_down_with_capital_letters_too(
+    admin_client: Client,
+) -> None:
+    order = an_order(customer=a_customer(email="Meryem@Example.org"))
+    for page, found in ((ORDERS, order), ("/admin/customers/customer/", order.customer)):
+        listed = admin_client.get(page, {"q": "Meryem@Example.org"}).content.decode()
+        assert f"{page}{found.pk}/change/" in listed
+
+
 def test_an_order_leads_to_its_deliveries(admin_client: Client) -> None:
     order = an_order()
     link = f"/admin/notifications/delivery/?q=order%2F{order.pk}"
