@@ -36,7 +36,7 @@ from notifications.exceptions import EventRefused, NotificationError, UnknownEve
 from notifications.expansion import event_of
 from notifications.models import Announcement, Dispatch, Lane
 from notifications.nudges import nudge
-from notifications.rate_limits import in_words
+from notifications.rate_limits import FASTEST, SLOWEST, in_words
 from notifications.redaction import redact
 
 LOOKED_AT = 1000
@@ -98,11 +98,10 @@ def wish(
 def begin(wanted: Wish, *, by: str, reason: str, rate: float | None = None) -> Announcement:
     """Begin it: the relays take it from here. Whom it reaches is whoever is in the audience now.
 
-    rate: people a second over each channel, at most. Raises Refused when its first person's event
-    could not be made, as then nobody's can.
+    rate: people a second over each channel, at most. Raises Refused when nobody keeps such a rate,
+    and when its first person's event could not be made, as then nobody's can.
     """
-    if rate is not None and not rate > 0:
-        raise Refused(gettext("the rate must be above 0"))
+    _insist_on_rate(rate)
     upto = wanted.audience.last_key()
     _insist_on_an_event(wanted, upto)
     using = router.db_for_write(Announcement)
@@ -159,8 +158,7 @@ def cancel(number: int, *, by: str, reason: str) -> Announcement:
 def change_rate(number: int, rate: float | None, *, by: str, reason: str) -> Announcement:
     """From now on so many people a second over each channel, at most; None: as fast as the accounts
     allow. What lies on the queues already goes at its old pace. Raises Refused."""
-    if rate is not None and not rate > 0:
-        raise Refused(gettext("the rate must be above 0"))
+    _insist_on_rate(rate)
     using = router.db_for_write(Announcement)
     with transaction.atomic(using=using):
         announcement = Announcement.objects.using(using).held(number, wait=True)
@@ -246,6 +244,15 @@ def _channels(event_type: str, asked: Sequence[str]) -> tuple[str, ...]:
             gettext("No consumer serves %(unserved)s.") % {"unserved": ", ".join(unserved)}
         )
     return chosen
+
+
+def _insist_on_rate(rate: float | None) -> None:
+    """At a slower one no moment could be told at which the next person's turn comes."""
+    if rate is not None and not SLOWEST <= rate <= FASTEST:
+        raise Refused(
+            gettext("the rate must be between one a day and %(most)s a second")
+            % {"most": f"{FASTEST:,.0f}"}
+        )
 
 
 def _insist_on_an_event(wanted: Wish, upto: str) -> None:

@@ -183,11 +183,12 @@ def json_object(text: str) -> dict[str, Any]:
     """The JSON object in `text`, every text of which can be kept. Raises NotAnEvent."""
     try:
         body = _JSON.decode(text)
+        keepable = (text.isascii() and "\\u" not in text) or _keepable(body)
     except (ValueError, RecursionError) as error:
         raise NotAnEvent(f"not JSON: {type(error).__name__}") from None
     if not isinstance(body, dict):
         raise NotAnEvent(f"a JSON {type(body).__name__}, expected an object")
-    if ("\\u" in text or not text.isascii()) and not _keepable(body):
+    if not keepable:
         raise NotAnEvent("a text in it cannot be kept: NUL or half of a surrogate pair")
     return body
 

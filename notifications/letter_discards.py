@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 
 from notifications import audit
 from notifications.models import DeadLetter
+from notifications.redaction import redact
 
 CHUNK = 1000
 """Ids of one statement."""
@@ -75,7 +76,7 @@ def _move_some(
     if dry_run:
         moved = {pk for pk in ids if states.get(pk) == legal}
     else:
-        moved = letters.move(ids, legal, state, by=by, reason=reason)
+        moved = letters.move(ids, legal, state, by=by, reason=redact(reason))
     # Race: one that somebody else moved in between is answered with the state it was seen in.
     return [
         Answer(pk, legal, subject=subjects[pk])

@@ -17,6 +17,7 @@ from notifications import audit, events
 from notifications.conf import Category, conf
 from notifications.models import Consent, Preference
 from notifications.models.consent import MOST_NAME, MOST_TEXT
+from notifications.redaction import redact
 from notifications.texts import fit
 
 Source = Consent.Source
@@ -96,7 +97,7 @@ def set_preference(
             source=Source(source).value,
             by=fit(by, MOST_NAME),
             proof=fit(proof, MOST_TEXT),
-            reason=fit(reason, MOST_TEXT),
+            reason=fit(redact(reason), MOST_TEXT),
         )
         if changed and by_staff:
             what = {"category": category, "channel": channel}

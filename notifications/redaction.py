@@ -10,14 +10,19 @@ from notifications.texts import fit
 MAX_LENGTH = 1000
 """Characters kept of one excerpt."""
 
+_SHRINKS = 20
+"""By what factor masking addresses makes a text shorter at most ("…@b" of 64 characters): what lies
+beyond so many times the limit is not kept, so it is not looked at."""
+
 # Lengths as RFC 5321 bounds them, which also keeps the search linear in a hostile text. In a URL
 # that somebody quotes, the @ is %40.
 _EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63})*")
-# Seven digits or more after a plus, or nine or more, with the usual separators. Not within a
-# word (an id), and not in the shape of a date: "2026-11-20 10:15" is worth reading.
+# Seven digits or more after a plus, or nine or more, with the usual separators (after a plus, a
+# slash and a no-break space are some). Not within a word (an id), and not in the shape of a date:
+# "2026-11-20 10:15" is worth reading.
 _PHONE = re.compile(
     r"(?<![\w.:-])(?!\d{4}-\d\d-\d\d)"
-    r"(?:\+\d(?:[ ().-]{0,2}\d){6,14}|\(?\d(?:[ ().-]{0,2}\d){8,14})(?![\w-])"
+    r"(?:\+\d(?:[ \xa0()./-]{0,2}\d){6,14}|\(?\d(?:[ ().-]{0,2}\d){8,14})(?![\w-])"
 )
 _CREDENTIAL = re.compile(
     r"(?i)\b(bearer|basic|(?:api[_-]?key|token|secret|password|signature)[\"']?\s*[=:])"
@@ -35,8 +40,9 @@ def redact(text: str, *, address: str = "", limit: int = MAX_LENGTH, spared: str
         return ""
     if address and _may_hold(text, address):
         text = re.sub(re.escape(address), lambda _: mask(address), text, flags=re.IGNORECASE)
-    text = _CREDENTIAL.sub(r"\1 …", text)
-    text = _EMAIL.sub(lambda found: _without_name(found[0], spared), text)
+    text = _CREDENTIAL.sub(r"\1 …", text)[: _SHRINKS * limit]
+    if "@" in text or "%40" in text:
+        text = _EMAIL.sub(lambda found: _without_name(found[0], spared), text)
     text = _PHONE.sub(lambda found: mask(re.sub(r"\D", "", found[0])), text)
     return fit(text, limit)
 

@@ -117,6 +117,9 @@ def redrive_one(letter: DeadLetter, *, by: str, reason: str) -> str:
             item = job.items.get()
     except jobs.AlreadyOpen as error:
         return error.message.rstrip(".")
+    except JobItem.DoesNotExist:  # whoever was quicker has dealt with it: there is no job, either
+        letter.refresh_from_db(fields=["state"])
+        return f"it is {letter.get_state_display()} already"
     return "" if item.outcome == Outcome.DISPATCHED else item.why
 
 

@@ -27,6 +27,7 @@ from notifications.models.suppression import (
     Refused,
     SuppressionQuerySet,
 )
+from notifications.redaction import redact
 from notifications.texts import fit
 
 Reason = Suppression.Reason
@@ -119,7 +120,7 @@ def refused_of(
         _hashes(channel, address, address_hash),
         Reason(reason).value,
         hint=fit(recipients.mask(canonical(address)), MOST_HINT),
-        note=fit(note, MOST_TEXT),
+        note=fit(redact(note), MOST_TEXT),
         by=fit(by, MOST_NAME),
         delivery=delivery,
     )
@@ -160,7 +161,7 @@ def lift(
         if not although_complained and any(why == Reason.COMPLAINT for _, why in rows):
             raise ComplaintStands
         lifting = _all().filter(pk__in=[pk for pk, _ in rows])
-        lifted = lifting.lift(by=fit(by, MOST_NAME), reason=fit(reason, MOST_TEXT))
+        lifted = lifting.lift(by=fit(by, MOST_NAME), reason=fit(redact(reason), MOST_TEXT))
         if lifted:
             audit.record(
                 "suppression.remove",

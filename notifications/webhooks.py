@@ -29,6 +29,7 @@ from notifications.identifiers import uuid7
 from notifications.models import WebhookEndpoint
 from notifications.models.webhook_endpoint import WebhookEndpointQuerySet
 from notifications.recipients import Recipient, mask
+from notifications.redaction import redact
 
 State = WebhookEndpoint.State
 
@@ -145,15 +146,36 @@ def add(
     return Added(endpoint, secret)
 
 
-def rotate(endpoint: WebhookEndpoint, *, by: str, reason: str, overlap: timedelta = OVERLAP) -> str:
-    """A new secret, which nobody is shown again; the one before it signs too for `overlap`."""
-    secret = new_secret()
+def rotate(
+    endpoint: WebhookEndpoint,
+    *,
+    by: str,
+    reason: str,
+    overlap: timedelta = OVERLAP,
+    again: bool = True,
+) -> str:
+    """A new secret, which nobody is shown again; the one before it signs too for `overlap`.
+
+    again: also while the one before signs, which its partner may know alone, and which then ends.
+    Raises EndpointRefused.
+    """
+    secret, told = new_secret(), redact(reason)
     with transaction.atomic(using=_database()):
-        if not _every().rotate(endpoint.pk, secret=secret, overlap=overlap, by=by, reason=reason):
-            raise EndpointRefused(gettext("the endpoint is gone"))
+        if not _every().rotate(
+            endpoint.pk, secret=secret, overlap=overlap, by=by, reason=told, again=again
+        ):
+            raise EndpointRefused(_why_not_rotated(endpoint))
         hours = {"hours_of_both": overlap.total_seconds() / 3600}
         audit.record("webhook.rotate", by=by, reason=reason, target=endpoint, after=hours)
     return secret
+
+
+def _why_not_rotated(endpoint: WebhookEndpoint) -> str:
+    if not _every().filter(pk=endpoint.pk).exists():
+        return gettext("the endpoint is gone")
+    return gettext(
+        "its old secret signs still; `manage.py webhooks rotate` makes a third one, and ends it"
+    )
 
 
 def enable(endpoint: WebhookEndpoint, *, by: str, reason: str) -> bool:
@@ -199,7 +221,7 @@ def new_secret() -> str:
 
 def _switch(verb: str, endpoint: WebhookEndpoint, *, by: str, reason: str) -> bool:
     with transaction.atomic(using=_database()):
-        done = bool(getattr(_every(), verb)(endpoint.pk, by=by, reason=reason))
+        done = bool(getattr(_every(), verb)(endpoint.pk, by=by, reason=redact(reason)))
         if done:
             states = [State.DISABLED, State.ENABLED]
             before, after = states if verb == "enable" else reversed(states)

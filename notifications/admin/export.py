@@ -60,6 +60,7 @@ _FORMULA = re.compile(r"[\s\"']*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r]")
 _TIME = re.compile(r'<time datetime="([^"]*)".*?</time>', re.DOTALL)
 _SHORT_NUMBER = re.compile(r"#?[0-9]{1,8}", re.ASCII)
 _KEY = re.compile(r"(^|_)(pk|id|fingerprint|hash)$")
+_REFERENCE = re.compile(r"[a-z_-]+/[0-9]+(/[a-z_-]+/[0-9]+)*")
 
 
 class Export:
@@ -153,7 +154,8 @@ def headings(model_admin: FactsAdmin[Any]) -> list[str]:
 
 def cell(value: Any, *, is_key: bool = False) -> str:
     """One value as a spreadsheet is to take it: as text or a number, never as a formula, and
-    without addresses. A key stands as it is, though it may look like a phone number.
+    without addresses. A key stands as it is, though it may look like a phone number, and so does
+    a reference: "order/1234567890".
 
     Of what a list shows as HTML, the text; of an age, the moment.
     """
@@ -173,7 +175,7 @@ def cell(value: Any, *, is_key: bool = False) -> str:
     if text == EMPTY:
         return ""
     text = text.replace("\0", "")
-    text = text if is_key else redact(text)
+    text = text if is_key or _REFERENCE.fullmatch(text) else redact(text)
     told = " ".join(text.split())
     return f"'{told}" if _FORMULA.match(text) else told
 

@@ -142,6 +142,14 @@ class FactsAdmin(_ModelAdmin[Row]):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return KeysetChangeList
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Row | None:
+        """None, too, for what no key can be: PostgreSQL refuses a text with a NUL."""
+        if "\0" in object_id:
+            return None
+        return super().get_object(request, object_id, from_field)
+
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Our own filters only: `?address__startswith=` would read addresses letter by letter."""
         return lookup in self.filter_names()

@@ -18,6 +18,8 @@ LONGEST = 120
 """Characters of a provider's message id."""
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+_DIALLED = re.compile(r"\(?0[\d\s()./-]{6,}\Z")
+"""A phone number as it is dialled at home, or with 00: no number of a row begins so."""
 
 
 def identifier(term: str) -> UUID | None:
@@ -48,7 +50,8 @@ def subjects(term: str) -> set[str]:
 
 def in_address(term: str) -> str:
     """What stands for it in a page's address, of which logs, proxies and histories keep copies."""
-    return sealed.seal(term) if is_address(term) and conf().encryption_keys else term
+    reaches = is_address(term) or _DIALLED.match(term)
+    return sealed.seal(term) if reaches and conf().encryption_keys else term
 
 
 def from_address(given: str) -> str:

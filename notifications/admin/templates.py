@@ -23,6 +23,7 @@ from notifications.admin import template_pages as pages
 from notifications.admin.permitted import why_not
 from notifications.admin.template_pages import EditPage, place_url
 from notifications.models import Template
+from notifications.redaction import redact
 from notifications.templating import editing, places, trials
 from notifications.templating.editing import Refused
 from notifications.templating.places import NoSuchPlace, Place
@@ -358,8 +359,8 @@ def _not_done(refused: Refused) -> str:
 
 
 def _comment(request: HttpRequest) -> str:
-    """Why, without what no database takes."""
-    return request.POST.get("comment", "").replace("\0", "").strip()
+    """Why, as it may be kept."""
+    return redact(request.POST.get("comment", "").strip())
 
 
 def _who(request: HttpRequest) -> str:

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -68,7 +69,8 @@ def _disable(endpoint: WebhookEndpoint, by: str, reason: str) -> str:
 
 def _rotate(endpoint: Any, by: str, reason: str) -> str:
     try:
-        endpoint.shown = webhooks.rotate(endpoint, by=by, reason=reason)
+        # Not again: a page that is loaded anew, or a second press, would end what a partner knows.
+        endpoint.shown = webhooks.rotate(endpoint, by=by, reason=reason, again=False)
     except EndpointRefused as error:
         return error.message
     return ""
@@ -80,7 +82,8 @@ def _already(state: Promise) -> str:
 
 @admin.register(WebhookEndpoint)
 class WebhookEndpointAdmin(MovingAdmin[WebhookEndpoint]):
-    """A secret is shown once, when it is made. `manage.py webhooks` does the same."""
+    """A secret is shown once, when it is made. `manage.py webhooks` does the same, and a third
+    one while the first signs still."""
 
     list_display = (
         "name",
@@ -132,7 +135,7 @@ class WebhookEndpointAdmin(MovingAdmin[WebhookEndpoint]):
             _("New secret"),
             "change_webhookendpoint",
             _rotate,
-            lambda endpoint: True,
+            lambda endpoint: not endpoint.is_rotating(timezone.now()),
         ),
     )
     add_form_template = "admin/change_form.html"

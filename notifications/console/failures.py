@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -181,6 +182,7 @@ def _why(group: Group) -> str:
 def _parts(request: HttpRequest, group: Group) -> Iterator[dict[str, Any]]:
     """Each kind of row there is, with what can be done about it and how it is done by command."""
     selection, key = group.selection, group.key
+    typed = shlex.quote(key)  # of failures that say nothing of their cause: ''
     if group.letters:
         mend = "redrive" if failures.can_be_redriven(group) else "dead_letters discard"
         yield {
@@ -188,11 +190,12 @@ def _parts(request: HttpRequest, group: Group) -> Iterator[dict[str, Any]]:
             "count": group.letters,
             "help": _(
                 "A redrive gives them back to their consumer, and sends the deliveries of theirs "
-                "that failed once more."
+                "that failed once more. Discarded they are set aside alone: a delivery that failed "
+                "counts until it is discarded, too."
             ),
             "url": display.list_url(DeadLetter, q=key, state="open") if key else "",
             "buttons": list(of_letters(request, group, gettext("dead letters"))),
-            "command": f'manage.py {mend} --fingerprint {key} --reason "…"',
+            "command": f'manage.py {mend} --fingerprint {typed} --reason "…"',
         }
     if group.failed:
         state = str(Delivery.State.FAILED)
@@ -202,7 +205,7 @@ def _parts(request: HttpRequest, group: Group) -> Iterator[dict[str, Any]]:
             "help": _("Those with an open dead letter are better redriven with it."),
             "url": "",
             "buttons": list(of_deliveries(request, selection, state, gettext("deliveries"))),
-            "command": f'manage.py resend --state failed --fingerprint {key} --reason "…"',
+            "command": f'manage.py resend --state failed --fingerprint {typed} --reason "…"',
         }
     if group.unknown:
         state = str(Delivery.State.UNKNOWN)
@@ -215,7 +218,7 @@ def _parts(request: HttpRequest, group: Group) -> Iterator[dict[str, Any]]:
             ),
             "url": display.list_url(Delivery, state=state),
             "buttons": list(of_deliveries(request, selection, state, gettext("unknown"))),
-            "command": f'manage.py resend --state unknown --fingerprint {key} --reason "…"',
+            "command": f'manage.py resend --state unknown --fingerprint {typed} --reason "…"',
         }
 
 

@@ -141,7 +141,7 @@ def _success(links: Links, found: Lookout, row: Row) -> object:
     bad = (
         (counts.failed, _("%(count)s failed"), "failed"),
         (counts.unknown, _("%(count)s unknown"), "unknown"),
-        (counts.returned, _("%(count)s came back"), "bounced"),
+        (counts.returned, _("%(count)s came back"), "bounced,complained"),
     )
     below = (
         _in_state(links, row, said % {"count": number(count)}, state)

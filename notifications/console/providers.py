@@ -126,7 +126,7 @@ class _Look:
                 yield Returned(
                     key=anchor("returned", f"{channel}-{found.provider}"),
                     channel=listed(
-                        self.request, Delivery, channel, channel=channel, state="bounced"
+                        self.request, Delivery, channel, channel=channel, state="bounced,complained"
                     ),
                     provider=found.provider or EMPTY,
                     since=ago(found.since),

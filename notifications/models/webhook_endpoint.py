@@ -62,10 +62,25 @@ class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
         """Those that are to be sent events of this type, the disabled ones too."""
         return self.filter(Q(event_types=[]) | Q(event_types__contains=[event_type])).order_by("pk")
 
-    def rotate(self, pk: UUID, *, secret: str, overlap: timedelta, by: str, reason: str) -> bool:
-        """`secret` signs from now on; the one before it, too, until the overlap is over."""
+    def rotate(
+        self,
+        pk: UUID,
+        *,
+        secret: str,
+        overlap: timedelta,
+        by: str,
+        reason: str,
+        again: bool = True,
+    ) -> bool:
+        """`secret` signs from now on; the one before it, too, until the overlap is over.
+
+        again: also while another one before signs, which then does no more.
+        """
+        rows = self.filter(pk=pk)
+        if not again:
+            rows = rows.filter(Q(old_secret_until=None) | Q(old_secret_until__lte=Now()))
         return bool(
-            self.filter(pk=pk).update(
+            rows.update(
                 old_secret=F("secret"),
                 old_secret_until=Now() + overlap,
                 secret=secret,
@@ -171,9 +186,13 @@ class WebhookEndpoint(models.Model):
     def is_enabled(self) -> bool:
         return self.state == self.State.ENABLED
 
+    def is_rotating(self, now: datetime) -> bool:
+        """Whether the secret before signs too."""
+        return self.old_secret_until is not None and now < self.old_secret_until
+
     def secrets(self, now: datetime) -> list[str]:
         """What signs, the newest first. Empty when none of them can be read."""
-        old = self.old_secret if self.old_secret_until and now < self.old_secret_until else ""
+        old = self.old_secret if self.is_rotating(now) else ""
         return [secret for secret in (self.secret, old) if secret]
 
 

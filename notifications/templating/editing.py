@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from django.db import router, transaction
@@ -13,6 +14,7 @@ from notifications import audit
 from notifications.exceptions import NotificationError
 from notifications.models import TemplateVersion
 from notifications.models.template import Template
+from notifications.redaction import redact
 from notifications.templating import published
 from notifications.templating.examination import examine
 from notifications.templating.expressions import Fault
@@ -95,7 +97,7 @@ def publish(place: Place, *, by: str, comment: str, revision: int | None = None)
         before = _in_use(template)
         TemplateVersion.objects.retire(template, by=by)
         if not TemplateVersion.objects.publish(
-            draft.pk, revision=draft.revision, by=by, comment=comment
+            draft.pk, revision=draft.revision, by=by, comment=redact(comment)
         ):
             raise Refused(
                 gettext("somebody else has changed the draft meanwhile: look at it first")
@@ -124,7 +126,7 @@ def roll_back(place: Place, number: int, *, by: str, comment: str) -> TemplateVe
         template = _held(place)
         before = _in_use(template)
         TemplateVersion.objects.retire(template, by=by)
-        back = TemplateVersion.objects.bring_back(template, older, by=by, comment=comment)
+        back = TemplateVersion.objects.bring_back(template, older, by=by, comment=redact(comment))
         after = {**_in_use(template), "as_version": number}
         _audit("rollback", template, place, by=by, reason=comment, before=before, after=after)
         published.look_again_after_commit()
@@ -141,7 +143,7 @@ def take_back(place: Place, *, by: str, why: str) -> TemplateVersion:
         template = _held(place)
         current = to_take_back(place)
         states = {"before": _in_use(template), "after": {"version": None}}
-        TemplateVersion.objects.retire(template, by=by, why=why)
+        TemplateVersion.objects.retire(template, by=by, why=redact(why))
         _audit("take_back", template, place, by=by, reason=why, **states)
         published.look_again_after_commit()
     return current
@@ -181,7 +183,7 @@ def difference(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str,
             changed[field] = [f"@ more than {MOST_LINES} lines, and not the same"]
             continue
         lines = difflib.unified_diff(old, new, lineterm="", n=2)
-        if shown := [line for line in lines if not line.startswith(("---", "+++"))]:
+        if shown := [*islice(lines, 2, None)]:  # its first two name files
             changed[field] = shown
     return changed
 

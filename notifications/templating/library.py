@@ -24,7 +24,7 @@ from django.conf import settings
 from django.template.base import FilterExpression, Node, NodeList, Parser, Token, token_kwargs
 from django.template.context import Context
 from django.utils import timezone, translation
-from django.utils.html import conditional_escape
+from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
@@ -156,8 +156,10 @@ class PluralNode(Node):
         figure = number(count)
         text = self.texts.get(locale().plural_form(count)) or self.texts["other"]
         written = text.resolve(context)
-        shown = conditional_escape(written) if context.autoescape else str(written)
-        return mark_safe(shown.replace(NUMBER, figure))  # noqa: S308 - escaped above
+        pieces = str(written).split(NUMBER)
+        if context.autoescape and not isinstance(written, SafeString):
+            pieces = [escape(piece) for piece in pieces]  # only now: an apostrophe becomes &#x27;
+        return mark_safe(figure.join(pieces))  # noqa: S308 - escaped above
 
     def get_nodes_by_type(self, nodetype: type[Node]) -> NodeList:
         return NodeList([self] if isinstance(self, nodetype) else [])

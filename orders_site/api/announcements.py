@@ -9,10 +9,13 @@ from typing import Annotated, Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
-from notifications import announcement_progress, announcements, audit
+from notifications import announcement_progress, announcements, audit, rate_limits
 from notifications.announcement_progress import Standing
+from notifications.envelope import json_object
+from notifications.exceptions import NotAnEvent
 from notifications.models import Announcement
 from orders_site.api.exceptions import Problem
 from orders_site.api.idempotency import Answer, answer_once
@@ -27,14 +30,39 @@ router = Router(tags=["announcements"])
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Reason = Annotated[
     str,
-    Field(
-        min_length=1,
-        max_length=255,
-        pattern=NO_NUL,
-        description="Why; it is kept.",
-        examples=["sale"],
-    ),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=NO_NUL),
+    Field(description="Why; it is kept.", examples=["sale"]),
 ]
+
+DEEPEST = 10
+"""Lists and objects in one another; facts are flat."""
+
+
+def _facts(data: dict[str, Any]) -> dict[str, Any]:
+    """As an event may hold them, in the order of their names: how they were ordered says nothing.
+
+    Whether the event type has them is told when its first event is made."""
+    if _is_deeper(data, DEEPEST):
+        raise PydanticCustomError("too_deep", "Input is nested too deeply")
+    try:
+        return json_object(json.dumps(data, sort_keys=True))
+    except NotAnEvent:
+        message = "Input holds NaN, NUL or half of a surrogate pair, which cannot be kept"
+        raise PydanticCustomError("not_kept", message) from None
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    match value:
+        case dict():
+            within = list(value.values())
+        case list():
+            within = value
+        case _:
+            return False
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in within)
+
+
+Facts = Annotated[dict[str, Any], AfterValidator(_facts)]
 
 
 class NewAnnouncement(In):
@@ -42,7 +70,7 @@ class NewAnnouncement(In):
 
     event_type: Annotated[Name, Field(examples=["shop.news"])]
     audience: Annotated[Name, Field(examples=["customers"])]
-    data: dict[str, Any] = Field(
+    data: Facts = Field(
         default_factory=dict,
         description="The event's facts that are the same for everybody.",
         examples=[{"percent_off": 20, "until": "2027-04-30", "code": "PINE20"}],
@@ -52,7 +80,11 @@ class NewAnnouncement(In):
     ] = []
     rate: Annotated[
         float | None,
-        Field(gt=0, le=1_000_000, description="People a second over each channel, at most."),
+        Field(
+            ge=rate_limits.SLOWEST,
+            le=rate_limits.FASTEST,
+            description="People a second over each channel, at most; one a day at least.",
+        ),
     ] = None
     reason: Reason
 

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from notifications import audit
+from notifications.redaction import redact
 from orders_site.api import clients
 from orders_site.api.models import DEFAULT_RATE, ApiClient
 
@@ -48,7 +49,7 @@ def end_old_token(*, name: str, by: str) -> None:
 def revoke_client(*, name: str, by: str, reason: str) -> None:
     """End its token for good. Raises ClientRefused."""
     with transaction.atomic():
-        clients.revoke_client(name=name, by=by, reason=reason)
+        clients.revoke_client(name=name, by=by, reason=redact(reason))
         states = {"before": {"state": "active"}, "after": {"state": "revoked"}}
         _audit("revoke", name, by=by, reason=reason, **states)
 
@@ -56,7 +57,7 @@ def revoke_client(*, name: str, by: str, reason: str) -> None:
 def allow_announcing(*, name: str, allowed: bool, by: str, reason: str) -> None:
     """Whether it may announce from now on. Raises ClientRefused."""
     with transaction.atomic():
-        clients.allow_announcing(name=name, allowed=allowed, by=by, reason=reason)
+        clients.allow_announcing(name=name, allowed=allowed, by=by, reason=redact(reason))
         states = {"before": {"may_announce": not allowed}, "after": {"may_announce": allowed}}
         _audit("allow" if allowed else "forbid", name, by=by, reason=reason, **states)
 

@@ -16,6 +16,7 @@ from notifications.admin import display, reveal
 from notifications.admin.reveal import RevealingAdmin
 from notifications.audit import Person
 from notifications.models import Delivery
+from notifications.suppressions import canonical
 from orders_site.admin import EditableAdmin
 from orders_site.customers.models import Customer, Device
 
@@ -144,7 +145,8 @@ class CustomerAdmin(RevealingAdmin, EditableAdmin):
         return display.link(told, _("what they were told"))
 
     def matching(self, term: str) -> Q:
-        return Q(email=term.lower()) | Q(phone=term)
+        """As it is kept, or in the usual spelling of what was typed."""
+        return Q(email__in={term, term.lower()}) | Q(phone__in={term, canonical(term)})
 
 
 def _mask_of(field: str) -> str:

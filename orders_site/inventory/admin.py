@@ -17,6 +17,7 @@ from notifications import audit
 from notifications.admin import display, search
 from notifications.admin.filters import ChoiceFilter, StateFilter
 from notifications.admin.related import Section
+from notifications.redaction import redact
 from orders_site.admin import EditableAdmin, ShopAdmin
 from orders_site.inventory.forms import StockForm
 from orders_site.inventory.models import Reservation, ReservationLine, StockItem
@@ -47,7 +48,7 @@ class StockItemAdmin(EditableAdmin):
     search_help_text = _("The whole SKU.")
     ordering = ["id"]
     autocomplete_fields = ["product"]
-    asked = ["product", "on_hand", "reorder_threshold", "reason", "shown"]
+    asked = ["product", "on_hand", "reorder_threshold", "reason", "shown", "corrections"]
 
     def note(self, request: HttpRequest) -> str:
         return gettext(
@@ -117,7 +118,7 @@ class StockItemAdmin(EditableAdmin):
         """What the history keeps: the correction and its reason."""
         return (
             f"{form.by:+,} pieces, {form.instance.on_hand:,} on hand, threshold "
-            f"{form.instance.reorder_threshold:,}: {form.cleaned_data['reason']}"
+            f"{form.instance.reorder_threshold:,}: {redact(form.cleaned_data['reason'])}"
         )
 
 

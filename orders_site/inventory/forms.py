@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -12,7 +14,8 @@ from orders_site.inventory.models import MOST, StockItem
 
 
 class StockForm(forms.ModelForm):
-    """A product that is kept in stock from now on, or the correction of one that is."""
+    """A product that is kept in stock from now on, or the correction of one that is: with how often
+    it was corrected before, so that a second press of the button corrects nothing more."""
 
     on_hand = forms.IntegerField(
         label=_("On hand"),
@@ -32,6 +35,7 @@ class StockForm(forms.ModelForm):
     )
     reason = forms.CharField(label=_("Reason"), max_length=200, help_text=_("Kept in the history."))
     shown = forms.IntegerField(widget=forms.HiddenInput, initial=0, min_value=0)
+    corrections = forms.IntegerField(widget=forms.HiddenInput, initial=0, min_value=0)
 
     class Meta:
         model = StockItem
@@ -41,6 +45,7 @@ class StockForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.initial["shown"] = self.instance.on_hand
+            self.initial["corrections"] = self._corrections()
 
     @property
     def by(self) -> int:
@@ -52,10 +57,21 @@ class StockForm(forms.ModelForm):
         cleaned = super().clean() or self.cleaned_data
         if self.instance.pk and not self.errors:
             held = StockItem.objects.locked().get(pk=self.instance.pk).on_hand
-            if not 0 <= held + self.by <= MOST:
+            if cleaned["corrections"] != self._corrections():
+                self.add_error(
+                    "on_hand",
+                    gettext("It was corrected meanwhile, there are %(held)s: open the page again.")
+                    % {"held": f"{held:,}"},
+                )
+            elif not 0 <= held + self.by <= MOST:
                 self.add_error(
                     "on_hand",
                     gettext("Meanwhile there are %(held)s, and %(by)s is not possible.")
                     % {"held": f"{held:,}", "by": f"{self.by:+,}"},
                 )
         return cleaned
+
+    def _corrections(self) -> int:
+        """Each is in the history, in the transaction of the correction itself."""
+        kind = ContentType.objects.get_for_model(StockItem)
+        return LogEntry.objects.filter(content_type=kind, object_id=str(self.instance.pk)).count()

@@ -178,7 +178,7 @@ class OrderAdmin(ShopAdmin):
 
     def matching(self, term: str) -> Q:
         if "@" in term:
-            return Q(customer__email=term.lower())
+            return Q(customer__email__in={term, term.lower()})
         number = search.number(term.removeprefix("order/").removeprefix("#"))
         return Q(client=term) if number is None else Q(pk=number)
 
@@ -222,7 +222,12 @@ class OrderAdmin(ShopAdmin):
     def refund(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
         def apply(order: Order, form: RefundForm) -> Done:
             amount = form.amount(order)
-            refund_order(order=order, amount=amount, reason=form.cleaned_data["reason"])
+            refund_order(
+                order=order,
+                amount=amount,
+                reason=form.cleaned_data["reason"],
+                left=form.left(order),
+            )
             return {"refunded": f"{amount.major} {amount.currency}"}
 
         return self._asked_first(

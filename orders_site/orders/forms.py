@@ -38,7 +38,8 @@ class ShipForm(forms.Form):
 
 
 class RefundForm(forms.Form):
-    """Why, and how much of each order, in its own currency; all that can be, unless changed."""
+    """Why, and how much of each order, in its own currency; all that can be, unless changed. It
+    brings along how much that was, so that a second press of its button refunds nothing more."""
 
     reason = forms.ChoiceField(label=_("Reason"), choices=Refund.Reason.choices)
 
@@ -53,6 +54,13 @@ class RefundForm(forms.Form):
                 min_value=Decimal(1).scaleb(-digits),
                 decimal_places=digits,
             )
+            self.fields[self._left_of(order)] = forms.IntegerField(
+                initial=left.amount, min_value=0, widget=forms.HiddenInput
+            )
+
+    def left(self, order: Order) -> Money:
+        """What could still be refunded when the form was shown."""
+        return Money(order.currency, self.cleaned_data[self._left_of(order)])
 
     def amount(self, order: Order) -> Money:
         """In whole minor units: the field takes no more decimal places than the currency has."""
@@ -62,6 +70,10 @@ class RefundForm(forms.Form):
     @staticmethod
     def _field(order: Order) -> str:
         return f"amount_{order.pk}"
+
+    @staticmethod
+    def _left_of(order: Order) -> str:
+        return f"left_{order.pk}"
 
 
 class CancelForm(forms.Form):

@@ -85,11 +85,15 @@ def cancel_order(*, order: Order, reason: str) -> Order:
     return order
 
 
-def refund_order(*, order: Order, reason: str, amount: Money | None = None) -> Refund:
+def refund_order(
+    *, order: Order, reason: str, amount: Money | None = None, left: Money | None = None
+) -> Refund:
     """Owe the customer `amount`, or all that is left, for one of Refund.Reason.
 
-    Never more than the order's total in all. Raises IllegalTransition when the order is cancelled
-    (all that was paid goes back then), OrderRefused for an unknown reason or too much.
+    left: what could still be refunded when it was decided: who decides twice, or with another,
+    refunds once. Never more than the order's total in all. Raises IllegalTransition when the order
+    is cancelled (all that was paid goes back then), OrderRefused for an unknown reason, too much,
+    or another refund meanwhile.
     """
     if reason not in Refund.Reason.values:
         raise OrderRefused(f"reason: {reason!r} is not one of {', '.join(Refund.Reason.values)}.")
@@ -98,6 +102,10 @@ def refund_order(*, order: Order, reason: str, amount: Money | None = None) -> R
         amount = order.refundable if amount is None else amount
         if order.state not in Order.REFUNDABLE:
             raise _illegal(order, "refunded")
+        if left not in (None, order.refundable):
+            raise OrderRefused(
+                f"amount: {order} was refunded meanwhile; {order.refundable} can still be refunded."
+            )
         if amount.currency != order.currency or not 1 <= amount.amount <= order.refundable.amount:
             raise OrderRefused(
                 f"amount: {amount} of {order}; {order.refundable} can still be refunded."

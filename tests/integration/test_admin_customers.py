@@ -18,6 +18,15 @@ def test_a_customer_leads_to_what_they_were_told(admin_client: Client) -> None:
     assert admin_client.get(told).status_code == 200
 
 
+@pytest.mark.parametrize("typed", ["+491729920099", "+49 172 99200-99", "0049 (172) 9920099"])
+def test_a_customer_is_found_by_a_phone_number_however_it_is_spelled(
+    admin_client: Client, typed: str
+) -> None:
+    customer = a_customer(phone="+491729920099")
+    page = admin_client.get("/admin/customers/customer/", {"q": typed}).content.decode()
+    assert f"/admin/customers/customer/{customer.pk}/change/" in page
+
+
 def test_a_customer_who_is_not_there_yet_was_told_nothing(admin_client: Client) -> None:
     page = admin_client.get("/admin/customers/customer/add/").content.decode()
     assert "what they were told" not in page

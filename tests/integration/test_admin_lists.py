@@ -234,6 +234,13 @@ def test_a_page_address_that_makes_no_sense_leads_to_the_first_page(
     assert response.redirect_chain
 
 
+@pytest.mark.parametrize("page", ["change", "history"])
+def test_a_key_that_no_row_can_have_is_of_no_row(page: str, client: Client) -> None:
+    for model in MODELS:
+        answer = client.get(list_url(model, f"%00/{page}/"))
+        assert (answer.status_code, answer["Location"]) == (302, reverse("admin:index")), model
+
+
 def test_a_wish_for_another_order_is_ignored(client: Client) -> None:
     make_everything()
     usual = shown(client, list_url(Delivery))

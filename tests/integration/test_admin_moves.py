@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from django.apps import apps
+from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from notifications.models import DeadLetter
-from tests.integration.operator_rows import operator, page_url
+from notifications.admin.moves import MovingAdmin
+from notifications.models import DeadLetter, Job
+from tests.api import a_caller
+from tests.integration.operator_rows import make_everything, operator, page_url
 
 pytestmark = pytest.mark.django_db
 
@@ -22,9 +26,13 @@ def letter() -> DeadLetter:
 def mender() -> Client:
     """Somebody who may view dead letters, and discard them."""
     client = operator(DeadLetter)
-    user = User.objects.get(pk=client.session["_auth_user_id"])
-    user.user_permissions.add(Permission.objects.get(codename="discard_deadletter"))
+    allow(client, "discard_deadletter")
     return client
+
+
+def allow(client: Client, codename: str) -> None:
+    user = User.objects.get(pk=client.session["_auth_user_id"])
+    user.user_permissions.add(Permission.objects.get(codename=codename))
 
 
 def url(letter: DeadLetter, verb: str) -> str:
@@ -71,6 +79,44 @@ def test_what_was_redriven_meanwhile_is_left_alone(letter: DeadLetter, mender: C
     DeadLetter.objects.update(state="redriven")
     response = mender.post(url(letter, "discard"), {"reason": "x"}, follow=True)
     assert "Nothing was done: it is redriven." in response.content.decode()
+
+
+@pytest.mark.parametrize("dealt_with", ["redriven", "discarded"])
+def test_a_redrive_of_what_was_dealt_with_meanwhile_says_so_and_leaves_no_job(
+    letter: DeadLetter, mender: Client, dealt_with: str
+) -> None:
+    allow(mender, "redrive_deadletter")
+    DeadLetter.objects.update(state=dealt_with)
+    response = mender.post(url(letter, "redrive"), {"reason": "mended"}, follow=True)
+    assert f"Nothing was done: it is {dealt_with} already." in response.content.decode()
+    assert not Job.objects.exists()
+
+
+def test_an_address_in_a_reason_is_kept_masked_whatever_button_it_was_typed_for(
+    admin_client: Client,
+) -> None:
+    make_everything()
+    a_caller()
+    said, pressed = {"reason": "ann.smith@example.net asked, from +44 7700 900123"}, set()
+    pages = [page for page in admin.site._registry.values() if isinstance(page, MovingAdmin)]
+    for page in pages:
+        for row in page.model._default_manager.all():
+            for move in page.moves:
+                row.refresh_from_db()
+                if move.offered(row):
+                    url = reverse(f"admin:{page._url_name(move)}", args=[row.pk])
+                    assert admin_client.post(url, said).status_code < 400
+                    pressed.add(url.split("/")[-2])
+    admin_client.post(
+        reverse("admin:notifications_preference_add"),
+        {"person": "customer/9", "category": "news", "channel": "email", **said},
+    )
+
+    assert pressed > {"discard", "restore", "lift", "suppress", "opt_in", "disable", "revoke"}
+    kept = repr([[*model._default_manager.values()] for model in apps.get_models()])
+    assert "a…@example.net asked, from …0123" in kept
+    assert "ann.smith" not in kept
+    assert "900123" not in kept
 
 
 def test_who_may_only_look_is_told_why_and_refused(letter: DeadLetter) -> None:

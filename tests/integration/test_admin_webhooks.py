@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from notifications import webhooks
 from notifications.conf import Route
@@ -117,6 +118,23 @@ def test_a_new_secret_is_shown_once(client: Client, endpoint: WebhookEndpoint) -
     assert endpoint.old_secret == old
     assert old not in html
     assert endpoint.secret not in client.get(page_url(endpoint)).content.decode()
+
+
+def test_the_secret_that_a_partner_knows_outlives_a_page_that_is_loaded_again(
+    client: Client, endpoint: WebhookEndpoint
+) -> None:
+    known = endpoint.secret
+    client.post(url(endpoint, "rotate"), {"reason": "a year old"})
+
+    again = client.post(url(endpoint, "rotate"), {"reason": "a year old"}, follow=True)
+
+    endpoint.refresh_from_db()
+    assert "Nothing was done: its old secret signs still;" in again.content.decode()
+    assert url(endpoint, "rotate") not in again.content.decode()
+    assert endpoint.old_secret == known
+
+    WebhookEndpoint.objects.update(old_secret_until=timezone.now())
+    assert url(endpoint, "rotate") in client.get(page_url(endpoint)).content.decode()
 
 
 @pytest.mark.parametrize("verb", ["disable", "enable", "rotate"])

@@ -107,6 +107,7 @@ def test_a_dry_run_says_how_many_by_channel_who_is_excluded_and_how_long_it_take
         (("shop.news", "--audience", "customers", "--data", "20"), "'20' is no JSON object"),
         ((*NEWS, "--rate", "fast"), "'fast' is no rate"),
         ((*NEWS, "--rate", "0/s"), "give more than 0, or no --rate"),
+        ((*NEWS, "--rate", "1e-320"), "'1e-320' is no limit that anybody keeps"),
     ],
 )
 def test_a_wrong_argument_gets_one_clear_line(arguments: tuple[str, ...], said: str) -> None:

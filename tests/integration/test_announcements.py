@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import pairwise
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -16,7 +17,16 @@ from django.db.models.functions import Now
 
 from notifications import audiences, decision, expansion, outbox, pace, progress
 from notifications import envelope as wire
-from notifications.announcements import Refused, begin, cancel, pause, resume, try_out, wish
+from notifications.announcements import (
+    Refused,
+    begin,
+    cancel,
+    change_rate,
+    pause,
+    resume,
+    try_out,
+    wish,
+)
 from notifications.audiences import Audience
 from notifications.conf import Fallback
 from notifications.consumers import get
@@ -367,6 +377,17 @@ def test_what_cannot_be_announced_is_refused_in_one_line(wanted: dict[str, Any],
         begin(wish(asked.pop("event_type"), **asked), by="ada", reason="none")
     assert why in refused.value.message
     assert not Announcement.objects.exists()
+
+
+@pytest.mark.parametrize("rate", [0, -1.0, 5e-324, 1e-6, 1e7, inf, nan])
+def test_a_rate_that_nobody_keeps_is_refused(rate: float) -> None:
+    """Of so slow a one the pages could not say how long it takes, nor a relay when it goes on."""
+    begun = announce()
+    with pytest.raises(Refused, match="the rate must be between one a day and 1,000,000 a second"):
+        change_rate(begun.pk, rate, by="ada", reason="slower")
+    with pytest.raises(Refused, match="the rate must be between"):
+        announce(rate=rate)
+    assert Announcement.objects.get().rate is None
 
 
 def test_an_audience_of_nobody_is_done_at_once() -> None:

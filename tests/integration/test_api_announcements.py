@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any
 
 import pytest
@@ -43,7 +44,8 @@ def test_an_announcement_is_begun_and_read_by_its_client(caller: Caller) -> None
 def test_one_key_announces_once(caller: Caller) -> None:
     a_customer()
     first = caller.post(PATH, NEWS, key="sale")
-    again = caller.post(PATH, NEWS, key="sale")
+    in_another_order = {**NEWS, "data": dict(reversed(OFFER.items()))}
+    again = caller.post(PATH, in_another_order, key="sale")
     assert again.content == first.content
     assert again["Idempotent-Replayed"] == "true"
     assert Announcement.objects.count() == 1
@@ -72,20 +74,30 @@ def test_it_is_paused_resumed_and_cancelled_with_who_and_why(caller: Caller) -> 
     [
         ({"reason": "\0"}, "reason"),
         ({"audience": "\0"}, "No audience is named"),
-        ({"data": {**OFFER, "\0": "\0"}}, "Extra inputs are not permitted"),
+        ({"data": {**OFFER, "\0": "\0"}}, "data: Input holds NaN, NUL or half of a surrogate pair"),
+        ({"data": {**OFFER, "until_when": "x"}}, "Extra inputs are not permitted"),
         ({"event_type": "shop.gossip"}, "shop.gossip is not registered here"),
         ({"audience": "martians"}, "No audience is named 'martians'"),
         ({"channels": ["pigeon"]}, "shop.news is not told over pigeon"),
         ({"data": {**OFFER, "percent_off": 100}}, "percent_off"),
-        ({"rate": 0}, "rate: Input should be greater than 0"),
+        (
+            {"data": {**OFFER, "code": "\ud800"}},
+            "data: Input holds NaN, NUL or half of a surrogate",
+        ),
+        ({"data": {**OFFER, "percent_off": nan}}, "data: Input holds NaN, NUL or half of a surr"),
+        ({"data": {**OFFER, "code": [[[[[[[[[["PINE20"]]]]]]]]]]}}, "data: Input is nested too de"),
+        ({"rate": 0}, "rate: Input should be greater than or equal to"),
+        ({"rate": 5e-324}, "rate: Input should be greater than or equal to"),
         ({"reason": ""}, "reason: String should have at least 1 character"),
+        ({"reason": " \n"}, "reason: String should have at least 1 character"),
     ],
 )
+@pytest.mark.parametrize("key", [None, "sale"])
 def test_what_cannot_be_announced_is_invalid(
-    caller: Caller, change: dict[str, Any], said: str
+    caller: Caller, change: dict[str, Any], said: str, key: str | None
 ) -> None:
     a_customer()
-    response = caller.post(PATH, {**NEWS, **change})
+    response = caller.post(PATH, {**NEWS, **change}, key=key)
     assert response.status_code == 422
     assert said in response.json()["error"]["message"]
     assert not Announcement.objects.exists()

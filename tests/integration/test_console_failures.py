@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+import shlex
 from datetime import timedelta
 from io import StringIO
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -14,7 +17,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from notifications import envelope
+from notifications import envelope, letter_discards
 from notifications.identifiers import task_id
 from notifications.models import DeadLetter, Delivery, FailureNote, Job
 from notifications.undertakings import undertaking
@@ -112,6 +115,33 @@ def test_a_group_says_why_and_has_the_rows_and_the_commands(mender: Client) -> N
     )
     states = [query["state"] for query in links(html, "resend")]
     assert states == [["failed"], ["failed"], ["unknown"], ["unknown"]]
+
+
+def test_what_is_discarded_with_its_letter_alone_counts_and_the_page_says_so(
+    mender: Client,
+) -> None:
+    failed = a_failure(1)
+    letter = a_letter(event_id=failed.pk, queue="email")
+    before = text(mender, GROUP)
+    assert "Discarded they are set aside alone: a delivery that failed counts" in before
+
+    letter_discards.discard([letter.pk], by="ada", reason="nobody wants it")
+
+    assert "One failure" in text(mender, LIST)
+    assert links(text(mender, GROUP), "discard_deliveries")
+
+
+def test_a_cause_without_a_fingerprint_has_commands_that_can_be_typed(mender: Client) -> None:
+    a_letter(fingerprint="")
+    a_failure(1, fingerprint="")
+    page = html.unescape(text(mender, reverse("admin:console_failure_group", args=["-"])))
+    told = re.findall(r"<code>manage\.py ([^<]+)</code>", page)
+    assert [words.partition(" ")[0] for words in told] == ["redrive", "resend"]
+    for words in told:
+        call_command(*shlex.split(words), "--dry-run", stdout=StringIO())
+    out = StringIO()
+    call_command("failures", stdout=out)
+    assert out.getvalue().count("--fingerprint ''") == 2
 
 
 def test_what_is_no_event_is_discarded_and_not_retried(mender: Client) -> None:

@@ -134,6 +134,12 @@ def test_a_key_stands_as_it_is_though_it_looks_like_a_phone_number() -> None:
     assert export.cell("491701234567") != "491701234567"
 
 
+@pytest.mark.parametrize("reference", ["order/1234567890", "customer/491701234567/device/7"])
+def test_so_does_a_reference(reference: str) -> None:
+    assert export.cell(reference) == reference
+    assert export.cell(f"{reference}, said {EMAIL}") != f"{reference}, said {EMAIL}"
+
+
 def test_what_an_event_says_is_no_formula_in_the_file(client: Client) -> None:
     delivery = make_delivery(make_event())
     Delivery.objects.filter(pk=delivery.pk).update(last_error='=HYPERLINK("http://evil")')

@@ -22,6 +22,7 @@ def correct(client: Client, item: StockItem, **said: Any) -> Any:
     asked = {
         "on_hand": item.on_hand,
         "shown": item.on_hand,
+        "corrections": 0,
         "reorder_threshold": item.reorder_threshold,
         "reason": "counted",
     }
@@ -58,6 +59,19 @@ def test_a_correction_is_kept_with_its_reason_and_undoes_no_order(admin_client: 
     assert told("stock.low") == [{"sku": mug.product.sku, "on_hand": 8, "threshold": 20}]
 
 
+def test_a_correction_whose_button_is_pressed_twice_is_made_once(admin_client: Client) -> None:
+    mug = in_stock(10)
+    correct(admin_client, mug, on_hand=12)
+
+    said = correct(admin_client, mug, on_hand=12).content.decode()
+
+    assert "It was corrected meanwhile, there are 12: open the page again." in said
+    assert on_hand(mug) == 12
+    assert LogEntry.objects.count() == 1
+    page = admin_client.get(f"{STOCK}{mug.pk}/change/").content.decode()
+    assert 'name="corrections" value="1"' in page
+
+
 def test_what_would_leave_fewer_than_none_is_refused_at_its_field(admin_client: Client) -> None:
     mug = in_stock(10)
     placed(order_of((mug, 9)))
@@ -80,7 +94,8 @@ def test_what_makes_no_sense_is_refused(admin_client: Client, wrong: dict[str, A
 
 def test_a_product_is_put_in_stock(admin_client: Client) -> None:
     product = a_product()
-    asked = {"product": product.pk, "on_hand": 5, "shown": 0, "reorder_threshold": 6}
+    asked = {"product": product.pk, "on_hand": 5, "reorder_threshold": 6}
+    asked |= {"shown": 0, "corrections": 0}
     assert admin_client.get(f"{STOCK}add/").status_code == 200
     admin_client.post(f"{STOCK}add/", {**asked, "reason": "new"})
 

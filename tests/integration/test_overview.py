@@ -30,6 +30,7 @@ from notifications.models import (
     Handled,
     Job,
     Pause,
+    Receipt,
     Throughput,
     WorkerProcess,
 )
@@ -39,6 +40,7 @@ from tests.integration.operator_rows import (
     make_attempt,
     make_delivery,
     make_event,
+    make_receipt,
     operator,
     page_url,
 )
@@ -143,6 +145,22 @@ def test_each_queue_shows_its_figures_and_each_figure_leads_to_the_rows_behind_i
     assert reverse("admin:notifications_breaker_change", args=["push"]) in row(page, "push")
     assert "push is left alone" in row(page, "push")
     assert "nobody serves it" in row(page, "payments")
+
+
+def test_what_came_back_leads_to_the_complaints_as_to_the_bounces(client: Client) -> None:
+    complained = make_delivery(make_event(), state="complained")
+    make_attempt(complained, outcome="sent")
+    make_receipt(complained, kind="complained")
+    moment = timezone.now() - timedelta(minutes=3)
+    Attempt.objects.update(started_at=moment)
+    Receipt.objects.update(received_at=moment)
+    throughput.roll_up(using="default", go_on=lambda: True)
+
+    found = re.search(r'href="([^"]+)">1 came back<', row(html(client), "email"))
+
+    assert found
+    listed = client.get(found[1].replace("&amp;", "&")).context["cl"].result_list
+    assert listed == [complained]
 
 
 def test_the_charts_show_what_was_done_and_the_numbers_under_them(client: Client) -> None:

@@ -85,6 +85,23 @@ def test_the_database_too_refuses_more_than_the_order_cost() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_of_one_decision_pressed_twice_at_once_only_one_is_refunded() -> None:
+    order = an_order()
+
+    def press() -> str:
+        copy = Order.objects.get(pk=order.pk)
+        try:
+            refund_order(order=copy, amount=euros(1000), reason="damaged", left=order.total)
+        except OrderRefused as refusal:
+            return str(refusal)
+        return "refunded"
+
+    meanwhile = f"amount: {order} was refunded meanwhile; €39.90 can still be refunded."
+    assert sorted(at_once(press, 4)) == [*[meanwhile] * 3, "refunded"]
+    assert Refund.objects.get().amount == euros(1000)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_of_refunds_at_once_no_more_succeed_than_the_order_pays_for() -> None:
     order = an_order()
 

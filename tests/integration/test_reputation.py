@@ -229,5 +229,6 @@ def test_the_page_of_the_providers_tells_what_came_back_and_that_it_paused(
     [mail, text] = admin_client.get(page).context["returned"]
     assert (mail.provider, mail.bounces, mail.bounce_rate) == ("ses", 12, "6.00%")
     assert (mail.complaints, mail.complaint_rate) == (1, "0.50%")
+    assert "state=bounced%2Ccomplained" in str(mail.channel)
     assert "12 hard bounces of 200 sent" in mail.held[0].words
     assert (text.bounces, text.bounce_rate, text.held) == (1, "", ()), "of too few, no rate"

@@ -150,5 +150,7 @@ def test_an_address_that_is_searched_for_stands_in_no_url(model: type[Model]) ->
     shown = client.get(found.replace("state=pending&", ""))
     assert [each.pk for each in shown.context["cl"].result_list] == [row.pk]
     assert address not in shown.content.decode()
+    for phone in ("+49 172 9920099", "0049 172 9920099", "(0172) 99 200 99"):
+        assert "99" not in client.post(search, {"q": phone})["Location"].partition("sealed")[0]
     assert client.post(search, {"q": "order/1"})["Location"].endswith("?state=pending&q=order%2F1")
     assert client.get(list_url(model) + "?q=sealed:1:AAAA", follow=True).status_code == 200

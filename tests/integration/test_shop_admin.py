@@ -109,6 +109,15 @@ def test_an_order_is_found_by_its_number_and_by_its_customers_address(
     assert admin_client.get(ORDERS, {"q": "nonsense'); --"}).status_code == 200
 
 
+def test_an_address_is_found_as_it_was_written_down_with_capital_letters_too(
+    admin_client: Client,
+) -> None:
+    order = an_order(customer=a_customer(email="Meryem@Example.org"))
+    for page, found in ((ORDERS, order), ("/admin/customers/customer/", order.customer)):
+        listed = admin_client.get(page, {"q": "Meryem@Example.org"}).content.decode()
+        assert f"{page}{found.pk}/change/" in listed
+
+
 def test_an_order_leads_to_its_deliveries(admin_client: Client) -> None:
     order = an_order()
     link = f"/admin/notifications/delivery/?q=order%2F{order.pk}"
@@ -184,11 +193,23 @@ def test_refunding_asks_for_reason_and_amount_then_owes_it(admin_client: Client)
     assert f"Amount of order {order.pk} (EUR, at most 49.90)" in asked
     assert not Refund.objects.exists()
 
-    wanted = {"confirmed": "1", "reason": "damaged", f"amount_{order.pk}": "12.50"}
+    assert f'<input type="hidden" name="left_{order.pk}" value="4990"' in asked
+    wanted = a_refund(order, "12.50")
     done = post(admin_client, "refund", order, **wanted)
     assert f"Order {order.pk} is refunded." in done.content.decode()
     assert Refund.objects.get().amount_minor == 1250
     assert Event.objects.get(type="order.refunded").data["amount_minor"] == 1250
+
+    again = post(admin_client, "refund", order, **wanted).content.decode()
+    assert f"Order {order.pk} was refunded meanwhile; €37.40 can still be refunded." in again
+    assert Refund.objects.count() == 1
+
+
+def a_refund(order: Order, amount: str, reason: str = "damaged") -> dict[str, Any]:
+    """What the form sends of an order of which nothing has been refunded yet."""
+    left = order.total.amount
+    confirmed = {"confirmed": "1", "reason": reason}
+    return {**confirmed, f"amount_{order.pk}": amount, f"left_{order.pk}": left}
 
 
 @pytest.mark.parametrize(
@@ -204,23 +225,21 @@ def test_an_amount_that_cannot_be_refunded_is_refused_in_words(
     admin_client: Client, amount: str, said: str
 ) -> None:
     order = an_order()
-    wanted = {"confirmed": "1", "reason": "damaged", f"amount_{order.pk}": amount}
-    assert said in post(admin_client, "refund", order, **wanted).content.decode()
+    refused = post(admin_client, "refund", order, **a_refund(order, amount))
+    assert said in refused.content.decode()
     assert not Refund.objects.exists()
 
 
 def test_yen_are_refunded_whole(admin_client: Client) -> None:
     order = an_order(lines=[Line(a_product(price_minor=1999, currency="JPY"))])
-    wanted = {"confirmed": "1", "reason": "returned", f"amount_{order.pk}": "1999"}
-    post(admin_client, "refund", order, **wanted)
+    post(admin_client, "refund", order, **a_refund(order, "1999", "returned"))
     assert Refund.objects.get().amount_minor == 1999
 
 
 def test_who_may_not_refund_is_neither_offered_it_nor_obeyed(operator: Client) -> None:
     order = an_order()
     assert 'value="refund"' not in operator.get(f"{ORDERS}{order.pk}/change/").content.decode()
-    wanted = {"confirmed": "1", "reason": "damaged", f"amount_{order.pk}": "12.50"}
-    post(operator, "refund", order, **wanted)
+    post(operator, "refund", order, **a_refund(order, "12.50"))
     assert not Refund.objects.exists()
 
 

@@ -310,6 +310,14 @@ def test_a_difference_is_told_line_by_line() -> None:
     }
 
 
+def test_a_difference_tells_of_the_dashes_above_a_signature_too() -> None:
+    before, after = {"text": "Thank you\n-- \nThe shop"}, {"text": "Thank you\n++\nThe shop"}
+
+    assert editing.difference(before, after) == {
+        "text": ["@@ -1,3 +1,3 @@", " Thank you", "--- ", "+++", " The shop"]
+    }
+
+
 def test_a_second_template_of_one_place_cannot_be(event: Event) -> None:
     publish(PUSH, subject="s", text="x")
     draft(PUSH, subject="s", text="y")

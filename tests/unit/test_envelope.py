@@ -138,6 +138,7 @@ def test_an_unknown_type_is_no_quarantine_yet() -> None:
         "[" * 100_000,
         '{"a":' * 100_000,
         '{"specversion":"1.0","data":' + "[" * 900 + "]" * 900 + "}",
+        '{"specversion":"1.0","data":' + "[" * 900 + r'"\u00e9"' + "]" * 900 + "}",
         "\ufeff" + envelope.write(WRITTEN),
         "\ud800",
     ],

@@ -46,6 +46,7 @@ def test_a_plural_follows_the_rules_of_the_language(locale: str, count: int, tex
 
 def test_a_plural_escapes_what_is_put_into_it() -> None:
     assert show("{% plural n other=name %}", n=2, name="<b>#") == "&lt;b&gt;2"
+    assert show("{% plural n other=name %}", n=2, name="# of Mary's") == "2 of Mary&#x27;s"
     assert show('{% plural n other="<b>#</b>" %}', n=2) == "<b>2</b>"
 
 

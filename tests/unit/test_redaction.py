@@ -14,6 +14,8 @@ from notifications.redaction import MAX_LENGTH, redact
         ("550 <ann.smith@example.org> unknown", "550 <a…@example.org> unknown"),
         ("Phone number +49 151 2345-6789 is opted out", "Phone number …6789 is opted out"),
         ("to: +4915123456789", "to: …6789"),
+        ("+49 151/23 45 67-89 is no mobile", "…6789 is no mobile"),
+        ("+49\N{NO-BREAK SPACE}151\N{NO-BREAK SPACE}23456789 is opted out", "…6789 is opted out"),
         ("(0151) 23 45 67 89 refused", "…6789 refused"),
         ("Authorization: Bearer abcdef0123456789.xyz", "Authorization: Bearer …"),
         ("api_key=s3cr3ts3cr3t failed", "api_key= … failed"),
@@ -53,6 +55,23 @@ def test_an_address_is_masked_in_whatever_case_it_comes_back() -> None:
 
 def test_a_hostile_text_costs_no_more_time_than_its_length() -> None:
     assert len(redact("a" * 1_000_000)) == MAX_LENGTH
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("+" + "1 (" * 14 + "1; ", "a" * 64 + "%40b;", "ann.smith@example.org, ", "x"),
+        *("token=" + "s" * 3000 + " ", "https://partner.example/" + "secret/" * 300 + " "),
+    ],
+    ids=lambda said: said[:20],
+)
+def test_of_a_long_text_the_excerpt_is_the_same_as_though_all_of_it_were_looked_at(
+    said: str,
+) -> None:
+    text, address = said * 1000, said.strip()
+    whole = redact(text, address=address, limit=len(text))
+    assert redact(text, address=address, limit=500) == whole[:500]
+    assert redact(text, limit=500) == redact(text, limit=len(text))[:500]
 
 
 def test_an_excerpt_is_short_and_fit_for_postgresql() -> None:

@@ -146,9 +146,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _rate(text: str) -> float:
     try:
-        rate = rate_limits.parse(text)
+        if rate_limits.parse(text) is None:
+            raise ArgumentTypeError(f"{text!r}: give more than 0, or no --rate")
+        return rate_limits.wished(text)
     except ImproperlyConfigured as error:
         raise ArgumentTypeError(str(error)) from None
-    if rate is None:
-        raise ArgumentTypeError(f"{text!r}: give more than 0, or no --rate")
-    return rate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
 from typing import Any
@@ -90,12 +91,13 @@ def _lines(group: Group, by: By) -> Iterator[str]:
         yield f"    {' '.join(error.split())}"
     if group.note:
         yield f"    note: {group.note.text} ({group.note.by})"
+    typed = shlex.quote(group.key)
     if by is By.CAUSE and group.letters:
         named = "dead letter" if group.letters == 1 else "dead letters"
         mend = "redrive" if failures.can_be_redriven(group) else "dead_letters discard"
-        yield f"    {group.letters} {named}: manage.py {mend} --fingerprint {group.key}"
+        yield f"    {group.letters} {named}: manage.py {mend} --fingerprint {typed}"
     if by is By.CAUSE and group.failed:
-        resend = f"manage.py resend --state failed --fingerprint {group.key}"
+        resend = f"manage.py resend --state failed --fingerprint {typed}"
         named = "failed delivery" if group.failed == 1 else "failed deliveries"
         yield f"    {group.failed} {named}: {resend}"
     if by is By.CAUSE and group.unknown:
