@@ -188,8 +188,8 @@ class Stack:
 
     def _start_parts(self) -> None:
         with ThreadPoolExecutor() as pool:
-            starts = [pool.submit(part.start) for part in self.parts]
             try:
+                starts = [pool.submit(part.start) for part in self.parts]
                 wait(starts)
             except BaseException:  # Ctrl-C: let no thread go on waiting for its part
                 self._processes.close()

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -15,11 +16,13 @@ import httpx
 import psycopg
 import pytest
 
-from notifications.local.parts import PartFailed
+from notifications.local.parts import Part, PartFailed
 from notifications.local.ports import HOST, free_port
 from notifications.local.postgres import binary
+from notifications.local.sandbox import ProviderSandbox
 from notifications.local.stack import Stack
 from tests.stack import LOCAL
+from tests.waiting import wait_for
 
 Open = Callable[..., Stack]
 
@@ -237,3 +240,31 @@ def test_root_may_keep_a_checkout_where_no_other_user_can_go(
 
     stack = open_stack(**all_but("DATABASE_URL"))
     assert query(stack, "SELECT 1") == [(1,)]
+
+
+class Installing(ProviderSandbox):
+    """Begins something long, and is told so at once."""
+
+    def prepare(self) -> None:
+        self.run(["sleep", "300"], purpose="install", within=300)
+
+
+class Interrupted(ProviderSandbox):
+    """Ctrl-C comes in the moment in which the thread that would start it is asked for."""
+
+    @property
+    def start(self) -> Callable[[], None]:
+        wait_for(lambda: self.processes.running, within=20, what="what the other installs")
+        raise KeyboardInterrupt
+
+
+class BrokenOff(Stack):
+    def _wanted_parts(self) -> list[Part]:
+        return [each(self.directories, self.processes) for each in (Installing, Interrupted)]
+
+
+def test_ctrl_c_while_its_parts_are_being_started_waits_for_none_of_them(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        BrokenOff(tmp_path, given={}).start()
+    assert time.monotonic() - began < 60
