@@ -10,8 +10,8 @@ from notifications.texts import fit
 MAX_LENGTH = 1000
 """Characters kept of one excerpt."""
 
-_SHRINKS = 25
-"""By more than what factor masking makes no text shorter ("…@b" of 66 characters): what lies beyond
+_SHRINKS = 20
+"""By more than this factor masking makes no text shorter ("a…@b" of 66 characters): what lies beyond
 so many times the limit is not kept, so it is not looked at."""
 
 # Lengths as RFC 5321 bounds them, which also keeps the search linear in a hostile text. In a URL
