@@ -2,7 +2,7 @@
 
 What is open stays: a dispatch that is not published, a delivery in no last state, an inbox row
 that is not closed, a dead letter that nobody has dealt with, and an event as long as any of these
-is about it. Outcomes stay as long as their event, so that whatever can be done once more finds
+is about it or its announcement is under way. Outcomes stay as long as their event, so that whatever can be done once more finds
 that it was done (`notifications.checks.retention` holds the settings to that).
 """
 
@@ -204,6 +204,8 @@ def _events(before: Any) -> QuerySet[Event]:
         Delivery.objects.filter(**about, state__in=Delivery.OPEN),
         Handled.objects.filter(**about, outcome=Handled.Outcome.OPEN),
         DeadLetter.objects.open().filter(**about),
+        # A lane that is slow, or paused, still has this one of its people before it.
+        Announcement.objects.filter(pk=OuterRef("announcement_id"), settled_at=None),
     ).order_by("recorded_at")
 
 

@@ -21,6 +21,7 @@ from notifications import chores, letter_discards, retention
 from notifications.chores import Chore
 from notifications.conf import Retention
 from notifications.models import (
+    Announcement,
     Attempt,
     Conversation,
     DeadLetter,
@@ -67,6 +68,25 @@ def old_event(days: float = 11, number: int = 1) -> Event:
     event = make_event(number)
     event.dispatches.all().delete()
     aged(event, days, "recorded_at")
+    return event
+
+
+def announced(*, settled: bool) -> Event:
+    """An old event of an announcement that is settled, or still has a lane to go."""
+    announcement = Announcement.objects.create(
+        event_type="shop.news",
+        version=1,
+        estimate=1,
+        audience="customers",
+        channels=["email", "sms"],
+        state="done" if settled else "paused",
+        settled_at=timezone.now() if settled else None,
+        actor="ada",
+        reason="the spring sale",
+        batches=1,
+    )
+    event = old_event(11, number=Event.objects.count() + 1)
+    Event.objects.filter(pk=event.pk).update(announcement=announcement, batch=1)
     return event
 
 
@@ -324,3 +344,11 @@ def test_when_somebody_wrote_and_which_call_was_taken_is_kept_for_as_long_as_it_
     retention.sweep()
     assert [row.address_hash for row in Conversation.objects.all()] == ["1:6"]
     assert [row.id for row in Seen.objects.all()] == [UUID(int=6)]
+
+
+def test_an_announcement_s_people_stay_until_its_slowest_channel_has_told_them() -> None:
+    """One that is paused for long, or has a slow channel, still has them before it."""
+    under_way, over = (announced(settled=settled) for settled in (False, True))
+
+    assert retention.sweep() == 1
+    assert left(Event) == {under_way.pk}, over.pk
