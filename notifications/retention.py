@@ -2,8 +2,9 @@
 
 What is open stays: a dispatch that is not published, a delivery in no last state, an inbox row
 that is not closed, a dead letter that nobody has dealt with, and an event as long as any of these
-is about it or its announcement is under way. Outcomes stay as long as their event, so that whatever can be done once more finds
-that it was done (`notifications.checks.retention` holds the settings to that).
+is about it or its announcement is under way. Outcomes stay as long as their event, so that whatever
+can be done once more finds that it was done (`notifications.checks.retention` holds the settings to
+that).
 """
 
 from __future__ import annotations
