@@ -32,8 +32,11 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
     def keep(self, letter: Letter) -> None:
         """The letter as an open row; seen before, the same row with what is new about it.
 
-        What is new is why and when, never its state: it may have been dealt with since.
+        What is new is why and when, never its state: it may have been dealt with since. Of one that
+        was wiped nothing is kept again.
         """
+        if self._named(letter).filter(body=b"").exists():
+            return
         failure = letter.failure
         row = DeadLetter(
             queue=letter.queue,
@@ -60,11 +63,18 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
         )
 
     def has_other_body(self, letter: Letter) -> bool:
-        """Whether the letter names itself as one that is kept, and is another."""
-        named = self.filter(
+        """Whether the letter names itself as one that is kept, and is another.
+
+        Of one that was wiped nobody can tell, and it is believed: SQS has no empty message.
+        """
+        bodies = [letter.body.encode(errors="surrogatepass"), b""]
+        return self._named(letter).exclude(body__in=bodies).exists()
+
+    def _named(self, letter: Letter) -> DeadLetterQuerySet:
+        """The row that the letter says it is."""
+        return self.filter(
             queue=letter.queue, message_id=letter.message_id, generation=letter.generation
         )
-        return named.exclude(body=letter.body.encode(errors="surrogatepass")).exists()
 
     def open(self) -> models.QuerySet[DeadLetter]:
         """Those that nobody has dealt with yet."""
