@@ -8,6 +8,7 @@
 | attempts, receipts | what the provider said | code, time, the provider's own id, unless that |
 | | | tells the number (Meta's do) |
 | dead letters, dispatches, inbox, jobs about their events | errors | the rest: ids and facts |
+| dead letters, and jobs about them alone | the operators' words | who did what, when |
 | dead letters that hold an address | the body; discarded if open | that there was one |
 | preferences and consents | the rows | |
 | suppressions | the masked address, the note | the hash: they are not to be written to again |
@@ -94,6 +95,8 @@ def forget(*, person: str, by: str, reason: str, all_below: bool = False) -> Era
     for batch in _batches(person):
         with _transaction():
             _forget_deliveries(batch, erased)
+        with _transaction():  # its own: whoever runs a job holds that first, and then deliveries
+            _forget_words_of_jobs(batch, erased)
     with _transaction():
         Erasure.objects.create(
             person_hash=address_hash(person), by=by, reason=reason, counts=erased.counts
@@ -215,6 +218,8 @@ def _forget_deliveries(ids: list[UUID], erased: Erased) -> None:
     events = {row.event_id for row in rows}
     letters = DeadLetter.objects.filter(event_id__in=events)
     erased.add("dead letters", letters.exclude(error="").update(error=""))
+    worded = letters.exclude(change_reason="").exclude(changed_by=FORGOTTEN)
+    worded.update(change_reason=FORGOTTEN)
     _forget_reasons("delivery", _are(gone), erased)
     _forget_reasons("deadletter", _are(letters.values_list("pk", flat=True)), erased)
     erased.add("jobs' items", _forget_in_jobs(gone, events))
@@ -242,6 +247,25 @@ def _forget_in_jobs(gone: list[UUID], events: set[UUID]) -> int:
             text=Replace("text", models.Value(why), models.Value(FORGOTTEN))
         )
     return items.update(why="")
+
+
+def _forget_words_of_jobs(ids: list[UUID], erased: Erased) -> None:
+    """Why an operator began one, paused it or went on with it, where it is about nobody else."""
+    rows = Delivery.objects.using(router.db_for_write(Delivery)).filter(pk__in=ids)
+    events = set(rows.values_list("event_id", flat=True))
+    letters = DeadLetter.objects.filter(event_id__in=events).values_list("pk", flat=True)
+    about = models.Q(delivery__in=ids) | models.Q(event_id__in=events)
+    items = JobItem.objects.filter(about | models.Q(dead_letter__in=list(letters)))
+    counted = dict(items.order_by().values_list("job_id").annotate(models.Count("pk")))
+    totals = Job.objects.filter(pk__in=counted).values_list("pk", "total")
+    alone = [pk for pk, total in totals if total == counted[pk]]
+    Job.objects.filter(pk__in=alone).update(reason=FORGOTTEN)
+    for entry in JobEntry.objects.filter(job__in=alone).exclude(by=""):
+        done, colon, _why = entry.text.partition(": ")
+        if colon:
+            entry.text = f"{done}: {FORGOTTEN}"
+            entry.save(update_fields=["text"])
+    _forget_reasons("job", _are(alone), erased)
 
 
 def _forget_in_filters(names: set[str], erased: Erased) -> None:

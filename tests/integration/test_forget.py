@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
-from notifications import erasure, jobs
+from notifications import erasure, jobs, letter_discards, redrive, resend
 from notifications.admin import search
 from notifications.conf import Route
 from notifications.conversations import note_inbound, window_open
@@ -120,6 +120,37 @@ def test_nothing_that_names_them_is_found_in_any_table(person: str) -> None:
     assert "deliveries: 4" in said
     assert "failed tasks: 4" in said
     assert JobEntry.objects.filter(text__endswith=": forgotten").count() == 4
+
+
+def test_what_an_operator_said_of_them_goes_wherever_it_was_said(person: str) -> None:
+    Delivery.objects.update(state="failed")
+    mail = Delivery.objects.get(channel="email")
+    resend.resend_one(mail, by="ada", reason="Gustav Klein rang at noon")
+    whatsapp, push = (DeadLetter.objects.get(queue=queue) for queue in ("whatsapp", "push"))
+    letter_discards.discard([whatsapp.pk], by="ada", reason="Gustav Klein rang at two")
+    redrive.redrive_one(push, by="ada", reason="Gustav Klein rang at six")
+    assert "rang at" in everything_kept()
+
+    forget(person, "--reason", "asked for it")
+
+    assert "rang at" not in everything_kept()
+    assert "Klein" not in everything_kept()
+    assert JobEntry.objects.filter(by="ada", text="begun, 1 item: forgotten").count() == 2
+
+
+def test_why_a_job_was_begun_that_is_about_others_too_stays(person: str) -> None:
+    job = Job.objects.create(
+        kind="resend", rate=1, total=2, actor="ada", reason="the bug is mended"
+    )
+    for delivery in (Delivery.objects.get(channel="email"), make_delivery(make_event(9))):
+        JobItem.objects.create(job=job, delivery=delivery)
+    job.write("begun, 2 items: the bug is mended", by="ada")
+
+    forget(person, "--reason", "asked for it")
+
+    job.refresh_from_db()
+    assert job.reason == "the bug is mended"
+    assert job.log.get().text.endswith(": the bug is mended")
 
 
 def test_an_id_of_metas_goes_because_the_number_can_be_read_from_it(person: str) -> None:
