@@ -23,7 +23,9 @@ transaction as the first rows. Events hold ids alone, and stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
@@ -61,14 +63,19 @@ FORGET = "person.forget"
 BATCH = 500
 """Deliveries of one transaction."""
 
+_ESCAPE = re.compile(r"(\\u)([0-9a-f]{4})")
+
 
 @dataclass
 class Erased:
     """How many rows of each kind. under_way: deliveries whose sender holds them at this moment,
-    and which were left to it: forget once more in a minute."""
+    and which were left to it: forget once more in a minute. waiting: messages of others with an
+    address of theirs that are still to be put on a queue: forget once more afterwards, by that
+    address."""
 
     counts: dict[str, int] = field(default_factory=dict)
     under_way: int = 0
+    waiting: int = 0
 
     def add(self, kind: str, rows: int) -> None:
         self.counts[kind] = self.counts.get(kind, 0) + rows
@@ -78,16 +85,25 @@ class SeveralPeople(Exception):
     """What begins with that reference and a slash may be more than one person's."""
 
 
-def forget(*, person: str, by: str, reason: str, all_below: bool = False) -> Erased:
+def forget(
+    *,
+    person: str,
+    by: str,
+    reason: str,
+    all_below: bool = False,
+    reached_at: Collection[str] = (),
+) -> Erased:
     """Erase `person` ("customer/42", with what is sent to "customer/42/…"), and put it on record.
 
-    Broken off, it is simply done once more. Raises what the shop's hook raises, with nothing done,
-    and SeveralPeople, unless `all_below`.
+    reached_at: addresses of theirs beside those that their deliveries have. Broken off, it is
+    simply done once more. Raises what the shop's hook raises, with nothing done, and SeveralPeople,
+    unless `all_below`.
     """
     if not all_below:
         _insist_on_one(person)
     erased = Erased()
-    addresses = {each for each in _deliveries(person).values_list("address", flat=True) if each}
+    known = _deliveries(person).values_list("address", flat=True)
+    addresses = {each for each in (*known, *reached_at) if each}
     with _transaction():
         _ask_the_shop(person)
         _forget_rows(person, addresses, erased)
@@ -298,17 +314,23 @@ def _forget_tasks(attempts: models.QuerySet[Attempt]) -> int:
 
 
 def _forget_letters_to(addresses: set[str], erased: Erased) -> None:
-    """Bodies that another publisher filled with what belongs into none. Reads the whole table."""
-    for address in sorted({spelled for each in addresses for spelled in _spellings(each)}):
-        with_it = DeadLetter.objects.with_text(address)
-        erased.add("dead letters", with_it.wipe(by=FORGOTTEN, reason="its body held an address"))
-        redriven = Dispatch.objects.filter(body__contains=address, state=Dispatch.State.PUBLISHED)
-        redriven.update(body="")
+    """Bodies that another publisher filled with what belongs into none."""
+    spelled = sorted({each for address in addresses for each in _spellings(address)})
+    with_it = DeadLetter.objects.with_any(spelled)
+    erased.add("dead letters", with_it.wipe(by=FORGOTTEN, reason="its body held an address"))
+    redriven = Dispatch.objects.with_any(spelled)
+    published = Dispatch.State.PUBLISHED
+    redriven.filter(state=published).update(body="", attributes={})
+    erased.waiting = redriven.exclude(state=published).count()
 
 
 def _spellings(address: str) -> set[str]:
-    """As the shop writes it and as providers do: Meta's receipts leave the plus of a number out."""
-    return {address, address.lower(), address.removeprefix("+")}
+    """As the shop writes it and as providers do: Meta's receipts leave the plus of a number out.
+    And as JSON does that keeps to ASCII."""
+    plain = {address, address.lower(), address.removeprefix("+")}
+    escaped = {json.dumps(each)[1:-1] for each in plain}
+    capital = {_ESCAPE.sub(lambda it: it[1] + it[2].upper(), each) for each in escaped}
+    return plain | escaped | capital
 
 
 def _transaction() -> Any:

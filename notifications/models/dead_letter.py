@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models
 from django.db.models.functions import Cast, Now
+from django.db.models.lookups import GreaterThan
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -149,19 +150,14 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
             cursor.execute(_MOVE, values)
             return {row[0] for row in cursor.fetchall()}
 
-    def with_text(self, text: str) -> DeadLetterQuerySet:
-        """Those with this text in their body or attributes. Reads the whole table."""
-        place = models.Func(
-            models.Value(text.encode(), models.BinaryField()),
-            models.F("body"),
-            template="position(%(expressions)s)",
-            arg_joiner=" IN ",
-            output_field=models.IntegerField(),
-        )
-        marked = self.annotate(
-            place=place, written=Cast("attributes", output_field=models.TextField())
-        )
-        return marked.filter(models.Q(place__gt=0) | models.Q(written__contains=text))
+    def with_any(self, texts: Collection[str]) -> DeadLetterQuerySet:
+        """Those with any of these texts in their body or attributes. Reads the whole table."""
+        written = self.annotate(written=Cast("attributes", output_field=models.TextField()))
+        found = models.Q(pk__in=())
+        for text in texts:
+            raw = models.Value(text.encode(), models.BinaryField())
+            found |= models.Q(written__contains=text) | models.Q(_is_in(raw, "body"))
+        return written.filter(found)
 
     def wipe(self, *, by: str, reason: str) -> int:
         """Nothing of what they said is kept; those that were open are discarded. How many."""
@@ -258,6 +254,18 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reason} on {self.queue}"
+
+
+def _is_in(raw: models.Value, column: str) -> GreaterThan:
+    """Whether these bytes stand somewhere in that column's."""
+    place = models.Func(
+        raw,
+        models.F(column),
+        template="position(%(expressions)s)",
+        arg_joiner=" IN ",
+        output_field=models.IntegerField(),
+    )
+    return GreaterThan(place, 0)
 
 
 def _kept(attribute: Mapping[str, Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from base64 import b64encode
+from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 from uuid import uuid4
@@ -12,6 +13,7 @@ from uuid import uuid4
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
@@ -23,6 +25,7 @@ from notifications.models import (
     Attempt,
     DeadLetter,
     Delivery,
+    Dispatch,
     Erasure,
     Job,
     JobEntry,
@@ -285,6 +288,66 @@ def test_an_address_that_another_publisher_put_into_a_body_goes_with_the_body(
     letter.refresh_from_db()
     assert (bytes(letter.body), letter.attributes) == (b"", {})
     assert (letter.state, letter.change_reason) == ("discarded", "its body held an address")
+
+
+@pytest.mark.parametrize("escape", [str, str.upper])
+def test_an_address_is_found_as_json_escapes_it(person: str, escape: Callable[[str], str]) -> None:
+    Delivery.objects.filter(channel="email").update(address="müller@example.org")
+    body = json.dumps({"to": "müller@example.org"}).replace("00fc", escape("00fc"))
+    letter = a_letter_that_says(body)
+
+    forget(person, "--reason", "asked for it")
+
+    letter.refresh_from_db()
+    assert bytes(letter.body) == b""
+
+
+def test_a_letter_that_came_later_is_found_by_an_address_that_is_known_no_more(person: str) -> None:
+    forget(person, "--reason", "asked for it")
+    late = a_letter_that_says(json.dumps({"to": EMAIL}))
+
+    forget(person, "--reason", "a letter came later", "--address", EMAIL)
+
+    late.refresh_from_db()
+    assert bytes(late.body) == b""
+    assert EMAIL not in everything_kept()
+
+
+def test_what_was_put_on_a_queue_again_goes_and_what_waits_for_it_is_said(person: str) -> None:
+    gone, waits = (
+        Dispatch.objects.create(
+            kind="queue",
+            destination="email-bulk",
+            reason="redriven",
+            body=json.dumps({"to": EMAIL}),
+            attributes={"for": PHONE},
+            state=state,
+        )
+        for state in ("published", "waiting")
+    )
+
+    with pytest.raises(CommandError, match="1 messages that hold an address"):
+        forget(person, "--reason", "asked for it")
+
+    gone.refresh_from_db()
+    waits.refresh_from_db()
+    assert (gone.body, gone.attributes) == ("", {})
+    assert EMAIL in str(waits.body), "it is still to be published"
+    Dispatch.objects.update(state="published")
+    forget(person, "--reason", "once more", "--address", EMAIL)
+    assert EMAIL not in everything_kept()
+
+
+def test_of_the_outbox_only_what_others_wrote_is_read(person: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "dispatch_once_more" in Dispatch.objects.with_any([EMAIL, PHONE]).explain()
+
+
+def a_letter_that_says(body: str) -> DeadLetter:
+    return DeadLetter.objects.create(
+        queue="email", message_id=str(uuid4()), body=body.encode(), reason="not_an_event"
+    )
 
 
 def test_the_shop_forgets_the_customer_and_keeps_the_order(customer: Customer) -> None:
