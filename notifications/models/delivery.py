@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Cast, Now
 from django.db.models.lookups import GreaterThan
 from django.utils.translation import gettext_lazy as _
 
@@ -319,9 +319,13 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return held.values_list("original", flat=True).first()
 
     def edited_of(self, claim: Claim) -> str:
-        """What an operator has put right of the facts that this one is told; mostly nothing."""
+        """What an operator has put right of the facts that this one is told; mostly nothing.
+
+        Raises Unreadable: to read it as nothing would tell what was wrong once more.
+        """
         held = self.filter(pk=claim.delivery_id, token=claim.token)
-        return held.values_list("edited", flat=True).first() or ""
+        sealed = held.annotate(sealed=Cast("edited", models.TextField()))
+        return unseal(sealed.values_list("sealed", flat=True).first() or "")
 
     def _try_later(self, claim: Claim, legal: Delivery.State, **values: Any) -> bool:
         held = self.filter(pk=claim.delivery_id, token=claim.token, state=legal)
