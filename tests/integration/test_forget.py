@@ -471,6 +471,28 @@ def test_an_id_of_meta_s_goes_with_the_number_that_is_in_it(customer: Customer) 
     assert sms.provider_message_id.startswith("provider-")
 
 
+def test_what_a_provider_says_later_is_kept_without_its_words(person: str) -> None:
+    delivery = Delivery.objects.get(channel="email")
+    forget(person, "--reason", "asked for it")
+    word = Told(
+        delivery_id=delivery.pk,
+        generation=0,
+        number=delivery.attempts,
+        provider="ses",
+        provider_message_id="0100-ses",
+        kind=Receipt.Kind.SOFT_BOUNCED,
+        code="General",
+        detail="552 the mailbox of Gustav Klein is full",
+        occurred_at=timezone.now(),
+    )
+    take(envelope_of((word,), subject=delivery.subject))
+
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.last_error) == ("bounced", "soft_bounced: General")
+    assert Receipt.objects.filter(kind="soft_bounced", detail="", code="General").exists()
+    assert "Klein" not in everything_kept()
+
+
 def test_when_they_wrote_to_us_is_forgotten_too(person: str) -> None:
     note_inbound("whatsapp", PHONE, timezone.now())
     note_inbound("whatsapp", "+4915112345999", timezone.now())
