@@ -118,7 +118,7 @@ def forget(
             person_hash=address_hash(person), by=by, reason=reason, counts=erased.counts
         )
         audit.record(FORGET, by=by, reason=reason, target=audit.Person(person), after=erased.counts)
-    erased.under_way = _deliveries(person).filter(state=Delivery.State.SENDING).count()
+    erased.under_way = _deliveries(person).filter(Delivery.IN_HAND).count()
     return erased
 
 
@@ -134,7 +134,7 @@ def would_forget(person: str, *, all_below: bool = False) -> Erased:
     found.add("texts", RenderedContent.objects.filter(delivery__in=rows).count())
     wishes = Preference.objects.filter(person=person).count()
     found.add("preferences", wishes + Consent.objects.filter(person=person).count())
-    found.under_way = rows.filter(state=Delivery.State.SENDING).count()
+    found.under_way = rows.filter(Delivery.IN_HAND).count()
     return found
 
 
@@ -177,7 +177,7 @@ def _deliveries(person: str) -> models.QuerySet[Delivery]:
 
 def _batches(person: str) -> Iterator[list[UUID]]:
     """Their deliveries' ids that nobody is sending just now."""
-    at_rest = _deliveries(person).exclude(state=Delivery.State.SENDING).order_by("pk")
+    at_rest = _deliveries(person).exclude(Delivery.IN_HAND).order_by("pk")
     last: UUID | None = None
     while batch := list(_after(at_rest, last).values_list("pk", flat=True)[:BATCH]):
         yield batch
@@ -215,12 +215,13 @@ def _forget_rows(person: str, addresses: set[str], erased: Erased) -> None:
 def _forget_deliveries(ids: list[UUID], erased: Erased) -> None:
     # Race: a worker may have claimed one since the batch was read. It is locked or left alone.
     held = Delivery.objects.using(router.db_for_write(Delivery)).filter(pk__in=ids)
-    rows = list(held.exclude(state=Delivery.State.SENDING).locked())
+    rows = list(held.exclude(Delivery.IN_HAND).locked())
     for row in rows:
         Delivery.objects.erase(row, proof=_proof_of(row), reason=FORGOTTEN)
     gone = [row.pk for row in rows]
     erased.add("deliveries", len(gone))
     attempts = Attempt.objects.filter(delivery__in=gone)
+    Attempt.objects.leave_unknown(gone)
     erased.add("failed tasks", _forget_tasks(attempts))
     erased.add("attempts", attempts.exclude(detail="").update(detail=""))
     receipts = Receipt.objects.filter(delivery__in=gone)

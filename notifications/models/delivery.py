@@ -280,7 +280,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
         Not while somebody sends it. proof: stands where the address could be searched by.
         """
-        of_it = self.filter(pk=delivery.pk).exclude(state=Delivery.State.SENDING)
+        of_it = self.filter(pk=delivery.pk).exclude(Delivery.IN_HAND)
         is_open = Q(state__in=Delivery.OPEN)
         return of_it.update(
             address="",
@@ -290,6 +290,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             edited="",
             locale=None,
             next_try_at=None,
+            lease_until=None,
             reason=models.Case(models.When(is_open, then=models.Value(reason)), default="reason"),
             finished_at=models.Case(models.When(is_open, then=Now()), default="finished_at"),
             state=models.Case(
@@ -365,6 +366,9 @@ class Delivery(models.Model):
     DISCARDABLE = frozenset({State.PENDING, State.RETRYING, State.UNKNOWN, State.FAILED})
     FAILURE = Q(state=State.FAILED) | Q(state=State.UNKNOWN, next_try_at=None)
     """What an operator must see to: nothing happens to it by itself."""
+
+    IN_HAND = Q(state=State.SENDING) & (Q(lease_until=None) | Q(lease_until__gt=Now()))
+    """Whose sender is at it. One whose lease has ended died, or is not believed any more."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     event = models.ForeignKey(  # outcomes outlive events: no constraint, no cascade

@@ -217,6 +217,20 @@ def test_what_is_being_sent_is_left_to_its_sender_and_said(customer: Customer) -
     assert (delivery.state, delivery.address) == (State.SENDING, EMAIL)
 
 
+def test_whose_sender_died_and_whose_message_is_lost_is_forgotten_too(customer: Customer) -> None:
+    delivery = make_delivery(make_event(), state="sending", recipient=f"customer/{customer.pk}")
+    attempt = make_attempt(delivery, outcome="started")
+    lapsed = timezone.now() - timedelta(seconds=1)
+    Delivery.objects.filter(pk=delivery.pk).update(lease_until=lapsed)
+
+    forget(f"customer/{customer.pk}", "--reason", "asked for it")
+
+    delivery.refresh_from_db()
+    attempt.refresh_from_db()
+    assert (delivery.state, delivery.reason, delivery.address) == ("discarded", "forgotten", "")
+    assert attempt.outcome == "unknown", "nobody will ever say"
+
+
 def test_an_address_or_somebody_unknown_is_not_taken_for_done_in_silence() -> None:
     with pytest.raises(CommandError, match="this is an address"):
         forget(EMAIL, "--reason", "asked for it")
