@@ -155,10 +155,24 @@ def test_a_job_goes_with_its_items_and_its_log_when_it_has_been_over_for_long() 
         a_job(state, 51)
     kept = {a_job("done", 49).pk, a_job("running", 99).pk, a_job("stopped", 99).pk}
 
-    assert retention.sweep() == 2
+    assert retention.sweep() == 4, "two jobs, and the item of each"
     assert left(Job) == kept
     assert set(JobItem.objects.values_list("job_id", flat=True)) == kept
     assert set(JobEntry.objects.values_list("job_id", flat=True)) == kept
+
+
+def test_the_items_of_a_large_job_go_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "ROWS", 2)
+    monkeypatch.setattr(retention, "BATCHES", 2)
+    job = Job.objects.create(kind="drop", state="done", actor="ada", reason="x", rate=1)
+    JobItem.objects.bulk_create(JobItem(job=job, subject=f"order/{n}") for n in range(5))
+    aged(job, 51, "created_at", "finished_at")
+
+    assert retention.sweep() == 4
+    assert left(Job) == {job.pk}
+    assert retention.sweep() == 2
+    assert not left(Job)
+    assert not left(JobItem)
 
 
 @pytest.mark.parametrize("state", ["redriven", "discarded"])
