@@ -26,6 +26,7 @@ from notifications.conf import conf
 from notifications.duties import Duty
 from notifications.envelope import Envelope
 from notifications.events import EventType
+from notifications.exceptions import TransientError, Unreadable
 from notifications.models import Delivery, Event
 from notifications.models.claim import Claim
 from notifications.redaction import redact
@@ -92,10 +93,18 @@ class Wrong(Exception):
 
 def applied(duty: Duty, claim: Claim) -> Duty:
     """The duty with what was put right of its facts. Only a resend can be: a first send asks
-    nothing."""
+    nothing.
+
+    Raises TransientError where that cannot be read: its key is new, and this process older.
+    """
     if not claim.generation:
         return duty
-    edits = _read(Delivery.objects.edited_of(claim))
+    try:
+        edits = _read(Delivery.objects.edited_of(claim))
+    except Unreadable as error:
+        unread = TransientError(f"What was put right of it is {error.message}.", error.code)
+        unread.of_recipient = True
+        raise unread from None
     return replace(duty, envelope=_with(duty.envelope, edits)) if edits else duty
 
 

@@ -8,6 +8,7 @@
 | attempts, receipts | what the provider said | code, time, the provider's own id, unless that |
 | | | tells the number (Meta's do) |
 | dead letters, dispatches, inbox, jobs about their events | errors | the rest: ids and facts |
+| dead letters, and jobs about them alone | the operators' words | who did what, when |
 | dead letters that hold an address | the body; discarded if open | that there was one |
 | preferences and consents | the rows | |
 | suppressions | the masked address, the note | the hash: they are not to be written to again |
@@ -22,7 +23,9 @@ transaction as the first rows. Events hold ids alone, and stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
@@ -60,14 +63,19 @@ FORGET = "person.forget"
 BATCH = 500
 """Deliveries of one transaction."""
 
+_ESCAPE = re.compile(r"(\\u)([0-9a-f]{4})")
+
 
 @dataclass
 class Erased:
     """How many rows of each kind. under_way: deliveries whose sender holds them at this moment,
-    and which were left to it: forget once more in a minute."""
+    and which were left to it: forget once more in a minute. waiting: messages of others with an
+    address of theirs that are still to be put on a queue: forget once more afterwards, by that
+    address."""
 
     counts: dict[str, int] = field(default_factory=dict)
     under_way: int = 0
+    waiting: int = 0
 
     def add(self, kind: str, rows: int) -> None:
         self.counts[kind] = self.counts.get(kind, 0) + rows
@@ -77,16 +85,25 @@ class SeveralPeople(Exception):
     """What begins with that reference and a slash may be more than one person's."""
 
 
-def forget(*, person: str, by: str, reason: str, all_below: bool = False) -> Erased:
+def forget(
+    *,
+    person: str,
+    by: str,
+    reason: str,
+    all_below: bool = False,
+    reached_at: Collection[str] = (),
+) -> Erased:
     """Erase `person` ("customer/42", with what is sent to "customer/42/…"), and put it on record.
 
-    Broken off, it is simply done once more. Raises what the shop's hook raises, with nothing done,
-    and SeveralPeople, unless `all_below`.
+    reached_at: addresses of theirs beside those that their deliveries have. Broken off, it is
+    simply done once more. Raises what the shop's hook raises, with nothing done, and SeveralPeople,
+    unless `all_below`.
     """
     if not all_below:
         _insist_on_one(person)
     erased = Erased()
-    addresses = {each for each in _deliveries(person).values_list("address", flat=True) if each}
+    known = _deliveries(person).values_list("address", flat=True)
+    addresses = {each for each in (*known, *reached_at) if each}
     with _transaction():
         _ask_the_shop(person)
         _forget_rows(person, addresses, erased)
@@ -94,12 +111,14 @@ def forget(*, person: str, by: str, reason: str, all_below: bool = False) -> Era
     for batch in _batches(person):
         with _transaction():
             _forget_deliveries(batch, erased)
+        with _transaction():  # its own: whoever runs a job holds that first, and then deliveries
+            _forget_words_of_jobs(batch, erased)
     with _transaction():
         Erasure.objects.create(
             person_hash=address_hash(person), by=by, reason=reason, counts=erased.counts
         )
         audit.record(FORGET, by=by, reason=reason, target=audit.Person(person), after=erased.counts)
-    erased.under_way = _deliveries(person).filter(state=Delivery.State.SENDING).count()
+    erased.under_way = _deliveries(person).filter(Delivery.IN_HAND).count()
     return erased
 
 
@@ -115,7 +134,7 @@ def would_forget(person: str, *, all_below: bool = False) -> Erased:
     found.add("texts", RenderedContent.objects.filter(delivery__in=rows).count())
     wishes = Preference.objects.filter(person=person).count()
     found.add("preferences", wishes + Consent.objects.filter(person=person).count())
-    found.under_way = rows.filter(state=Delivery.State.SENDING).count()
+    found.under_way = rows.filter(Delivery.IN_HAND).count()
     return found
 
 
@@ -158,7 +177,7 @@ def _deliveries(person: str) -> models.QuerySet[Delivery]:
 
 def _batches(person: str) -> Iterator[list[UUID]]:
     """Their deliveries' ids that nobody is sending just now."""
-    at_rest = _deliveries(person).exclude(state=Delivery.State.SENDING).order_by("pk")
+    at_rest = _deliveries(person).exclude(Delivery.IN_HAND).order_by("pk")
     last: UUID | None = None
     while batch := list(_after(at_rest, last).values_list("pk", flat=True)[:BATCH]):
         yield batch
@@ -196,12 +215,13 @@ def _forget_rows(person: str, addresses: set[str], erased: Erased) -> None:
 def _forget_deliveries(ids: list[UUID], erased: Erased) -> None:
     # Race: a worker may have claimed one since the batch was read. It is locked or left alone.
     held = Delivery.objects.using(router.db_for_write(Delivery)).filter(pk__in=ids)
-    rows = list(held.exclude(state=Delivery.State.SENDING).locked())
+    rows = list(held.exclude(Delivery.IN_HAND).locked())
     for row in rows:
         Delivery.objects.erase(row, proof=_proof_of(row), reason=FORGOTTEN)
     gone = [row.pk for row in rows]
     erased.add("deliveries", len(gone))
     attempts = Attempt.objects.filter(delivery__in=gone)
+    Attempt.objects.leave_unknown(gone)
     erased.add("failed tasks", _forget_tasks(attempts))
     erased.add("attempts", attempts.exclude(detail="").update(detail=""))
     receipts = Receipt.objects.filter(delivery__in=gone)
@@ -215,6 +235,8 @@ def _forget_deliveries(ids: list[UUID], erased: Erased) -> None:
     events = {row.event_id for row in rows}
     letters = DeadLetter.objects.filter(event_id__in=events)
     erased.add("dead letters", letters.exclude(error="").update(error=""))
+    worded = letters.exclude(change_reason="").exclude(changed_by=FORGOTTEN)
+    worded.update(change_reason=FORGOTTEN)
     _forget_reasons("delivery", _are(gone), erased)
     _forget_reasons("deadletter", _are(letters.values_list("pk", flat=True)), erased)
     erased.add("jobs' items", _forget_in_jobs(gone, events))
@@ -242,6 +264,25 @@ def _forget_in_jobs(gone: list[UUID], events: set[UUID]) -> int:
             text=Replace("text", models.Value(why), models.Value(FORGOTTEN))
         )
     return items.update(why="")
+
+
+def _forget_words_of_jobs(ids: list[UUID], erased: Erased) -> None:
+    """Why an operator began one, paused it or went on with it, where it is about nobody else."""
+    rows = Delivery.objects.using(router.db_for_write(Delivery)).filter(pk__in=ids)
+    events = set(rows.values_list("event_id", flat=True))
+    letters = DeadLetter.objects.filter(event_id__in=events).values_list("pk", flat=True)
+    about = models.Q(delivery__in=ids) | models.Q(event_id__in=events)
+    items = JobItem.objects.filter(about | models.Q(dead_letter__in=list(letters)))
+    counted = dict(items.order_by().values_list("job_id").annotate(models.Count("pk")))
+    totals = Job.objects.filter(pk__in=counted).values_list("pk", "total")
+    alone = [pk for pk, total in totals if total == counted[pk]]
+    Job.objects.filter(pk__in=alone).update(reason=FORGOTTEN)
+    for entry in JobEntry.objects.filter(job__in=alone).exclude(by=""):
+        done, colon, _why = entry.text.partition(": ")
+        if colon:
+            entry.text = f"{done}: {FORGOTTEN}"
+            entry.save(update_fields=["text"])
+    _forget_reasons("job", _are(alone), erased)
 
 
 def _forget_in_filters(names: set[str], erased: Erased) -> None:
@@ -274,17 +315,23 @@ def _forget_tasks(attempts: models.QuerySet[Attempt]) -> int:
 
 
 def _forget_letters_to(addresses: set[str], erased: Erased) -> None:
-    """Bodies that another publisher filled with what belongs into none. Reads the whole table."""
-    for address in sorted({spelled for each in addresses for spelled in _spellings(each)}):
-        with_it = DeadLetter.objects.with_text(address)
-        erased.add("dead letters", with_it.wipe(by=FORGOTTEN, reason="its body held an address"))
-        redriven = Dispatch.objects.filter(body__contains=address, state=Dispatch.State.PUBLISHED)
-        redriven.update(body="")
+    """Bodies that another publisher filled with what belongs into none."""
+    spelled = sorted({each for address in addresses for each in _spellings(address)})
+    with_it = DeadLetter.objects.with_any(spelled)
+    erased.add("dead letters", with_it.wipe(by=FORGOTTEN, reason="its body held an address"))
+    redriven = Dispatch.objects.with_any(spelled)
+    published = Dispatch.State.PUBLISHED
+    redriven.filter(state=published).update(body="", attributes={})
+    erased.waiting = redriven.exclude(state=published).count()
 
 
 def _spellings(address: str) -> set[str]:
-    """As the shop writes it and as providers do: Meta's receipts leave the plus of a number out."""
-    return {address, address.lower(), address.removeprefix("+")}
+    """As the shop writes it and as providers do: Meta's receipts leave the plus of a number out.
+    And as JSON does that keeps to ASCII."""
+    plain = {address, address.lower(), address.removeprefix("+")}
+    escaped = {json.dumps(each)[1:-1] for each in plain}
+    capital = {_ESCAPE.sub(lambda it: it[1] + it[2].upper(), each) for each in escaped}
+    return plain | escaped | capital
 
 
 def _transaction() -> Any:

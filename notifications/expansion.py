@@ -31,7 +31,7 @@ from notifications.conf import conf
 from notifications.events import EventType
 from notifications.exceptions import EventRefused, NotificationError
 from notifications.models import Announcement, Event, Lane, Lot
-from notifications.models.lane import Tally
+from notifications.models.lane import KEPT_BY_SQS, Tally
 from notifications.nudges import nudge
 from notifications.outages import is_away
 
@@ -54,9 +54,6 @@ SOON = timedelta(seconds=2)
 
 LOOK, SELDOM = 2.0, 60.0
 """Seconds until a lot is looked at again, a tenth of its age, within these."""
-
-UNACCOUNTED_AFTER = timedelta(seconds=topology.RETENTION)
-"""What SQS has kept for longer is gone: whoever has not been settled by then never will be."""
 
 _SAY_ENOUGH = (ImproperlyConfigured, NotificationError)
 
@@ -160,7 +157,12 @@ class _Step:
         if due:
             consumer = consumers.name_serving(lane.channel)
             queues = [consumer, f"{consumer}-bulk"]
-            tallies = lane.tally([lot.number for lot in due], consumer=consumer, queues=queues)
+            tallies = lane.tally(
+                [lot.number for lot in due],
+                old=[lot.number for lot in due if self._is_old(lot)],
+                consumer=consumer,
+                queues=queues,
+            )
             for lot in due:
                 self._note(lane, lot, tallies[lot.number])
         if self.announcement.state in Announcement.RUNNING:
@@ -169,10 +171,10 @@ class _Step:
             lane.forget_pace()
 
     def _note(self, lane: Lane, lot: Lot, tally: Tally) -> None:
-        age = self._now - lot.created_at
-        if age > UNACCOUNTED_AFTER and tally.settled < lot.people:
-            tally.counts["unaccounted"] = lot.people - tally.settled
-            tally.settled, tally.postponed = lot.people, 0
+        if self._is_old(lot) and (lost := lot.people - tally.settled - tally.on_the_way):
+            tally.counts["unaccounted"] = lost
+            tally.settled += lost
+            tally.postponed = min(tally.postponed, tally.on_the_way)
         lane.settled += tally.settled - lot.settled
         lane.postponed += tally.postponed - lot.postponed
         for word in {*lot.counts, *tally.counts}:
@@ -182,9 +184,16 @@ class _Step:
             lot.delete()
             return
         lot.settled, lot.postponed, lot.counts = tally.settled, tally.postponed, tally.counts
-        seconds = min(max(age.total_seconds() / 10, LOOK), SELDOM)
+        seconds = min(max(self._age(lot).total_seconds() / 10, LOOK), SELDOM)
         lot.look_at = self._now + timedelta(seconds=seconds)
         lot.save()
+
+    def _is_old(self, lot: Lot) -> bool:
+        """Whose message neither waits in the outbox nor is younger than that is never settled."""
+        return self._age(lot) > KEPT_BY_SQS
+
+    def _age(self, lot: Lot) -> timedelta:
+        return self._now - lot.created_at
 
     # The next of them
 

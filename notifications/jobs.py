@@ -325,7 +325,8 @@ def _begin_item(work: Work, job: Job, item: JobItem, now: datetime) -> None:
     item.dispatch, item.stage = verdict.dispatch, job.stage
     item.event_id = verdict.event_id or item.event_id
     item.consumer, item.generation = verdict.consumer, verdict.generation
-    item.moved_at = now
+    # Race: another job may have been begun while the shop was asked, whose list has it, too.
+    item.moved_at = Now()
     item.save()
     job.count(verdict.outcome, before=Outcome.WAITING)
     if verdict.outcome is Outcome.DISPATCHED:

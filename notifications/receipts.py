@@ -9,7 +9,6 @@ travels with them.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, cast
 from uuid import UUID, uuid5
@@ -25,7 +24,7 @@ from notifications.events import EventData, event
 from notifications.exceptions import Busy
 from notifications.identifiers import NAMESPACE
 from notifications.models import Attempt, Delivery, Event, Receipt
-from notifications.models.settlement import NAMES_A_NUMBER, Word
+from notifications.models.settlement import Word
 from notifications.replies import Heard
 
 TYPE = "delivery.receipt"
@@ -147,9 +146,8 @@ def _settle(receipt: Told) -> None:
             return
         if settlement.seconds:
             raise _too_early(receipt, settlement.seconds)
-        if settlement.forgotten and word.provider_message_id.startswith(NAMES_A_NUMBER):
-            # Race: its receipt came after the person was forgotten.
-            word = replace(word, provider_message_id="")
+        if settlement.forgotten:  # Race: its receipt came after the person was forgotten.
+            word = word.of_nobody()
         Attempt.objects.tell_better(word)
         if Receipt.objects.keep(receipt.id, word, settlement):
             bounces.heed(receipt, settlement)  # said again, it does not undo who has lifted it

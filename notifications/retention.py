@@ -2,8 +2,9 @@
 
 What is open stays: a dispatch that is not published, a delivery in no last state, an inbox row
 that is not closed, a dead letter that nobody has dealt with, and an event as long as any of these
-is about it. Outcomes stay as long as their event, so that whatever can be done once more finds
-that it was done (`notifications.checks.retention` holds the settings to that).
+is about it or its announcement is under way. Outcomes stay as long as their event, so that whatever
+can be done once more finds that it was done (`notifications.checks.retention` holds the settings to
+that).
 """
 
 from __future__ import annotations
@@ -90,8 +91,8 @@ def kinds() -> Iterator[Kind]:
     yield Kind("deliveries", kept.outcomes, _deliveries, parts)
     yield Kind("digests", kept.outcomes, _digests)
     yield Kind("inbox rows", kept.outcomes, _handled)
-    of_job = ((JobItem, "job_id"), (JobEntry, "job_id"))
-    yield Kind("jobs", kept.outcomes, _jobs, of_job)
+    yield Kind("items of jobs", kept.outcomes, _job_items)
+    yield Kind("jobs", kept.outcomes, _jobs, ((JobEntry, "job_id"),))
     yield Kind("conversations", CONVERSATIONS, _conversations)
     yield Kind("signatures of calls", 1, _seen)
     of_announcement = ((AnnouncementEntry, "announcement_id"), (Lane, "announcement_id"))
@@ -204,6 +205,8 @@ def _events(before: Any) -> QuerySet[Event]:
         Delivery.objects.filter(**about, state__in=Delivery.OPEN),
         Handled.objects.filter(**about, outcome=Handled.Outcome.OPEN),
         DeadLetter.objects.open().filter(**about),
+        # A lane that is slow, or paused, still has this one of its people before it.
+        Announcement.objects.filter(pk=OuterRef("announcement_id"), settled_at=None),
     ).order_by("recorded_at")
 
 
@@ -240,9 +243,20 @@ def _handled(before: Any) -> QuerySet[Handled]:
     return _without(old, *_can_come_again()).order_by("received_at")
 
 
+def _job_items(before: Any) -> QuerySet[JobItem]:
+    """By themselves: of one job there may be a million. In no order, which would be looked for in
+    all of them each time."""
+    return JobItem.objects.filter(job__in=_over_jobs(before))
+
+
 def _jobs(before: Any) -> QuerySet[Job]:
-    over = Job.objects.exclude(state__in=Job.OPEN)
-    return over.filter(finished_at__lt=before).order_by("id")
+    """After their items."""
+    items = JobItem.objects.filter(job_id=OuterRef("pk"))
+    return _without(_over_jobs(before), items).order_by("id")
+
+
+def _over_jobs(before: Any) -> QuerySet[Job]:
+    return Job.objects.exclude(state__in=Job.OPEN).filter(finished_at__lt=before)
 
 
 def _conversations(before: Any) -> QuerySet[Conversation]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models
 from django.db.models.functions import Cast, Now
+from django.db.models.lookups import GreaterThan
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -32,8 +33,11 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
     def keep(self, letter: Letter) -> None:
         """The letter as an open row; seen before, the same row with what is new about it.
 
-        What is new is why and when, never its state: it may have been dealt with since.
+        What is new is why and when, never its state: it may have been dealt with since. Of one that
+        was wiped nothing is kept again.
         """
+        if self._named(letter).filter(body=b"").exists():
+            return
         failure = letter.failure
         row = DeadLetter(
             queue=letter.queue,
@@ -60,11 +64,18 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
         )
 
     def has_other_body(self, letter: Letter) -> bool:
-        """Whether the letter names itself as one that is kept, and is another."""
-        named = self.filter(
+        """Whether the letter names itself as one that is kept, and is another.
+
+        Of one that was wiped nobody can tell, and it is believed: SQS has no empty message.
+        """
+        bodies = [letter.body.encode(errors="surrogatepass"), b""]
+        return self._named(letter).exclude(body__in=bodies).exists()
+
+    def _named(self, letter: Letter) -> DeadLetterQuerySet:
+        """The row that the letter says it is."""
+        return self.filter(
             queue=letter.queue, message_id=letter.message_id, generation=letter.generation
         )
-        return named.exclude(body=letter.body.encode(errors="surrogatepass")).exists()
 
     def open(self) -> models.QuerySet[DeadLetter]:
         """Those that nobody has dealt with yet."""
@@ -139,19 +150,14 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
             cursor.execute(_MOVE, values)
             return {row[0] for row in cursor.fetchall()}
 
-    def with_text(self, text: str) -> DeadLetterQuerySet:
-        """Those with this text in their body or attributes. Reads the whole table."""
-        place = models.Func(
-            models.Value(text.encode(), models.BinaryField()),
-            models.F("body"),
-            template="position(%(expressions)s)",
-            arg_joiner=" IN ",
-            output_field=models.IntegerField(),
-        )
-        marked = self.annotate(
-            place=place, written=Cast("attributes", output_field=models.TextField())
-        )
-        return marked.filter(models.Q(place__gt=0) | models.Q(written__contains=text))
+    def with_any(self, texts: Collection[str]) -> DeadLetterQuerySet:
+        """Those with any of these texts in their body or attributes. Reads the whole table."""
+        written = self.annotate(written=Cast("attributes", output_field=models.TextField()))
+        found = models.Q(pk__in=())
+        for text in texts:
+            raw = models.Value(text.encode(), models.BinaryField())
+            found |= models.Q(written__contains=text) | models.Q(_is_in(raw, "body"))
+        return written.filter(found)
 
     def wipe(self, *, by: str, reason: str) -> int:
         """Nothing of what they said is kept; those that were open are discarded. How many."""
@@ -248,6 +254,18 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reason} on {self.queue}"
+
+
+def _is_in(raw: models.Value, column: str) -> GreaterThan:
+    """Whether these bytes stand somewhere in that column's."""
+    place = models.Func(
+        raw,
+        models.F(column),
+        template="position(%(expressions)s)",
+        arg_joiner=" IN ",
+        output_field=models.IntegerField(),
+    )
+    return GreaterThan(place, 0)
 
 
 def _kept(attribute: Mapping[str, Any]) -> Any:

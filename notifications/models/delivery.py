@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Cast, Now
 from django.db.models.lookups import GreaterThan
 from django.utils.translation import gettext_lazy as _
 
@@ -280,7 +280,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
         Not while somebody sends it. proof: stands where the address could be searched by.
         """
-        of_it = self.filter(pk=delivery.pk).exclude(state=Delivery.State.SENDING)
+        of_it = self.filter(pk=delivery.pk).exclude(Delivery.IN_HAND)
         is_open = Q(state__in=Delivery.OPEN)
         return of_it.update(
             address="",
@@ -290,6 +290,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             edited="",
             locale=None,
             next_try_at=None,
+            lease_until=None,
             reason=models.Case(models.When(is_open, then=models.Value(reason)), default="reason"),
             finished_at=models.Case(models.When(is_open, then=Now()), default="finished_at"),
             state=models.Case(
@@ -319,9 +320,13 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return held.values_list("original", flat=True).first()
 
     def edited_of(self, claim: Claim) -> str:
-        """What an operator has put right of the facts that this one is told; mostly nothing."""
+        """What an operator has put right of the facts that this one is told; mostly nothing.
+
+        Raises Unreadable: to read it as nothing would tell what was wrong once more.
+        """
         held = self.filter(pk=claim.delivery_id, token=claim.token)
-        return held.values_list("edited", flat=True).first() or ""
+        sealed = held.annotate(sealed=Cast("edited", models.TextField()))
+        return unseal(sealed.values_list("sealed", flat=True).first() or "")
 
     def _try_later(self, claim: Claim, legal: Delivery.State, **values: Any) -> bool:
         held = self.filter(pk=claim.delivery_id, token=claim.token, state=legal)
@@ -361,6 +366,9 @@ class Delivery(models.Model):
     DISCARDABLE = frozenset({State.PENDING, State.RETRYING, State.UNKNOWN, State.FAILED})
     FAILURE = Q(state=State.FAILED) | Q(state=State.UNKNOWN, next_try_at=None)
     """What an operator must see to: nothing happens to it by itself."""
+
+    IN_HAND = Q(state=State.SENDING) & (Q(lease_until=None) | Q(lease_until__gt=Now()))
+    """Whose sender is at it. One whose lease has ended died, or is not believed any more."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     event = models.ForeignKey(  # outcomes outlive events: no constraint, no cascade

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import connections, models
-from django.db.models.functions import Least, Now
+from django.db.models.functions import Cast, Least, Now
 from django.utils.translation import gettext_lazy as _
 
 from notifications import spans, tracing
@@ -195,6 +195,14 @@ class DispatchQuerySet(models.QuerySet["Dispatch"]):
         if not waiting.exists():
             self.postpone(envelope, queue=queue, until=until, reason=reason)
 
+    def with_any(self, texts: Collection[str]) -> DispatchQuerySet:
+        """Those with any of these texts in a body of another's, or in its attributes."""
+        written = self.annotate(written=Cast("attributes", output_field=models.TextField()))
+        found = models.Q(pk__in=())
+        for text in texts:
+            found |= models.Q(body__contains=text) | models.Q(written__contains=text)
+        return written.filter(found, reason__in=Dispatch.OF_OTHERS)
+
     def pull_forward_digest(self, event_id: UUID) -> None:
         """The digest of that event is full: it is due now."""
         waiting = self.filter(
@@ -338,6 +346,8 @@ class Dispatch(models.Model):
         ANNOUNCED = "announced", _("announcement")
 
     ONCE_MORE = frozenset({Reason.RESENT, Reason.REDRIVEN, Reason.REPLAYED})
+    OF_OTHERS = frozenset({Reason.REDRIVEN, Reason.RECEIVED})
+    """The only ones that may have a body, which somebody else wrote."""
 
     id = models.BigAutoField(primary_key=True)
     event = models.ForeignKey(

@@ -14,9 +14,13 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.models.announcement import Announcement
 from notifications.models.delivery import Delivery
+from notifications.setting import RETENTION_DAYS
 
 MEASURED_EVERY, SMOOTHED_OVER = 5.0, 30.0
 """Seconds between two measures of a lane's pace, and over which they are smoothed."""
+
+KEPT_BY_SQS = timedelta(days=RETENTION_DAYS)
+"""What has lain on a queue for longer is gone."""
 
 LATER = timedelta(minutes=1)
 """What is not to be tried before this has passed waits on no queue: it keeps nobody waiting."""
@@ -77,6 +81,13 @@ _TALLY = f"""
         CASE handled WHEN 'done' THEN '' ELSE 'given_up' END, count(*)
     FROM person WHERE told IS NULL AND handled <> 'open' GROUP BY 1, 2, 3
     UNION ALL
+    SELECT batch, 'on_the_way', '', count(*) FROM person
+    WHERE batch = ANY(%(old)s) AND NOT COALESCE(told, handled <> 'open', FALSE) AND EXISTS (
+        SELECT FROM notifications_dispatch
+        WHERE event_id = person.id AND destination = ANY(%(queues)s)
+            AND (state <> 'published' OR published_at > statement_timestamp() - %(kept_by_sqs)s)
+    ) GROUP BY batch
+    UNION ALL
     SELECT batch, CASE WHEN state = ANY(%(sent)s) THEN 'sent' ELSE state END,
         CASE WHEN state IN ('skipped', 'failed') THEN split_part(reason, ':', 1) ELSE '' END,
         count(*)
@@ -88,10 +99,15 @@ _TALLY = f"""
 
 @dataclass
 class Tally:
-    """What has become of the people of one lot. counts: messages by "sent", "skipped:opted_out"."""
+    """What has become of the people of one lot. counts: messages by "sent", "skipped:opted_out".
+
+    on_the_way: of an old lot, those whose message waits in the outbox, or was put on a queue so
+    lately that it may still lie there.
+    """
 
     settled: int = 0
     postponed: int = 0
+    on_the_way: int = 0
     counts: dict[str, int] = field(default_factory=dict)
 
 
@@ -162,12 +178,15 @@ class Lane(models.Model):
         return people
 
     def tally(
-        self, numbers: Sequence[int], *, consumer: str, queues: Sequence[str]
+        self, numbers: Sequence[int], *, old: Sequence[int], consumer: str, queues: Sequence[str]
     ) -> Mapping[int, Tally]:
-        """What has become of these batches. queues: where their messages may be put off to."""
+        """What has become of these batches. old: those of them that were ordered so long ago that
+        a message may be lost. queues: where their messages may be put off to."""
         values: dict[str, Any] = {
             "announcement": self.announcement_id,
             "numbers": list(numbers),
+            "old": list(old),
+            "kept_by_sqs": KEPT_BY_SQS,
             "channel": self.channel,
             "consumer": consumer,
             "queues": list(queues),
@@ -184,6 +203,8 @@ class Lane(models.Model):
                     tally.settled = count
                 elif word == "postponed":
                     tally.postponed = count
+                elif word == "on_the_way":
+                    tally.on_the_way = count
                 else:
                     tally.counts[f"{word}:{detail}" if detail else word] = count
         return found

@@ -18,7 +18,7 @@ counts. Nothing is said of other generations: a resend is a duty of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -75,6 +75,18 @@ class Word:
     detail: str
     occurred_at: datetime
 
+    @property
+    def error(self) -> str:
+        """What stands on a delivery that came back."""
+        return ": ".join(part for part in (self.kind, self.code, self.detail) if part)
+
+    def of_nobody(self) -> Word:
+        """What may be kept of it where the person is forgotten: not the provider's own words."""
+        tells = self.provider_message_id.startswith(NAMES_A_NUMBER)
+        return replace(
+            self, detail="", provider_message_id="" if tells else self.provider_message_id
+        )
+
 
 @dataclass(frozen=True)
 class Settlement:
@@ -115,7 +127,8 @@ WITH known AS MATERIALIZED (
             WHEN delivery.reason = %(by_operator)s THEN delivery.reason
             ELSE '' END,
         last_error = CASE
-            WHEN move.target IN ('failed', 'bounced', 'complained') THEN %(error)s
+            WHEN move.target IN ('failed', 'bounced', 'complained')
+                THEN CASE WHEN known.forgotten THEN %(error_of_nobody)s ELSE %(error)s END
             WHEN delivery.reason = %(by_operator)s THEN delivery.last_error
             ELSE '' END,
         fingerprint = CASE WHEN move.target = 'failed' THEN %(fingerprint)s ELSE '' END,
@@ -123,7 +136,7 @@ WITH known AS MATERIALIZED (
             THEN COALESCE(NULLIF(delivery.provider, ''), %(provider)s) ELSE %(provider)s END,
         provider_message_id = COALESCE(
             NULLIF(delivery.provider_message_id, ''),
-            CASE WHEN known.forgotten AND %(names_a_number)s THEN '' ELSE %(message)s END
+            CASE WHEN known.forgotten THEN %(message_of_nobody)s ELSE %(message)s END
         ),
         sent_at = CASE WHEN %(taken)s
             THEN COALESCE(delivery.sent_at, LEAST(%(occurred_at)s, statement_timestamp()))
@@ -162,12 +175,13 @@ def settle(word: Word, *, using: str) -> Settlement | None:
         "of_the_latest": word.kind in OF_THE_LATEST,
         "taken": word.kind in TAKEN,
         "reason": (word.code or word.kind)[:100],
-        "error": ": ".join(part for part in (word.kind, word.code, word.detail) if part),
+        "error": word.error,
+        "error_of_nobody": word.of_nobody().error,
         "fingerprint": fingerprints.fingerprint("receipt", word.code or word.kind, ""),
         "by_operator": SETTLED_BY_OPERATOR,
         "provider": word.provider,
         "message": word.provider_message_id,
-        "names_a_number": word.provider_message_id.startswith(NAMES_A_NUMBER),
+        "message_of_nobody": word.of_nobody().provider_message_id,
         "occurred_at": word.occurred_at,
     }
     with connections[using].cursor() as cursor:

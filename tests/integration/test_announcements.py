@@ -80,6 +80,11 @@ def look_now() -> None:
     Lot.objects.update(look_at=Now() - timedelta(seconds=1))
 
 
+def published(*, days_ago: int) -> None:
+    """Every message has lain on its queue since then."""
+    Dispatch.objects.update(state="published", published_at=Now() - timedelta(days=days_ago))
+
+
 def tell(told: InProcess) -> None:
     told.run()
     look_now()
@@ -446,12 +451,47 @@ def test_what_was_lost_for_two_weeks_is_counted_and_ends_it() -> None:
     people(2)
     announcement = announce(channels=["email"])
     expand()
+    published(days_ago=15)
     Lot.objects.update(created_at=F("created_at") - timedelta(days=15))
     look_now()
     expand()
     announcement.refresh_from_db()
     assert announcement.state == Announcement.State.DONE
     assert announcement.lanes.get().counts == {"unaccounted": 2}
+
+
+def test_what_was_paused_for_weeks_is_not_taken_for_lost(sandbox: Any) -> None:
+    with deliver_in_process() as told:
+        a_customer()
+        announcement = announce(channels=["email"])
+        expand()
+        pause(announcement.pk, by="grace", reason="a typo")
+        Lot.objects.update(created_at=F("created_at") - timedelta(days=15))
+        look_now()
+        expand()
+        resume(announcement.pk, by="grace", reason="mended")
+        expand()
+        announcement.refresh_from_db()
+        assert announcement.state == Announcement.State.SENDING, "it can still be cancelled"
+        tell(told)
+    announcement.refresh_from_db()
+    assert announcement.state == Announcement.State.DONE
+    assert announcement.lanes.get().counts == {"sent": 1}
+
+
+def test_of_weeks_what_lies_on_a_queue_again_is_waited_for() -> None:
+    people(3)
+    announcement = announce(channels=["email"])
+    expand()
+    published(days_ago=15)
+    again = Event.objects.filter(announcement=announcement).first()
+    assert again is not None
+    Dispatch.objects.filter(event=again).update(published_at=Now() - timedelta(days=1))
+    Lot.objects.update(created_at=F("created_at") - timedelta(days=15))
+    look_now()
+    expand()
+    assert announcement.lanes.get().counts == {"unaccounted": 2}
+    assert announcement.lanes.get().under_way == 1
 
 
 def test_an_event_of_the_same_type_may_still_be_recorded_for_one_person() -> None:

@@ -14,6 +14,7 @@ from notifications.channels.memory import MemoryChannel
 from notifications.conf import Editable
 from notifications.edited_resend import edit_and_resend, why_not
 from notifications.edits import Fact, Kind, Wrong
+from notifications.exceptions import TransientError
 from notifications.models import Attempt, AuditEntry, Delivery, Event, Job
 from tests.integration.letters import ANN, BEN, Town
 from tests.integration.test_resend import message, recorded, tell
@@ -91,6 +92,30 @@ def test_what_was_put_right_stays_so_until_it_is_edited_again() -> None:
     assert texts()[1:] == ["Order 7: 990 CHF", "Order 7: 990 CHF", "Order 7: 990 EUR"]
     delivery.refresh_from_db()
     assert edits.of(delivery) == {}
+
+
+def test_what_was_put_right_by_a_key_that_this_worker_has_not_yet_is_waited_for(
+    settings: Any,
+) -> None:
+    """A key is rotated: the console has begun anew already, a worker has not."""
+    older = settings.NOTIFICATIONS
+    keys = {**older["ENCRYPTION_KEYS"], 2: "the next secret of the tests"}
+    delivery = told()
+    settings.NOTIFICATIONS = {**older, "ENCRYPTION_KEYS": keys}
+    edit_and_resend(delivery, {"currency": "CHF"}, **BY)
+
+    settings.NOTIFICATIONS = older
+    with pytest.raises(TransientError):
+        tell(message())
+    assert texts()[1:] == [], "not what was wrong once more"
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.generation) == ("retrying", 1)
+    assert "sealed by key 2" in delivery.last_error
+
+    settings.NOTIFICATIONS = {**older, "ENCRYPTION_KEYS": keys}
+    Delivery.objects.update(next_try_at=None)
+    tell(message())
+    assert texts()[1:] == ["Order 7: 990 CHF"]
 
 
 def test_the_shop_is_asked_again_and_its_no_leaves_nothing_behind(town: Town) -> None:

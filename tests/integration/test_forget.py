@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from base64 import b64encode
+from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 from uuid import uuid4
@@ -12,10 +13,11 @@ from uuid import uuid4
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
-from notifications import erasure, jobs
+from notifications import erasure, jobs, letter_discards, redrive, resend
 from notifications.admin import search
 from notifications.conf import Route
 from notifications.conversations import note_inbound, window_open
@@ -23,6 +25,7 @@ from notifications.models import (
     Attempt,
     DeadLetter,
     Delivery,
+    Dispatch,
     Erasure,
     Job,
     JobEntry,
@@ -122,6 +125,37 @@ def test_nothing_that_names_them_is_found_in_any_table(person: str) -> None:
     assert JobEntry.objects.filter(text__endswith=": forgotten").count() == 4
 
 
+def test_what_an_operator_said_of_them_goes_wherever_it_was_said(person: str) -> None:
+    Delivery.objects.update(state="failed")
+    mail = Delivery.objects.get(channel="email")
+    resend.resend_one(mail, by="ada", reason="Gustav Klein rang at noon")
+    whatsapp, push = (DeadLetter.objects.get(queue=queue) for queue in ("whatsapp", "push"))
+    letter_discards.discard([whatsapp.pk], by="ada", reason="Gustav Klein rang at two")
+    redrive.redrive_one(push, by="ada", reason="Gustav Klein rang at six")
+    assert "rang at" in everything_kept()
+
+    forget(person, "--reason", "asked for it")
+
+    assert "rang at" not in everything_kept()
+    assert "Klein" not in everything_kept()
+    assert JobEntry.objects.filter(by="ada", text="begun, 1 item: forgotten").count() == 2
+
+
+def test_why_a_job_was_begun_that_is_about_others_too_stays(person: str) -> None:
+    job = Job.objects.create(
+        kind="resend", rate=1, total=2, actor="ada", reason="the bug is mended"
+    )
+    for delivery in (Delivery.objects.get(channel="email"), make_delivery(make_event(9))):
+        JobItem.objects.create(job=job, delivery=delivery)
+    job.write("begun, 2 items: the bug is mended", by="ada")
+
+    forget(person, "--reason", "asked for it")
+
+    job.refresh_from_db()
+    assert job.reason == "the bug is mended"
+    assert job.log.get().text.endswith(": the bug is mended")
+
+
 def test_an_id_of_metas_goes_because_the_number_can_be_read_from_it(person: str) -> None:
     wamid = "wamid." + b64encode(b"\x1d\x0b" + PHONE.encode()).decode()
     whatsapp = Delivery.objects.filter(channel="whatsapp")
@@ -181,6 +215,20 @@ def test_what_is_being_sent_is_left_to_its_sender_and_said(customer: Customer) -
 
     delivery.refresh_from_db()
     assert (delivery.state, delivery.address) == (State.SENDING, EMAIL)
+
+
+def test_whose_sender_died_and_whose_message_is_lost_is_forgotten_too(customer: Customer) -> None:
+    delivery = make_delivery(make_event(), state="sending", recipient=f"customer/{customer.pk}")
+    attempt = make_attempt(delivery, outcome="started")
+    lapsed = timezone.now() - timedelta(seconds=1)
+    Delivery.objects.filter(pk=delivery.pk).update(lease_until=lapsed)
+
+    forget(f"customer/{customer.pk}", "--reason", "asked for it")
+
+    delivery.refresh_from_db()
+    attempt.refresh_from_db()
+    assert (delivery.state, delivery.reason, delivery.address) == ("discarded", "forgotten", "")
+    assert attempt.outcome == "unknown", "nobody will ever say"
 
 
 def test_an_address_or_somebody_unknown_is_not_taken_for_done_in_silence() -> None:
@@ -254,6 +302,66 @@ def test_an_address_that_another_publisher_put_into_a_body_goes_with_the_body(
     letter.refresh_from_db()
     assert (bytes(letter.body), letter.attributes) == (b"", {})
     assert (letter.state, letter.change_reason) == ("discarded", "its body held an address")
+
+
+@pytest.mark.parametrize("escape", [str, str.upper])
+def test_an_address_is_found_as_json_escapes_it(person: str, escape: Callable[[str], str]) -> None:
+    Delivery.objects.filter(channel="email").update(address="müller@example.org")
+    body = json.dumps({"to": "müller@example.org"}).replace("00fc", escape("00fc"))
+    letter = a_letter_that_says(body)
+
+    forget(person, "--reason", "asked for it")
+
+    letter.refresh_from_db()
+    assert bytes(letter.body) == b""
+
+
+def test_a_letter_that_came_later_is_found_by_an_address_that_is_known_no_more(person: str) -> None:
+    forget(person, "--reason", "asked for it")
+    late = a_letter_that_says(json.dumps({"to": EMAIL}))
+
+    forget(person, "--reason", "a letter came later", "--address", EMAIL)
+
+    late.refresh_from_db()
+    assert bytes(late.body) == b""
+    assert EMAIL not in everything_kept()
+
+
+def test_what_was_put_on_a_queue_again_goes_and_what_waits_for_it_is_said(person: str) -> None:
+    gone, waits = (
+        Dispatch.objects.create(
+            kind="queue",
+            destination="email-bulk",
+            reason="redriven",
+            body=json.dumps({"to": EMAIL}),
+            attributes={"for": PHONE},
+            state=state,
+        )
+        for state in ("published", "waiting")
+    )
+
+    with pytest.raises(CommandError, match="1 messages that hold an address"):
+        forget(person, "--reason", "asked for it")
+
+    gone.refresh_from_db()
+    waits.refresh_from_db()
+    assert (gone.body, gone.attributes) == ("", {})
+    assert EMAIL in str(waits.body), "it is still to be published"
+    Dispatch.objects.update(state="published")
+    forget(person, "--reason", "once more", "--address", EMAIL)
+    assert EMAIL not in everything_kept()
+
+
+def test_of_the_outbox_only_what_others_wrote_is_read(person: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "dispatch_once_more" in Dispatch.objects.with_any([EMAIL, PHONE]).explain()
+
+
+def a_letter_that_says(body: str) -> DeadLetter:
+    return DeadLetter.objects.create(
+        queue="email", message_id=str(uuid4()), body=body.encode(), reason="not_an_event"
+    )
 
 
 def test_the_shop_forgets_the_customer_and_keeps_the_order(customer: Customer) -> None:
@@ -375,6 +483,28 @@ def test_an_id_of_meta_s_goes_with_the_number_that_is_in_it(customer: Customer) 
     assert "wamid" not in everything_kept()
     sms.refresh_from_db()
     assert sms.provider_message_id.startswith("provider-")
+
+
+def test_what_a_provider_says_later_is_kept_without_its_words(person: str) -> None:
+    delivery = Delivery.objects.get(channel="email")
+    forget(person, "--reason", "asked for it")
+    word = Told(
+        delivery_id=delivery.pk,
+        generation=0,
+        number=delivery.attempts,
+        provider="ses",
+        provider_message_id="0100-ses",
+        kind=Receipt.Kind.SOFT_BOUNCED,
+        code="General",
+        detail="552 the mailbox of Gustav Klein is full",
+        occurred_at=timezone.now(),
+    )
+    take(envelope_of((word,), subject=delivery.subject))
+
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.last_error) == ("bounced", "soft_bounced: General")
+    assert Receipt.objects.filter(kind="soft_bounced", detail="", code="General").exists()
+    assert "Klein" not in everything_kept()
 
 
 def test_when_they_wrote_to_us_is_forgotten_too(person: str) -> None:

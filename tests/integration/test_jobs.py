@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from notifications import jobs
 from notifications.models import Delivery, Dispatch, Job, JobItem
 from notifications.resend import Resend
 from notifications.work import Verdict
 from tests.integration.operator_rows import EMAIL
-from tests.integration.test_resend import begun, sent
+from tests.integration.test_resend import begun, message, sent, tell
 from tests.integration.together import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("town")]
@@ -56,6 +58,43 @@ def test_an_item_is_done_whole_or_not_at_all() -> None:
     assert jobs.run(Resend(), job.pk).counts == {"waiting": 0, "dispatched": 3}
     assert Dispatch.objects.count() == 3
     assert "it had not been stopped" in str(job.log.order_by("id")[1])
+
+
+class SlowResend(Resend):
+    """meanwhile: what somebody else does while the shop is asked."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        self.meanwhile = meanwhile
+
+    def weigh(self, delivery: Delivery, job: Job) -> Verdict:
+        with ThreadPoolExecutor(1) as other:
+            other.submit(self._elsewhere).result()
+        return super().weigh(delivery, job)
+
+    def _elsewhere(self) -> None:
+        try:
+            self.meanwhile()
+        finally:
+            connection.close()
+
+
+def test_what_a_job_does_while_another_is_begun_the_other_leaves_alone() -> None:
+    """It was done after that one's list was made, though it was begun before."""
+    sent()
+    first = begun()
+    second: list[Job] = []
+
+    def begin_another() -> None:
+        wanted = {"subject": ["order/7"], "channel": ["email"]}
+        second.append(jobs.begin(Resend(), wanted, by="grace", reason="lost", rate=1000.0))
+
+    jobs.run(SlowResend(begin_another), first.pk)
+    tell(message())
+    jobs.run(Resend(), second[0].pk)
+
+    assert Delivery.objects.get().generation == 1
+    [item] = second[0].items.all()
+    assert (item.outcome, "has done it meanwhile" in item.why) == ("left_alone", True)
 
 
 def test_two_processes_at_one_job_take_turns_and_keep_its_rate() -> None:

@@ -169,6 +169,19 @@ def test_a_letter_that_comes_twice_is_one_row_and_what_was_decided_about_it_stan
     assert states == {"message-1": "discarded", "message-2": "open"}
 
 
+def test_of_somebody_who_is_forgotten_nothing_comes_back_with_what_sqs_did_not_delete() -> None:
+    letter = a_letter('{"to": "ann@example.org"}')
+    bury(letter)
+    drain()
+    DeadLetter.objects.with_any(["ann@example.org"]).wipe(by="forgotten", reason="an address")
+    bury(letter)
+
+    assert drain() == 1, "it goes from SQS"
+
+    row = DeadLetter.objects.get()
+    assert (bytes(row.body), row.error, row.state) == (b"", "", "discarded")
+
+
 def test_a_row_that_the_worker_wrote_itself_is_the_same_letter() -> None:
     """Its send seemed to fail and did not."""
     DeadLetter.objects.keep(a_letter(queue="email-bulk"))

@@ -21,6 +21,7 @@ from notifications import chores, letter_discards, retention
 from notifications.chores import Chore
 from notifications.conf import Retention
 from notifications.models import (
+    Announcement,
     Attempt,
     Conversation,
     DeadLetter,
@@ -67,6 +68,25 @@ def old_event(days: float = 11, number: int = 1) -> Event:
     event = make_event(number)
     event.dispatches.all().delete()
     aged(event, days, "recorded_at")
+    return event
+
+
+def announced(*, settled: bool) -> Event:
+    """An old event of an announcement that is settled, or still has a lane to go."""
+    announcement = Announcement.objects.create(
+        event_type="shop.news",
+        version=1,
+        estimate=1,
+        audience="customers",
+        channels=["email", "sms"],
+        state="done" if settled else "paused",
+        settled_at=timezone.now() if settled else None,
+        actor="ada",
+        reason="the spring sale",
+        batches=1,
+    )
+    event = old_event(11, number=Event.objects.count() + 1)
+    Event.objects.filter(pk=event.pk).update(announcement=announcement, batch=1)
     return event
 
 
@@ -135,10 +155,24 @@ def test_a_job_goes_with_its_items_and_its_log_when_it_has_been_over_for_long() 
         a_job(state, 51)
     kept = {a_job("done", 49).pk, a_job("running", 99).pk, a_job("stopped", 99).pk}
 
-    assert retention.sweep() == 2
+    assert retention.sweep() == 4, "two jobs, and the item of each"
     assert left(Job) == kept
     assert set(JobItem.objects.values_list("job_id", flat=True)) == kept
     assert set(JobEntry.objects.values_list("job_id", flat=True)) == kept
+
+
+def test_the_items_of_a_large_job_go_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "ROWS", 2)
+    monkeypatch.setattr(retention, "BATCHES", 2)
+    job = Job.objects.create(kind="drop", state="done", actor="ada", reason="x", rate=1)
+    JobItem.objects.bulk_create(JobItem(job=job, subject=f"order/{n}") for n in range(5))
+    aged(job, 51, "created_at", "finished_at")
+
+    assert retention.sweep() == 4
+    assert left(Job) == {job.pk}
+    assert retention.sweep() == 2
+    assert not left(Job)
+    assert not left(JobItem)
 
 
 @pytest.mark.parametrize("state", ["redriven", "discarded"])
@@ -324,3 +358,11 @@ def test_when_somebody_wrote_and_which_call_was_taken_is_kept_for_as_long_as_it_
     retention.sweep()
     assert [row.address_hash for row in Conversation.objects.all()] == ["1:6"]
     assert [row.id for row in Seen.objects.all()] == [UUID(int=6)]
+
+
+def test_an_announcement_s_people_stay_until_its_slowest_channel_has_told_them() -> None:
+    """One that is paused for long, or has a slow channel, still has them before it."""
+    under_way, over = (announced(settled=settled) for settled in (False, True))
+
+    assert retention.sweep() == 1
+    assert left(Event) == {under_way.pk}, over.pk

@@ -37,6 +37,14 @@ class Command(ChangingCommand):
             "--prove", metavar="ADDRESS", default="", help="only list what was sent to ADDRESS"
         )
         parser.add_argument(
+            "--address",
+            metavar="ADDRESS",
+            action="append",
+            default=[],
+            help="also what holds this address of theirs: a dead letter that came since they were "
+            "forgotten, or was sent to where they were reached long ago. May be repeated",
+        )
+        parser.add_argument(
             "--all-below",
             action="store_true",
             help="also where nobody is named just so, and what begins so may be several people's",
@@ -55,7 +63,11 @@ class Command(ChangingCommand):
             else:
                 by = whoever(options["by"])
                 erased = erasure.forget(
-                    person=person, by=by, reason=options["reason"], all_below=options["all_below"]
+                    person=person,
+                    by=by,
+                    reason=options["reason"],
+                    all_below=options["all_below"],
+                    reached_at=options["address"],
                 )
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
@@ -65,7 +77,12 @@ class Command(ChangingCommand):
 
     def _say(self, person: str, erased: erasure.Erased, *, dry_run: bool, as_json: bool) -> None:
         if as_json:
-            found = {"person": person, "erased": erased.counts, "under_way": erased.under_way}
+            found = {
+                "person": person,
+                "erased": erased.counts,
+                "under_way": erased.under_way,
+                "waiting": erased.waiting,
+            }
             self.stdout.write(json.dumps({**found, "dry_run": dry_run}))
         else:
             for kind, rows in erased.counts.items():
@@ -78,11 +95,8 @@ class Command(ChangingCommand):
                 self.stdout.write(
                     'The shop\'s own tables were not asked: NOTIFICATIONS["FORGET"] is not set.'
                 )
-        if erased.under_way and not dry_run:
-            raise CommandError(
-                f"{erased.under_way} of their deliveries are being sent at this moment and were "
-                "left to their sender: run it once more in a minute."
-            )
+        if not dry_run and (left := _left(erased)):
+            raise CommandError(" ".join(left))
 
     def _prove(self, person: str, address: str, *, as_json: bool) -> None:
         rows = [
@@ -107,3 +121,19 @@ class Command(ChangingCommand):
                 f"{row['provider']} {row['provider_message_id']}"
             )
         self.stdout.write(f"{len(rows)} sent to this address.")
+
+
+def _left(erased: erasure.Erased) -> list[str]:
+    """What could not be erased yet, and how it will be."""
+    left = []
+    if erased.under_way:
+        left.append(
+            f"{erased.under_way} of their deliveries are being sent at this moment and were "
+            "left to their sender: run it once more in a minute."
+        )
+    if erased.waiting:
+        left.append(
+            f"{erased.waiting} messages that hold an address of theirs wait in the outbox: run it "
+            "once more when they are published, and name the address (--address)."
+        )
+    return left
