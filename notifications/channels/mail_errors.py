@@ -5,6 +5,7 @@ anymail is known by the names of its exceptions: whoever uses SMTP need not have
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 from collections.abc import Iterator
@@ -25,7 +26,9 @@ from notifications.exceptions import (
 from notifications.redaction import redact
 
 DAILY_QUOTA = "daily_quota_exceeded"
-_QUOTA_MESSAGE = "daily message quota exceeded"  # Amazon SES by SMTP, which says it with a 454
+_QUOTA_MESSAGE = re.compile(r"daily (?:\w+ ){0,4}(?:quota|limit) exceeded")
+"""Amazon SES by SMTP says it with a 454, Gmail with a 550, which elsewhere is about the recipient:
+"Daily message quota exceeded"; "Daily user sending limit exceeded", "Daily SMTP relay limit …"."""
 
 # RFC 5321, 4.2.3 and RFC 4954, section 6 (authentication); in words in tests/codes/smtp.py.
 SMTP_CODES = Codes(
@@ -103,7 +106,7 @@ def _said(
     shown = redact(said, address=address)
     if to_us and code in ABOUT_US:
         return ProviderPaused(shown, f"sender_{code}")
-    if _QUOTA_MESSAGE in said.lower():
+    if _QUOTA_MESSAGE.search(said.lower()):
         code = DAILY_QUOTA
     # Of a code that nobody has heard of the first digit decides (RFC 5321, 4.2.1).
     return SMTP_CODES.error(code, 503 if code.startswith("4") else 400, shown, None)

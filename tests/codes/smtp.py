@@ -10,6 +10,7 @@ SMTP = Table(
     (
         "RFC 5321, 4.2.3 (reply codes); RFC 4954, 4 and 6 (authentication); RFC 7504 (521, 556)",
         "SES Developer Guide, SMTP response codes",
+        "Google Workspace Admin Help, SMTP errors and codes",
     ),
     (
         *rows(
@@ -74,6 +75,15 @@ SMTP = Table(
             arguments={
                 "code": "data:454",
                 "message": "Throttling failure: Daily message quota exceeded.",
+            },
+        ),
+        Row(
+            "daily_quota_exceeded",
+            Meaning.PAUSE,
+            "as 550, and the text says that it is the account's day (Gmail)",
+            arguments={
+                "code": "550",
+                "message": "5.4.5 Daily user sending limit exceeded.",
             },
         ),
     ),
