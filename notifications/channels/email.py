@@ -83,8 +83,9 @@ class SesEmail(ChannelAdapter):
                 "SesEmail has no from_address: give it in the options of the email channel "
                 'in NOTIFICATIONS["CHANNELS"].'
             )
-        self._from_address = from_address
-        address = parseaddr(from_address)[1].lower()
+        # SES: "The email address string must be 7-bit ASCII", its "friendly from" an encoded word.
+        self._from_address = mime.ascii_sender(from_address)
+        address = parseaddr(self._from_address)[1].lower()
         self._identities = {address, address.rpartition("@")[2]}  # what of ours SES verifies
         self._configuration_set = configuration_set
         self._timeouts = {"connect_timeout": connect_timeout, "read_timeout": read_timeout}
