@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.errors import HeaderParseError
 from typing import Any
 
 from django.core.mail import BadHeaderError, EmailMessage
@@ -77,7 +78,7 @@ def _translation(
     if _is_of(error, "AnymailError"):
         return _of_anymail(error, email, address)
     match error:
-        case BadHeaderError():
+        case BadHeaderError() | HeaderParseError():  # the latter of an attachment, as it is written
             return PermanentError("A header of the email has a line break.", "invalid_header")
         case smtplib.SMTPRecipientsRefused(recipients=refused):
             return _said(next(iter(refused.values())), address)
