@@ -57,13 +57,23 @@ class Codes:
 def retry_after(header: str | None) -> float | None:
     """Seconds from a Retry-After header, whether seconds or a date (RFC 9110); None if neither.
 
+    None as well for no time, and for one that is over (by our clock): taken at its word, it would
+    use up all tries within a second, and have an account that is left alone probed without a rest.
     A date without its zone is taken for UTC, which is what RFC 9110 wants of it. Whoever answers
     may write what they like here, a partner's endpoint above all: nothing of it raises.
     """
-    if not header:
-        return None
+    seconds = _seconds(header) if header else None
+    return seconds if seconds and seconds > 0 else None
+
+
+def invalid_address(what: str) -> PermanentError:
+    """For an address that no provider needs to be asked about; `what` must not quote it."""
+    return PermanentError(what, "invalid_address")
+
+
+def _seconds(header: str) -> float | None:
     try:
-        return max(0.0, float(header))
+        return float(header)
     except ValueError:
         pass
     try:
@@ -72,12 +82,7 @@ def retry_after(header: str | None) -> float | None:
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
-
-
-def invalid_address(what: str) -> PermanentError:
-    """For an address that no provider needs to be asked about; `what` must not quote it."""
-    return PermanentError(what, "invalid_address")
+    return (until - datetime.now(UTC)).total_seconds()
 
 
 def _kind_by_status(status: int) -> type[NotificationError]:
