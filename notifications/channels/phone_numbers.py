@@ -11,6 +11,13 @@ from notifications.exceptions import PermanentError
 
 _NUMBER = re.compile(r"\+?[0-9 ().-]{6,25}\Z")
 
+_OF_BEFORE = (
+    (re.compile(r"\+?521(\d{10})\Z"), r"+52\1"),
+    (re.compile(r"\+?55(\d\d)([6-9]\d{7})\Z"), r"+55\g<1>9\2"),
+)
+"""Mobile numbers of Mexico lost a 1 in 2019, those of Brazil were given a 9 until 2016. WhatsApp
+knows who was there before by the number that they had: what they write to us comes from it."""
+
 
 def e164(address: str) -> str:
     """`+` and digits. Raises PermanentError "invalid_address".
@@ -39,8 +46,11 @@ def region(number: str) -> str:
 
 def dialled(address: str) -> str:
     """The one way of writing a number, by which it is known again: E.164, whether it came with a
-    plus, with blanks, or, as Meta writes it, as bare digits. What is no number stays as it is."""
+    plus, with blanks, or, as Meta writes it, as bare digits, and be it those of years ago. What is
+    no number stays as it is."""
     number = address.strip()
+    for before, today in _OF_BEFORE:
+        number = before.sub(today, number)
     if not _NUMBER.match(number):
         return number
     try:
