@@ -103,7 +103,7 @@ class SesEmail(ChannelAdapter):
         call = self._call(message, ascii_address(message.address))
         with aws_errors.translated(_CODES, address=message.address, refine=self._refine):
             answer = self._client().send_email(**call)
-        return Accepted(answer["MessageId"])
+        return Accepted(answer.get("MessageId", ""))  # accepted, whatever the body is like
 
     def _client(self) -> Any:
         return client("sesv2", total_max_attempts=1, **self._timeouts)

@@ -85,7 +85,7 @@ class EndUserMessagingWhatsApp(ChannelAdapter):
                 metaApiVersion=self._meta_api_version,
                 message=payload,
             )
-        return Accepted(answer["messageId"])
+        return Accepted(answer.get("messageId", ""))  # accepted, whatever the body is like
 
     def _client(self) -> Any:
         return client("socialmessaging", total_max_attempts=1, **self._timeouts)
