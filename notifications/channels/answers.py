@@ -23,6 +23,7 @@ class Codes:
     permanent: this message never. unknown: it may have been sent all the same. The first set
     that holds the code wins. elsewhere: those of the permanent that are this provider's alone:
     another may take the message. Or, as AWS does it, the reason that goes with a code.
+    of_recipient: those that say something of this recipient only, and nothing of the account.
     """
 
     paused: frozenset[str] = field(default_factory=frozenset)
@@ -30,6 +31,7 @@ class Codes:
     permanent: frozenset[str] = field(default_factory=frozenset)
     unknown: frozenset[str] = field(default_factory=frozenset)
     elsewhere: frozenset[str] = field(default_factory=frozenset)
+    of_recipient: frozenset[str] = field(default_factory=frozenset)
 
     def error(
         self, code: str, status: int, message: str, retry_after: float | None, reason: str = ""
@@ -37,9 +39,11 @@ class Codes:
         """The error to raise for a refusal with this code and status."""
         kind = self._kind(code, status)
         if issubclass(kind, TransientError):
-            return kind(message, code, retry_after)
-        error = kind(message, code)
-        error.elsewhere = not self.elsewhere.isdisjoint({code, reason})
+            error: NotificationError = kind(message, code, retry_after)
+        else:
+            error = kind(message, code)
+            error.elsewhere = not self.elsewhere.isdisjoint({code, reason})
+        error.of_recipient = code in self.of_recipient
         return error
 
     def _kind(self, code: str, status: int) -> type[NotificationError]:

@@ -34,6 +34,7 @@ _CODES = Codes(
     permanent=meta.PERMANENT | {"InvalidParametersException", "ValidationException"},
     unknown=aws_errors.UNKNOWN,
     elsewhere=meta.ELSEWHERE,
+    of_recipient=meta.OF_RECIPIENT,
 )
 
 
