@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from email.utils import parseaddr, parsedate_to_datetime
 
 from notifications.exceptions import (
     NotificationError,
@@ -13,6 +14,9 @@ from notifications.exceptions import (
     ProviderPaused,
     TransientError,
 )
+
+_UNVERIFIED = "email address is not verified"  # SES, API errors and SMTP response codes
+_NAMED = re.compile(r"[^\s,<>]+")
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,15 @@ def retry_after(header: str | None) -> float | None:
 def invalid_address(what: str) -> PermanentError:
     """For an address that no provider needs to be asked about; `what` must not quote it."""
     return PermanentError(what, "invalid_address")
+
+
+def is_unverified(said: str, sender: str) -> bool:
+    """Whether SES, by its API or by SMTP, refuses our sender (as in a From header) as one that is
+    not verified, and not the recipient, as it does while an account is on trial."""
+    text = said.lower()
+    address = parseaddr(sender)[1].lower()
+    ours = {address, address.rpartition("@")[2]}  # what of ours SES verifies
+    return _UNVERIFIED in text and not ours.isdisjoint(_NAMED.findall(text))
 
 
 def _seconds(header: str) -> float | None:

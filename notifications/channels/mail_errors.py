@@ -16,7 +16,7 @@ from typing import Any
 
 from django.core.mail import BadHeaderError, EmailMessage
 
-from notifications.channels.answers import Codes, retry_after
+from notifications.channels.answers import Codes, is_unverified, retry_after
 from notifications.exceptions import (
     NotificationError,
     OutcomeUnknown,
@@ -91,7 +91,8 @@ def _translation(
             return _said((error.smtp_code, error.smtp_error), address, to_us=True)
         case smtplib.SMTPResponseException():
             said = (error.smtp_code, error.smtp_error)
-            return _said(said, address, to_us=not stage.asked)
+            to_us = not stage.asked or is_unverified(_text(error.smtp_error), email.from_email)
+            return _said(said, address, to_us=to_us)
         case OSError():  # SMTPServerDisconnected among them
             return _lost(error, stage)
     return None
@@ -103,7 +104,7 @@ def _said(
     """What an SMTP server answered; `to_us`: not about a recipient, so that it holds for all."""
     number, text = answer
     code = str(number)
-    said = text.decode(errors="replace") if isinstance(text, bytes) else text
+    said = _text(text)
     shown = redact(said, address=address)
     if to_us and code in ABOUT_US:
         return ProviderPaused(shown, f"sender_{code}")
@@ -111,6 +112,10 @@ def _said(
         code = DAILY_QUOTA
     # Of a code that nobody has heard of the first digit decides (RFC 5321, 4.2.1).
     return SMTP_CODES.error(code, 503 if code.startswith("4") else 400, shown, None)
+
+
+def _text(said: bytes | str) -> str:
+    return said.decode(errors="replace") if isinstance(said, bytes) else said
 
 
 def _lost(error: OSError, stage: Stage) -> NotificationError:

@@ -69,6 +69,26 @@ SMTP = Table(
             },
         ),
         Row(
+            "sender_554",
+            Meaning.PAUSE,
+            "554, and the text says that our sender is not verified (SES)",
+            arguments={
+                "code": "data:554",
+                "message": "Message rejected: Email address is not verified. The following "
+                "identities failed the check in region EU-CENTRAL-1: orders@shop.example",
+            },
+        ),
+        Row(
+            "554",
+            Meaning.PERMANENT,
+            "554, and the recipient is not (SES, while an account is on trial)",
+            arguments={
+                "code": "data:554",
+                "message": "Message rejected: Email address is not verified. The following "
+                "identities failed the check in region EU-CENTRAL-1: ada@example.org",
+            },
+        ),
+        Row(
             "daily_quota_exceeded",
             Meaning.PAUSE,
             "as 454, and the text says that it is the day's quota (SES)",
