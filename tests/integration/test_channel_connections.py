@@ -134,3 +134,14 @@ def test_a_success_is_one_whatever_its_body_is_like(
         adapter.send(message)
 
     assert there.requests
+
+
+@OVER_HTTP
+def test_a_page_of_whoever_stands_in_between_is_an_answer_in_whatever_letters(
+    channel: Channel, lead_to: Callable[[str], None], partner: Open
+) -> None:
+    there = partner(says("503 Erreur", "<h1>Réseau coupé</h1>".encode("latin-1")))
+    lead_to(f"http://127.0.0.1:{there.port}")
+
+    with pytest.raises((TransientError, OutcomeUnknown)):
+        channel.make(PATIENCE).send(message_to(address_of(channel)))
