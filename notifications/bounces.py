@@ -38,8 +38,8 @@ def heed(receipt: Told, settlement: Settlement) -> bool:
     that of the address which the provider says it had.
     """
     reason = SHUTS_OUT.get(settlement.channel, {}).get(receipt.kind)
-    if receipt.opted_out:
-        reason = Reason.OPT_OUT_REPLY
+    if receipt.opted_out:  # by mail nobody answers STOP: who wants no more has complained
+        reason = Reason.COMPLAINT if settlement.channel == "email" else Reason.OPT_OUT_REPLY
     hashed = settlement.address_hash
     if not hashed or hashed.startswith(proofs.PREFIX):  # they have been forgotten meanwhile
         hashed = receipt.address_hash

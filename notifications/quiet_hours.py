@@ -92,6 +92,7 @@ def _until(duty: Duty) -> datetime | None:
         return None
     if duty.route.rule:  # its steps come one after another in the morning, as they would by day
         until += duty.route.step * duty.route.rule.share
+        until = ending(recipient, duty.channel, until) or until  # a time for each may take a day
     category = conf().categories.get(kind.category)
     too_late = until - duty.envelope.time > kind.worth_sending_for
     return None if too_late and category and category.transactional else until

@@ -27,6 +27,7 @@ from django.utils import timezone, translation
 
 from notifications import provider_templates
 from notifications.channels.base import Content
+from notifications.channels.sms_parts import breakable
 from notifications.envelope import Envelope, write
 from notifications.exceptions import PermanentError
 from notifications.provider_templates import TemplateBroken
@@ -37,6 +38,7 @@ from notifications.templating.library import BadValue
 
 ROOT = "notifications"
 TEMPLATE_BROKEN = "template_broken"
+_SMS = "sms.txt"
 _LANGUAGE_TAG = re.compile(r"[a-z]{2,8}(-[a-z0-9]{1,8})*\Z")
 
 
@@ -232,7 +234,9 @@ class _Rendering:
 
 
 def _as_field(part: Part, text: str) -> str:
-    return one_line(text) if part.field == "subject" else text.strip()
+    if part.field == "subject":
+        return one_line(text)
+    return breakable(text.strip()) if part.file == _SMS else text.strip()
 
 
 def one_line(text: str) -> str:

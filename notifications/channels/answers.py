@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from email.utils import parseaddr, parsedate_to_datetime
 
 from notifications.exceptions import (
     NotificationError,
@@ -13,6 +14,9 @@ from notifications.exceptions import (
     ProviderPaused,
     TransientError,
 )
+
+_UNVERIFIED = "email address is not verified"  # SES, API errors and SMTP response codes
+_NAMED = re.compile(r"[^\s,<>]+")
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class Codes:
     permanent: this message never. unknown: it may have been sent all the same. The first set
     that holds the code wins. elsewhere: those of the permanent that are this provider's alone:
     another may take the message. Or, as AWS does it, the reason that goes with a code.
+    of_recipient: those that say something of this recipient only, and nothing of the account.
     """
 
     paused: frozenset[str] = field(default_factory=frozenset)
@@ -30,6 +35,7 @@ class Codes:
     permanent: frozenset[str] = field(default_factory=frozenset)
     unknown: frozenset[str] = field(default_factory=frozenset)
     elsewhere: frozenset[str] = field(default_factory=frozenset)
+    of_recipient: frozenset[str] = field(default_factory=frozenset)
 
     def error(
         self, code: str, status: int, message: str, retry_after: float | None, reason: str = ""
@@ -37,9 +43,11 @@ class Codes:
         """The error to raise for a refusal with this code and status."""
         kind = self._kind(code, status)
         if issubclass(kind, TransientError):
-            return kind(message, code, retry_after)
-        error = kind(message, code)
-        error.elsewhere = not self.elsewhere.isdisjoint({code, reason})
+            error: NotificationError = kind(message, code, retry_after)
+        else:
+            error = kind(message, code)
+            error.elsewhere = not self.elsewhere.isdisjoint({code, reason})
+        error.of_recipient = code in self.of_recipient
         return error
 
     def _kind(self, code: str, status: int) -> type[NotificationError]:
@@ -57,13 +65,32 @@ class Codes:
 def retry_after(header: str | None) -> float | None:
     """Seconds from a Retry-After header, whether seconds or a date (RFC 9110); None if neither.
 
+    None as well for no time, and for one that is over (by our clock): taken at its word, it would
+    use up all tries within a second, and have an account that is left alone probed without a rest.
     A date without its zone is taken for UTC, which is what RFC 9110 wants of it. Whoever answers
     may write what they like here, a partner's endpoint above all: nothing of it raises.
     """
-    if not header:
-        return None
+    seconds = _seconds(header) if header else None
+    return seconds if seconds and seconds > 0 else None
+
+
+def invalid_address(what: str) -> PermanentError:
+    """For an address that no provider needs to be asked about; `what` must not quote it."""
+    return PermanentError(what, "invalid_address")
+
+
+def is_unverified(said: str, sender: str) -> bool:
+    """Whether SES, by its API or by SMTP, refuses our sender (as in a From header) as one that is
+    not verified, and not the recipient, as it does while an account is on trial."""
+    text = said.lower()
+    address = parseaddr(sender)[1].lower()
+    ours = {address, address.rpartition("@")[2]}  # what of ours SES verifies
+    return _UNVERIFIED in text and not ours.isdisjoint(_NAMED.findall(text))
+
+
+def _seconds(header: str) -> float | None:
     try:
-        return max(0.0, float(header))
+        return float(header)
     except ValueError:
         pass
     try:
@@ -72,12 +99,7 @@ def retry_after(header: str | None) -> float | None:
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
-
-
-def invalid_address(what: str) -> PermanentError:
-    """For an address that no provider needs to be asked about; `what` must not quote it."""
-    return PermanentError(what, "invalid_address")
+    return (until - datetime.now(UTC)).total_seconds()
 
 
 def _kind_by_status(status: int) -> type[NotificationError]:

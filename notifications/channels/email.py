@@ -8,9 +8,7 @@ before anybody is asked, and how a name outside ASCII is encoded.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from email.utils import parseaddr
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
@@ -18,7 +16,7 @@ from django.core.validators import validate_email
 
 from notifications.aws.clients import client
 from notifications.channels import aws_errors, mime
-from notifications.channels.answers import Codes, invalid_address
+from notifications.channels.answers import Codes, invalid_address, is_unverified
 from notifications.channels.base import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
@@ -37,8 +35,6 @@ from notifications.channels.correlation import (
 _QUOTA = "daily_quota_exceeded"
 _QUOTA_MESSAGE = "daily message quota exceeded"  # SES, Errors related to sending quotas
 _UNVERIFIED = "sender_not_verified"
-_UNVERIFIED_MESSAGE = "email address is not verified"  # Using the Amazon SES API, errors
-_NAMED = re.compile(r"[^\s,<>]+")
 _CODES = Codes(
     paused=aws_errors.PAUSED
     | {
@@ -83,9 +79,8 @@ class SesEmail(ChannelAdapter):
                 "SesEmail has no from_address: give it in the options of the email channel "
                 'in NOTIFICATIONS["CHANNELS"].'
             )
-        self._from_address = from_address
-        address = parseaddr(from_address)[1].lower()
-        self._identities = {address, address.rpartition("@")[2]}  # what of ours SES verifies
+        # SES: "The email address string must be 7-bit ASCII", its "friendly from" an encoded word.
+        self._from_address = mime.ascii_sender(from_address)
         self._configuration_set = configuration_set
         self._timeouts = {"connect_timeout": connect_timeout, "read_timeout": read_timeout}
         # What checks an address is compiled for the first one: 30 ms of CPU, which a first send
@@ -102,7 +97,7 @@ class SesEmail(ChannelAdapter):
         call = self._call(message, ascii_address(message.address))
         with aws_errors.translated(_CODES, address=message.address, refine=self._refine):
             answer = self._client().send_email(**call)
-        return Accepted(answer["MessageId"])
+        return Accepted(answer.get("MessageId", ""))  # accepted, whatever the body is like
 
     def _client(self) -> Any:
         return client("sesv2", total_max_attempts=1, **self._timeouts)
@@ -137,10 +132,10 @@ class SesEmail(ChannelAdapter):
         """Two things that concern every message SES says in the words for one: that there are no
         more to be sent today, and that the sender is not verified (or the recipient, while an
         account is on trial: that is the one message's)."""
-        text = aws_errors.said(answer).lower()
-        if _QUOTA_MESSAGE in text:
+        text = aws_errors.said(answer)
+        if _QUOTA_MESSAGE in text.lower():
             return _QUOTA
-        if _UNVERIFIED_MESSAGE in text and self._identities & set(_NAMED.findall(text)):
+        if is_unverified(text, self._from_address):
             return _UNVERIFIED
         return code
 

@@ -5,16 +5,18 @@ anymail is known by the names of its exceptions: whoever uses SMTP need not have
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.errors import HeaderParseError
 from typing import Any
 
 from django.core.mail import BadHeaderError, EmailMessage
 
-from notifications.channels.answers import Codes, retry_after
+from notifications.channels.answers import Codes, is_unverified, retry_after
 from notifications.exceptions import (
     NotificationError,
     OutcomeUnknown,
@@ -25,7 +27,9 @@ from notifications.exceptions import (
 from notifications.redaction import redact
 
 DAILY_QUOTA = "daily_quota_exceeded"
-_QUOTA_MESSAGE = "daily message quota exceeded"  # Amazon SES by SMTP, which says it with a 454
+_QUOTA_MESSAGE = re.compile(r"daily (?:\w+ ){0,4}(?:quota|limit) exceeded")
+"""Amazon SES by SMTP says it with a 454, Gmail with a 550, which elsewhere is about the recipient:
+"Daily message quota exceeded"; "Daily user sending limit exceeded", "Daily SMTP relay limit …"."""
 
 # RFC 5321, 4.2.3 and RFC 4954, section 6 (authentication); in words in tests/codes/smtp.py.
 SMTP_CODES = Codes(
@@ -74,7 +78,7 @@ def _translation(
     if _is_of(error, "AnymailError"):
         return _of_anymail(error, email, address)
     match error:
-        case BadHeaderError():
+        case BadHeaderError() | HeaderParseError():  # the latter of an attachment, as it is written
             return PermanentError("A header of the email has a line break.", "invalid_header")
         case smtplib.SMTPRecipientsRefused(recipients=refused):
             return _said(next(iter(refused.values())), address)
@@ -87,7 +91,8 @@ def _translation(
             return _said((error.smtp_code, error.smtp_error), address, to_us=True)
         case smtplib.SMTPResponseException():
             said = (error.smtp_code, error.smtp_error)
-            return _said(said, address, to_us=not stage.asked)
+            to_us = not stage.asked or is_unverified(_text(error.smtp_error), email.from_email)
+            return _said(said, address, to_us=to_us)
         case OSError():  # SMTPServerDisconnected among them
             return _lost(error, stage)
     return None
@@ -99,14 +104,18 @@ def _said(
     """What an SMTP server answered; `to_us`: not about a recipient, so that it holds for all."""
     number, text = answer
     code = str(number)
-    said = text.decode(errors="replace") if isinstance(text, bytes) else text
+    said = _text(text)
     shown = redact(said, address=address)
     if to_us and code in ABOUT_US:
         return ProviderPaused(shown, f"sender_{code}")
-    if _QUOTA_MESSAGE in said.lower():
+    if _QUOTA_MESSAGE.search(said.lower()):
         code = DAILY_QUOTA
     # Of a code that nobody has heard of the first digit decides (RFC 5321, 4.2.1).
     return SMTP_CODES.error(code, 503 if code.startswith("4") else 400, shown, None)
+
+
+def _text(said: bytes | str) -> str:
+    return said.decode(errors="replace") if isinstance(said, bytes) else said
 
 
 def _lost(error: OSError, stage: Stage) -> NotificationError:

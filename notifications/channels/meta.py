@@ -38,6 +38,8 @@ PERMANENT = frozenset(
 )
 ELSEWHERE = frozenset({"130497", "131030", "131051", "132001", "132015", "132016"})
 """Those of the permanent that another account, with senders and templates of its own, may take."""
+OF_RECIPIENT = frozenset({"131056"})
+"""Too many messages to one person: whoever else is written to is none the worse for it."""
 
 OUTSIDE_WINDOW = "outside_window"
 

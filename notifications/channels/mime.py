@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from email.message import EmailMessage
 from email.policy import EmailPolicy
-from email.utils import make_msgid
+from email.utils import formataddr, make_msgid, parseaddr
 
 from notifications.channels.base import Attachment, Message
 from notifications.exceptions import PermanentError
@@ -79,6 +79,16 @@ def too_large(size: int) -> PermanentError:
         f"{MAX_BYTES // 1024 // 1024}.",
         "message_too_large",
     )
+
+
+def ascii_sender(sender: str) -> str:
+    """A From header's value in ASCII: its name as encoded words, its domain in its IDNA form.
+    Raises ValueError for another local part."""
+    if sender.isascii():
+        return sender
+    name, address = parseaddr(sender)
+    local, _, domain = address.rpartition("@")
+    return formataddr((name, f"{local}@{domain.encode('idna').decode('ascii')}"))
 
 
 def domain_of(sender: str) -> str:

@@ -11,6 +11,11 @@ from notifications.exceptions import PermanentError
 
 _NUMBER = re.compile(r"\+?[0-9 ().-]{6,25}\Z")
 
+_MEXICO = 52
+_BRAZIL_BEFORE = re.compile(r"\+?55(\d\d)([6-9]\d{7})\Z")
+"""Mobile numbers of Brazil were given a 9 until 2016. WhatsApp knows who was there before by the
+number that they had: what they write to us comes from it."""
+
 
 def e164(address: str) -> str:
     """`+` and digits. Raises PermanentError "invalid_address".
@@ -19,12 +24,21 @@ def e164(address: str) -> str:
     tables of ranges age, and the provider knows better.
     """
     try:
-        number = phonenumbers.parse(address, None)
+        number = _of_today(phonenumbers.parse(address, None))
     except phonenumbers.NumberParseException:
         raise invalid_address("This is no phone number with a country code.") from None
     if not phonenumbers.is_possible_number(number):
         raise invalid_address("No number of this length exists in its country.")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _of_today(number: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber:
+    """Mobile numbers of Mexico had a 1 before them until 2019, which many a list still has, and
+    WhatsApp for who was there before."""
+    within = number.national_number or 0
+    if number.country_code == _MEXICO and 10**10 <= within < 2 * 10**10:
+        number.national_number = within - 10**10
+    return number
 
 
 def region(number: str) -> str:
@@ -39,8 +53,9 @@ def region(number: str) -> str:
 
 def dialled(address: str) -> str:
     """The one way of writing a number, by which it is known again: E.164, whether it came with a
-    plus, with blanks, or, as Meta writes it, as bare digits. What is no number stays as it is."""
-    number = address.strip()
+    plus, with blanks, or, as Meta writes it, as bare digits, and be it those of years ago. What is
+    no number stays as it is."""
+    number = _BRAZIL_BEFORE.sub(r"+55\g<1>9\2", address.strip())
     if not _NUMBER.match(number):
         return number
     try:

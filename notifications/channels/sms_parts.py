@@ -29,6 +29,9 @@ SIXTEEN_BIT, SIXTEEN_BIT_OF_SEVERAL = 70, 67
 """Places (UTF-16 code units) of a part in any other alphabet."""
 
 
+_NO_BREAK_SPACES = str.maketrans(dict.fromkeys("\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}", " "))
+
+
 class Encoding(StrEnum):
     """How the mobile network writes a text."""
 
@@ -66,6 +69,12 @@ def segments(text: str) -> Segments:
 def parts(text: str) -> int:
     """How many parts the text is sent in; 1 for an empty one."""
     return segments(text).parts
+
+
+def breakable(text: str) -> str:
+    """With plain spaces in place of those that amounts and times are written with: the GSM alphabet
+    has no other, and one such would have the whole text sent with 16 bits a character."""
+    return text.translate(_NO_BREAK_SPACES)
 
 
 def _filled(places: Iterable[int], room: int) -> int:

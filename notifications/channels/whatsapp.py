@@ -34,6 +34,7 @@ _CODES = Codes(
     permanent=meta.PERMANENT | {"InvalidParametersException", "ValidationException"},
     unknown=aws_errors.UNKNOWN,
     elsewhere=meta.ELSEWHERE,
+    of_recipient=meta.OF_RECIPIENT,
 )
 
 
@@ -85,7 +86,7 @@ class EndUserMessagingWhatsApp(ChannelAdapter):
                 metaApiVersion=self._meta_api_version,
                 message=payload,
             )
-        return Accepted(answer["messageId"])
+        return Accepted(answer.get("messageId", ""))  # accepted, whatever the body is like
 
     def _client(self) -> Any:
         return client("socialmessaging", total_max_attempts=1, **self._timeouts)

@@ -30,6 +30,7 @@ _CODES = Codes(
     permanent=meta.PERMANENT,
     unknown=frozenset({"http_504"}),
     elsewhere=meta.ELSEWHERE,
+    of_recipient=meta.OF_RECIPIENT,
 )
 
 

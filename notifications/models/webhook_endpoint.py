@@ -16,7 +16,9 @@ from notifications.identifiers import uuid7
 from notifications.models.sealed import SealedTextField
 
 FAILURES = 5
-"""In a row, after which an endpoint is left alone for a while, as a provider's account is."""
+"""In a row, after which an endpoint is left alone for a while, as a provider's account is. With
+fewer it is not disabled either, however long ago the first was: it may have been asked nothing
+since."""
 
 FIRST_REST, LONGEST_REST = 10.0, 900.0
 """Seconds. A rest is half as long as it has been failing, within these, and half of it random: so
@@ -52,7 +54,10 @@ UPDATE notifications_webhookendpoint AS endpoint SET
     changed_by = CASE WHEN {ends} THEN %(itself)s ELSE changed_by END
 WHERE id = %(id)s AND state = 'enabled'
 RETURNING state
-""".format(ends="(%(gone)s OR COALESCE(failing_since <= statement_timestamp() - %(after)s, FALSE))")
+""".format(
+    ends="(%(gone)s OR failures + 1 >= %(most)s"
+    " AND COALESCE(failing_since <= statement_timestamp() - %(after)s, FALSE))"
+)
 
 
 class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
@@ -116,7 +121,8 @@ class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
 
     def failed(self, pk: UUID, error: str, *, gone: bool, after: timedelta) -> bool:
         """It did not take an event. Whether that disabled it: when it says that it is `gone`, or
-        when it has failed for longer than `after` without a success between."""
+        when it has failed for longer than `after`, FAILURES times or more, without a success
+        between."""
         self._for_write = True
         why = "gone: it answered 410" if gone else f"failed for {after.days} days: {error}"
         parameters: dict[str, Any] = {

@@ -37,6 +37,18 @@ https://www.unicode.org/reports/tr35/tr35-numbers.html#Language_Plural_Rules"""
 LENGTHS = ("short", "medium", "long", "full")
 """CLDR's lengths of dates and times."""
 
+MINOR_DIGITS = {
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"), 0),
+    **dict.fromkeys(("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}
+"""How many digits of an amount are minor units, of each currency in which it is not two.
+
+Of ISO 4217, in which everybody counts them. CLDR tells another number, that of the digits which
+people write (none of forint or rupiah): by it, these would be a hundred times as much.
+https://www.six-group.com/en/products-services/financial-information/market-reference-data/data-standards.html"""
+
 _LETTER_AND_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)")
 """CLDR parts a currency that ends in a letter from its figures (`currencySpacing`), Babel not."""
 
@@ -102,8 +114,17 @@ def money(value: Any, currency: Any) -> str:
     code = str(currency)
     if code not in _currencies():
         raise BadValue(gettext("%(code)r is no ISO 4217 currency") % {"code": code[:10]})
-    amount = Decimal(value).scaleb(-numbers.get_currency_precision(code))
-    written = str(numbers.format_currency(amount, code, locale=locale()))
+    amount = Decimal(value).scaleb(-MINOR_DIGITS.get(code, 2))
+    as_usual = amount == amount.to_integral_value() or bool(numbers.get_currency_precision(code))
+    written = str(
+        numbers.format_currency(
+            amount,
+            code,
+            locale=locale(),
+            currency_digits=as_usual,  # or what nobody pays in coins, and may yet be owed, is lost
+            decimal_quantization=False,
+        )
+    )
     return _LETTER_AND_DIGIT.sub("\N{NO-BREAK SPACE}", written)
 
 

@@ -29,7 +29,7 @@ META = Group(
                 "130429": "the number reached its throughput",
                 "131000": "something went wrong",
                 "131016": "a service is not available for now",
-                "131056": "too many messages to this one person",
+                "131056": "too many messages to this one person; of the account it says nothing",
                 "132069": "the flow is throttled",
                 "133004": "the server is not available for now",
             },

@@ -10,6 +10,7 @@ SMTP = Table(
     (
         "RFC 5321, 4.2.3 (reply codes); RFC 4954, 4 and 6 (authentication); RFC 7504 (521, 556)",
         "SES Developer Guide, SMTP response codes",
+        "Google Workspace Admin Help, SMTP errors and codes",
     ),
     (
         *rows(
@@ -68,12 +69,41 @@ SMTP = Table(
             },
         ),
         Row(
+            "sender_554",
+            Meaning.PAUSE,
+            "554, and the text says that our sender is not verified (SES)",
+            arguments={
+                "code": "data:554",
+                "message": "Message rejected: Email address is not verified. The following "
+                "identities failed the check in region EU-CENTRAL-1: orders@shop.example",
+            },
+        ),
+        Row(
+            "554",
+            Meaning.PERMANENT,
+            "554, and the recipient is not (SES, while an account is on trial)",
+            arguments={
+                "code": "data:554",
+                "message": "Message rejected: Email address is not verified. The following "
+                "identities failed the check in region EU-CENTRAL-1: ada@example.org",
+            },
+        ),
+        Row(
             "daily_quota_exceeded",
             Meaning.PAUSE,
             "as 454, and the text says that it is the day's quota (SES)",
             arguments={
                 "code": "data:454",
                 "message": "Throttling failure: Daily message quota exceeded.",
+            },
+        ),
+        Row(
+            "daily_quota_exceeded",
+            Meaning.PAUSE,
+            "as 550, and the text says that it is the account's day (Gmail)",
+            arguments={
+                "code": "550",
+                "message": "5.4.5 Daily user sending limit exceeded.",
             },
         ),
     ),

@@ -38,6 +38,7 @@ def reason(channel: str, address: str) -> str:
     [
         ("email", "bounced", False, "hard_bounce"),
         ("email", "complained", False, "complaint"),
+        ("email", "bounced", True, "complaint"),
         ("email", "soft_bounced", False, ""),
         ("email", "rejected", False, ""),
         ("email", "delayed", False, ""),

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from notifications.aws import clients
-from notifications.exceptions import TransientError
+from notifications.exceptions import OutcomeUnknown, TransientError
 from tests.channels import ADAPTERS, PATIENCE, Channel, message_to
+from tests.partners import Open, says
 
 pytestmark = pytest.mark.usefixtures("sandbox")
 
@@ -115,3 +116,32 @@ def test_a_refused_connection_is_transient(channel: Channel, nobody_listens: Non
         channel.make(PATIENCE).send(message_to(address_of(channel)))
 
     assert caught.value.code == "not_connected"
+
+
+@OVER_HTTP
+@pytest.mark.parametrize("body", [b"", b"{}", b"<html>"])
+def test_a_success_is_one_whatever_its_body_is_like(
+    channel: Channel, body: bytes, lead_to: Callable[[str], None], partner: Open
+) -> None:
+    there = partner(says("200 OK", body))
+    lead_to(f"http://127.0.0.1:{there.port}")
+    adapter, message = channel.make(PATIENCE), message_to(address_of(channel))
+
+    if channel.name == "email-anymail":  # which says no more than that it cannot read it
+        with pytest.raises(OutcomeUnknown):
+            adapter.send(message)
+    else:
+        adapter.send(message)
+
+    assert there.requests
+
+
+@OVER_HTTP
+def test_a_page_of_whoever_stands_in_between_is_an_answer_in_whatever_letters(
+    channel: Channel, lead_to: Callable[[str], None], partner: Open
+) -> None:
+    there = partner(says("503 Erreur", "<h1>Réseau coupé</h1>".encode("latin-1")))
+    lead_to(f"http://127.0.0.1:{there.port}")
+
+    with pytest.raises((TransientError, OutcomeUnknown)):
+        channel.make(PATIENCE).send(message_to(address_of(channel)))

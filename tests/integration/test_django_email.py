@@ -156,6 +156,17 @@ def test_a_line_break_in_a_header_is_refused_for_good(outbox: list[mail.EmailMes
     assert outbox == []
 
 
+@pytest.mark.usefixtures("trusted")
+def test_so_is_one_in_the_name_of_an_attachment(sandbox: SandboxClient) -> None:
+    scan = Attachment("scan\nBcc: eve@example.org", "image/tiff", b"a scan")
+
+    with pytest.raises(PermanentError) as caught:
+        smtp().send(replace(MESSAGE, attachments=(scan,)))
+
+    assert caught.value.code == "invalid_header"
+    assert sandbox.requests("email") == 0
+
+
 def test_what_no_mail_server_takes_is_refused_before_it_is_asked(sandbox: SandboxClient) -> None:
     scan = Attachment("scan.tiff", "image/tiff", bytes(MAX_BYTES * 3 // 4))
 

@@ -8,7 +8,12 @@ import pytest
 
 from notifications.aws import clients
 from notifications.channels.base import ChannelAdapter, Content, Message
-from notifications.exceptions import NotificationError, PermanentError, ProviderPaused
+from notifications.exceptions import (
+    NotificationError,
+    PermanentError,
+    ProviderPaused,
+    TransientError,
+)
 from notifications.local.providers.client import SandboxClient
 from tests.channels import BY_NAME, PATIENCE
 from tests.codes.base import Row
@@ -59,6 +64,23 @@ def test_the_reason_an_sms_was_refused_for_is_told(
 
     with pytest.raises(PermanentError, match="DESTINATION_PHONE_NUMBER_OPTED_OUT"):
         adapters["sms"].send(message("sms"))
+
+
+@pytest.mark.parametrize("channel", ["whatsapp", "whatsapp-cloud"])
+@pytest.mark.parametrize(("code", "of_one"), [("131056", True), ("130429", False)])
+def test_what_one_person_is_told_too_much_says_nothing_of_the_account(
+    adapters: dict[str, ChannelAdapter],
+    sandbox: SandboxClient,
+    channel: str,
+    code: str,
+    of_one: bool,
+) -> None:
+    sandbox.script("whatsapp", "refuse", code=code)
+
+    with pytest.raises(TransientError) as caught:
+        adapters[channel].send(message(channel))
+
+    assert caught.value.of_recipient is of_one
 
 
 @pytest.mark.parametrize(

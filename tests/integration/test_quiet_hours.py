@@ -274,6 +274,24 @@ def test_the_steps_of_a_fallback_come_one_after_another_in_the_morning(settings:
     assert sent() == sent("sms") == []
 
 
+def test_a_step_that_would_come_in_the_night_after_comes_at_its_end(settings: Any) -> None:
+    """Or it would be put off by as much again each night, and never told."""
+    night = settings.NOTIFICATIONS["QUIET_HOURS"]["email"]
+    settings.NOTIFICATIONS = {
+        **settings.NOTIFICATIONS,
+        "QUIET_HOURS": {"email": night, "sms": night},
+        "ROUTES": {"order.created": [Fallback(("email", "sms"), within=timedelta(hours=44))]},
+    }
+    envelope = happened()
+    Event.objects.update(recorded_at=timezone.now() - timedelta(hours=22))
+
+    tell(envelope)
+    tell(envelope, channel="sms", queue="sms")
+
+    moments = dict(Delivery.objects.values_list("channel", "next_try_at"))
+    assert moments["sms"] - moments["email"] == timedelta(days=1)
+
+
 @pytest.mark.parametrize(("override", "told"), [("", 1), ("ada: they asked for it", 2)])
 def test_a_resend_waits_for_the_morning_unless_the_operator_insists(
     settings: Any, override: str, told: int

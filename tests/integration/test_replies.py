@@ -43,6 +43,22 @@ def test_who_writes_stop_is_sent_nothing_more_on_that_channel() -> None:
     assert PHONE not in str(vars(Suppression.objects.get()))
 
 
+@pytest.mark.parametrize(
+    ("known_by", "number"),
+    [("551187654321", "+5511987654321"), ("5215512345678", "+525512345678")],
+)
+def test_who_writes_from_the_number_that_they_had_before_is_known_by_the_one_of_today(
+    known_by: str, number: str
+) -> None:
+    """WhatsApp keeps the old one, of Brazil without its 9 and of Mexico with its 1."""
+    hear(*heard(channel="whatsapp", address=known_by, text="STOP", message_id="m", occurred_at=NOW))
+
+    found = is_suppressed("whatsapp", number)
+    assert found
+    assert found.reason == "opt_out_reply"
+    assert window_open("whatsapp", number)
+
+
 def test_who_writes_start_after_it_is_sent_messages_again() -> None:
     hear(wrote("STOP", "m-1"))
     hear(wrote("START", "m-2", NOW + timedelta(minutes=1)))

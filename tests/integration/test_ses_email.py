@@ -40,6 +40,16 @@ def test_headers_go_with_a_simple_email(adapter: SesEmail, sandbox: SandboxClien
     assert "MIME-Version" not in sent.headers  # SES writes the email
 
 
+def test_a_sender_outside_ascii_is_handed_over_in_ascii(sandbox: SandboxClient) -> None:
+    adapter = SesEmail("Bücher & Söhne <orders@bücher.example>")
+
+    adapter.send(email())
+    adapter.send(email(attachments=(INVOICE,)))
+
+    for sent in sandbox.accepted("email"):
+        assert sent.sender == "Bücher & Söhne <orders@xn--bcher-kva.example>"
+
+
 def test_an_attachment_arrives_with_all_the_rest_of_the_email(
     adapter: SesEmail, sandbox: SandboxClient
 ) -> None:

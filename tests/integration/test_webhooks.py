@@ -94,8 +94,13 @@ def fail(sandbox: SandboxClient, endpoint: WebhookEndpoint, **script: Any) -> No
     sandbox.script("webhook", **script, address=endpoint.url)
 
 
-def been_failing_for(endpoint: WebhookEndpoint, since: timedelta) -> None:
-    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(failing_since=Now() - since)
+def been_failing_for(
+    endpoint: WebhookEndpoint, since: timedelta, *, failures: int = FAILURES
+) -> None:
+    """In so many failures; and it is asked again now."""
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(
+        failures=failures, failing_since=Now() - since, left_alone_until=None
+    )
 
 
 # Who is told what
@@ -291,6 +296,23 @@ def test_one_that_fails_for_longer_than_the_days_it_is_given_is_disabled(
     )
     last = Delivery.objects.latest("created_at")
     assert (last.state, last.reason) == (State.SKIPPED, webhooks.DISABLED)
+
+
+def test_one_that_failed_days_ago_and_was_asked_nothing_since_is_not_disabled(
+    sandbox: SandboxClient, add: Add
+) -> None:
+    """A partner who wants few events: two failures are no days of failing."""
+    endpoint = add("warehouse")
+    been_failing_for(endpoint, timedelta(days=30), failures=1)
+    fail(sandbox, endpoint, behaviour="server_error", times=1)
+    event = letter()
+
+    with pytest.raises(TransientError):
+        tell(event, "webhook")
+    come_due()
+    tell(event, "webhook")
+
+    assert state_of(endpoint) == (State.SENT, "")
 
 
 def test_an_operator_enables_it_again_with_its_failures_forgotten(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -54,7 +55,8 @@ def test_the_wait_a_provider_named_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [("7", 7.0), ("0.5", 0.5), ("-3", 0.0), ("soon", None), (None, None)]
+    ("header", "seconds"),
+    [("7", 7.0), ("0.5", 0.5), ("1e400", math.inf), ("soon", None), (None, None)],
 )
 def test_a_retry_after_in_seconds(header: str | None, seconds: float | None) -> None:
     assert retry_after(header) == seconds
@@ -64,7 +66,12 @@ def test_a_retry_after_as_a_date() -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
 
     assert retry_after(later) == pytest.approx(60, abs=2)
-    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
+
+
+@pytest.mark.parametrize("header", ["0", "0.0", "-3", "nan", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_retry_after_that_names_no_time_ahead_says_nothing(header: str) -> None:
+    """All tries would be used up at once."""
+    assert retry_after(header) is None
 
 
 @pytest.mark.parametrize("zone", ["+99999999999999", "+2460", "-0000x", "\x00"])

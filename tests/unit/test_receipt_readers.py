@@ -191,6 +191,21 @@ def test_each_word_of_each_provider_is_read(body: dict[str, Any], kind: str, cod
     assert receipt.occurred_at.year in (2025, 2026)
 
 
+def complaint(**said: str) -> dict[str, Any]:
+    return ses_event("Complaint", complaint={"timestamp": "2026-11-20T11:00:00Z", **said})
+
+
+@pytest.mark.parametrize("feedback", ["not-spam", "auth-failure"])
+def test_a_report_in_which_nobody_complains_is_passed_over(feedback: str) -> None:
+    assert told(complaint(complaintFeedbackType=feedback)) == []
+
+
+def test_what_ses_did_not_send_because_of_an_earlier_complaint_came_back() -> None:
+    [receipt] = told(complaint(complaintSubType="OnAccountSuppressionList"))
+    assert (receipt.kind, receipt.code) == ("bounced", "OnAccountSuppressionList")
+    assert receipt.opted_out
+
+
 def test_times_are_the_providers() -> None:
     [bounced] = told(ses_event("Bounce", bounce=BOUNCE))
     assert bounced.occurred_at == datetime(2026, 11, 20, 10, 0, 2, 669000, tzinfo=UTC)

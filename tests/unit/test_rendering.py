@@ -12,6 +12,7 @@ from django.template import TemplateSyntaxError
 
 from notifications import rendering
 from notifications.channels.base import Content
+from notifications.channels.sms_parts import Encoding, segments
 from notifications.envelope import Envelope
 from notifications.exceptions import PermanentError
 from notifications.recipients import Recipient
@@ -26,7 +27,7 @@ EVENT = Envelope(
     time=datetime(2026, 11, 20, 23, 30, tzinfo=UTC),
     data={"letter_id": 7},
 )
-SMS = "letter.written/sms.txt"
+SMS, PIGEON = "letter.written/sms.txt", "letter.written/pigeon.txt"
 
 Write = Callable[..., None]
 
@@ -188,6 +189,19 @@ def test_dates_are_in_the_recipients_language_and_time_zone(write: Write) -> Non
     assert render(locale="de", time_zone="Europe/Berlin").text == "Samstag 21. November 00:30"
     assert render(locale="en").text == "Friday 20. November 23:30"
     assert render(locale="xx", time_zone="Mars/Base").text == "Friday 20. November 23:30"
+
+
+def test_an_amount_and_a_time_do_not_cost_a_text_message_its_alphabet(write: Write) -> None:
+    """Both are written with no-break spaces, which GSM has none of: 70 characters fit then."""
+    write(
+        {SMS: "{{ paid|money:'EUR' }}, {{ event.time|time_in }}", PIGEON: "{{ paid|money:'EUR' }}"}
+    )
+
+    told = [render(locale=locale, paid=123450).text for locale in ("de", "en", "fr")]
+
+    assert {segments(text).encoding for text in told} == {Encoding.GSM_7}
+    assert told[0] == "1.234,50 €, 23:30"
+    assert render("pigeon", locale="de", paid=1999).text == "19,99\N{NO-BREAK SPACE}€"
 
 
 def test_the_version_changes_with_the_template_and_what_it_includes(write: Write) -> None:

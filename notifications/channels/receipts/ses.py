@@ -51,7 +51,7 @@ class _What(Body):
     def code(self) -> str:
         """`Permanent.General` of a bounce; the kind of complaint or delay."""
         bounce = ".".join(part for part in (self.bounce_type, self.bounce_sub_type) if part)
-        return bounce or self.complaint_feedback_type or self.complaint_sub_type or self.delay_type
+        return bounce or self.complaint_sub_type or self.complaint_feedback_type or self.delay_type
 
     @property
     def detail(self) -> str:
@@ -79,6 +79,14 @@ _KINDS = {
 }
 """What else there is (Subscription: of SES's own lists, which we do not use) is of no message."""
 
+NO_COMPLAINT = frozenset({"not-spam", "auth-failure"})
+"""Reports in a complaint's form in which nobody complains: somebody has taken the message out of
+their spam, or a mail server could not verify our domain (RFC 6430; RFC 6591)."""
+
+NOT_TRIED = "OnAccountSuppressionList"
+"""Of a complaint: an earlier one. SES took the message, and "didn't attempt to send it" (API v2,
+Complaint); of an address that bounced before it says the same by a bounce."""
+
 PERMANENT = "Permanent"
 """The one type of bounce that is about the address. Transient (a full mailbox, a message too large,
 an attachment refused) and Undetermined say nothing of the next message."""
@@ -99,6 +107,11 @@ def read(body: Mapping[str, Any]) -> list[Said]:
     what = parsed(_What, body.get(name) or {})
     if kind is Kind.BOUNCED and what.bounce_type != PERMANENT:
         kind = Kind.SOFT_BOUNCED
+    if kind is Kind.COMPLAINED and what.complaint_feedback_type in NO_COMPLAINT:
+        return []
+    complained_before = kind is Kind.COMPLAINED and what.complaint_sub_type == NOT_TRIED
+    if complained_before:
+        kind = Kind.BOUNCED
     tags = ({"Name": tag, "Value": values[0]} for tag, values in event.mail.tags.items() if values)
     return said(
         from_ses_tags(tags),
@@ -109,4 +122,5 @@ def read(body: Mapping[str, Any]) -> list[Said]:
         detail=what.detail,
         occurred_at=what.timestamp or event.mail.timestamp,
         address=event.mail.destination[0] if len(event.mail.destination) == 1 else "",
+        opted_out=complained_before,
     )

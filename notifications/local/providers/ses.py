@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Iterable
 from dataclasses import replace
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.utils import getaddresses, parseaddr
 from typing import Any
@@ -70,7 +71,7 @@ def _simple(call: dict[str, Any], simple: dict[str, Any]) -> Incoming:
         text=_data(body.get("Text")),
         title=_data(simple.get("Subject")),
         html=_data(body.get("Html")),
-        sender=str(call.get("FromEmailAddress") or ""),
+        sender=_sender(call),
         headers=_headers(simple.get("Headers") or ()),
     )
 
@@ -92,10 +93,17 @@ def _raw(call: dict[str, Any], raw: dict[str, Any]) -> Incoming:
     assert isinstance(email, EmailMessage)  # noqa: S101 - what policy.default makes
     named = [str(value) for name in ("to", "cc", "bcc") for value in email.get_all(name, [])]
     addresses = _destination(call) or tuple(found for _, found in getaddresses(named))
-    sender = str(call.get("FromEmailAddress") or "")
-    incoming = read_email(email, _somebody(addresses), sender)
+    incoming = read_email(email, _somebody(addresses), _sender(call))
     tags = correlation.from_ses_tags(call.get("EmailTags") or ())
     return replace(incoming, correlation=tags) if tags.tag else incoming
+
+
+def _sender(call: dict[str, Any]) -> str:
+    """As people read it. SES takes ASCII: a name as encoded words, a domain in its IDNA form."""
+    sender = str(call.get("FromEmailAddress") or "")
+    if not sender.isascii():
+        raise Malformed(_BAD, "The sender must be 7-bit ASCII.")
+    return str(make_header(decode_header(sender)))
 
 
 def _destination(call: dict[str, Any]) -> tuple[str, ...]:
