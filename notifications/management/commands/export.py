@@ -18,7 +18,7 @@ from django.test import RequestFactory
 from notifications.admin.changelist import KeysetChangeList
 from notifications.admin.export import MOST, Export
 from notifications.admin.facts import FactsAdmin
-from notifications.management.verbs import ChangingCommand, whoever
+from notifications.management.verbs import ChangingCommand, plain_refusals, whoever
 from notifications.patience import TookTooLong
 
 
@@ -35,6 +35,7 @@ class Command(ChangingCommand):
         parser.add_argument("--most", type=_most, default=MOST, help="rows, at most (%(default)s)")
         parser.add_argument("--by", default="", help="who wants it (the system's user)")
 
+    @plain_refusals()
     def handle(self, *, list: str, filter: list[tuple[str, str]], **options: Any) -> None:
         by = whoever(options["by"])
         try:
