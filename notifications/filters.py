@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -12,16 +12,28 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 _SPAN = re.compile(r"([1-9]\d{0,5})([smhd])\Z")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_FARTHEST = timedelta(days=1)
+"""More than any zone's clock is before or behind UTC."""
 
 
 def moment(text: str, *, now: datetime | None = None) -> datetime:
     """A time as an operator gives it: "2026-11-20T14:00", "2026-11-20", or "90m", "2h", "3d" ago.
 
-    Without an offset it is in the current time zone. Raises ValueError.
+    Without an offset it is in the current time zone. Raises ValueError, also for one that the
+    clock of another zone could not show.
     """
+    try:
+        found = _read(text, now or timezone.now())
+        at = found.astimezone(UTC)
+        at - _FARTHEST, at + _FARTHEST
+    except OverflowError:
+        raise ValueError(f"{text!r} is farther off than a calendar goes") from None
+    return found
+
+
+def _read(text: str, now: datetime) -> datetime:
     if span := _SPAN.match(text):
-        ago = timedelta(**{_UNITS[span[2]]: int(span[1])})
-        return (now or timezone.now()) - ago
+        return now - timedelta(**{_UNITS[span[2]]: int(span[1])})
     found = parse_datetime(text)
     if found is None and (day := parse_date(text)):
         found = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - made aware below

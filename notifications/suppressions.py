@@ -149,10 +149,12 @@ def lift(
     by: str,
     reason: str,
     although_complained: bool = False,
+    dry_run: bool = False,
 ) -> int:
     """Let this address be sent to again, whatever it was suppressed for; how many rows that were.
 
-    Raises ComplaintStands if one of them is a complaint, unless `although_complained`.
+    Raises ComplaintStands if one of them is a complaint, unless `although_complained`. dry_run: say
+    the same, and change nothing.
     """
     with transaction.atomic(using=router.db_for_write(Suppression)):
         found = _all().of(channel, _hashes(channel, address, address_hash))
@@ -160,6 +162,8 @@ def lift(
         rows = list(found.select_for_update().values_list("pk", "reason"))
         if not although_complained and any(why == Reason.COMPLAINT for _, why in rows):
             raise ComplaintStands
+        if dry_run:
+            return len(rows)
         lifting = _all().filter(pk__in=[pk for pk, _ in rows])
         lifted = lifting.lift(by=fit(by, MOST_NAME), reason=fit(redact(reason), MOST_TEXT))
         if lifted:

@@ -8,7 +8,9 @@ cd "$(dirname "$0")"
 once() {
     kubectl delete job "$2" --ignore-not-found
     kubectl apply --kustomize "$1"
-    kubectl wait --for=condition=complete --timeout=4h "job/$2"
+    # Over, one way or the other: one that has failed never completes.
+    kubectl wait --for=jsonpath='{.status.conditions[0].status}'=True --timeout=4h "job/$2"
+    kubectl wait --for=condition=complete --timeout=1m "job/$2"
 }
 
 roll() {

@@ -182,7 +182,7 @@ class BetweenFilter(ListFilter):
             if given := params.pop(name, [""])[-1].strip():
                 try:
                     self._moments[name] = filters.moment(given)
-                except (ValueError, OverflowError) as error:
+                except ValueError as error:
                     raise IncorrectLookupParameters(str(error)) from None
 
     def has_output(self) -> bool:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from notifications import alarms, roles, topology
 from notifications.aws.template_alarms import alarm_resource, dashboard_resource
 from notifications.aws.template_parameters import (
@@ -74,7 +76,10 @@ class _Resources:
         made: dict[str, Resource] = {}
         for logical, resource in self._each():
             if logical in made:
-                raise ValueError(f"Two things are called {logical} in the template.")
+                raise ImproperlyConfigured(
+                    f"Two things are called {logical} in the template, which knows letters and "
+                    "digits alone: let names of consumers differ by more than a -."
+                )
             made[logical] = self._told(resource)
         return made
 

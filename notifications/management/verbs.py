@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from getpass import getuser
 from typing import Any
@@ -21,6 +23,15 @@ MOST_REASON = 255
 
 MOST_OVERLAP = 30 * 24
 """Hours in which two secrets may be good at once."""
+
+
+@contextmanager
+def plain_refusals() -> Iterator[None]:
+    """What the database refuses is said in a sentence, also that it is away."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise CommandError(f"The database refuses: {str(error).splitlines()[0]}") from None
 
 
 class ChangingCommand(BaseCommand):
@@ -48,13 +59,12 @@ class VerbCommand(ChangingCommand):
         """What the verb asks for; `list` when none was given, with the options it did not get."""
         raise NotImplementedError
 
+    @plain_refusals()
     def handle(self, *, verb: str | None, **options: Any) -> None:
         try:
             self.do(verb or "list", **options)
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
-        except DatabaseError as error:
-            raise CommandError(f"The database refuses: {str(error).splitlines()[0]}") from None
 
 
 def listing(verbs: Any, name: str = "list", *, help: str) -> CommandParser:

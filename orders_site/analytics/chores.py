@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Count, QuerySet
 
+from notifications import retention
 from notifications.chores import Chore, register
 from notifications.models import Delivery
 from orders_site.analytics import days
@@ -52,8 +53,11 @@ def prune(*, go_on: Callable[[], bool], **_: Any) -> int:
     return deleted
 
 
-def outcomes(start: datetime, end: datetime) -> Outcomes:
-    """What became of the notifications of this time, as far as it is known."""
+def outcomes(start: datetime, end: datetime) -> Outcomes | None:
+    """What became of the notifications of this time, as far as it is known; None where some of
+    them may have been deleted."""
+    if start < retention.inbox_since():
+        return None
     rows = _made(start, end).values_list("channel", "state").annotate(Count("id"))
     return {(channel, state): count for channel, state, count in rows.order_by()}
 

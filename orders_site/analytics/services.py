@@ -63,17 +63,21 @@ def recompute(asked: Iterable[date]) -> None:
     DailyFigures.objects.mark_stale(_kept(asked))
 
 
-def compute_next(*, outcomes: Callable[[datetime, datetime], Outcomes]) -> DailyFigures | None:
+def compute_next(
+    *, outcomes: Callable[[datetime, datetime], Outcomes | None]
+) -> DailyFigures | None:
     """Compute the latest stale day. None if there is none that nobody else computes.
 
-    outcomes: what became of the notifications made from one moment to another.
+    outcomes: what became of the notifications made from one moment to another; None where they may
+    not all be there any more: what was counted before stays.
     """
     with transaction.atomic():
         figures = DailyFigures.objects.lock_next_stale()
         if figures is not None:
             start, end = days.bounds(figures.day)
             _compute(figures, start, end)
-            _replace_outcomes(figures, outcomes(start, end))
+            if (found := outcomes(start, end)) is not None:
+                _replace_outcomes(figures, found)
     return figures
 
 

@@ -55,7 +55,7 @@ def end_old_token(*, name: str) -> None:
     """It ends within `authentication.TRUSTED_FOR` seconds, although its time is not over."""
     if not ApiClient.objects.end_old_token(name):
         active(name)
-        raise ClientRefused(f"name: {name} has no old token that is good.")
+        raise _no_old_token(name)
     authentication.known.forget()
 
 
@@ -70,7 +70,7 @@ def allow_announcing(*, name: str, allowed: bool, by: str, reason: str) -> None:
     """Whether it may announce from now on; holds within `authentication.TRUSTED_FOR` seconds."""
     if not ApiClient.objects.allow_announcing(name, allowed, by=by, reason=reason):
         active(name)
-        raise ClientRefused(f"name: {name} may {'' if allowed else 'not '}announce already.")
+        raise _already(name, allowed)
     authentication.known.forget()
 
 
@@ -89,6 +89,30 @@ def active(name: str) -> ApiClient:
     if client is None:
         raise _unknown(name)
     return client
+
+
+def with_old_token(name: str) -> ApiClient:
+    """Raises ClientRefused when there is nothing for `end_old_token` to end."""
+    client = active(name)
+    if client.both_until is None:
+        raise _no_old_token(name)
+    return client
+
+
+def not_yet(name: str, *, allowed: bool) -> ApiClient:
+    """Raises ClientRefused when there is nothing for `allow_announcing` to change."""
+    client = active(name)
+    if client.may_announce == allowed:
+        raise _already(name, allowed)
+    return client
+
+
+def _no_old_token(name: str) -> ClientRefused:
+    return ClientRefused(f"name: {name} has no old token that is good.")
+
+
+def _already(name: str, allowed: bool) -> ClientRefused:
+    return ClientRefused(f"name: {name} may {'' if allowed else 'not '}announce already.")
 
 
 def _unknown(name: str) -> ClientRefused:

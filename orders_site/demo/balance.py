@@ -15,20 +15,26 @@ from dataclasses import dataclass, field
 class Sale:
     """An order as the shop's own table has it in the end. Amounts in minor units.
 
-    owed_back: by its refunds. excused: the provider said for good that it does not take it, or that
-    it gives nothing back, and somebody was told.
+    owed_back: by its refunds. declined: its card was, so nothing is due. excused: the provider said
+    for good that it does not take it, or that it gives nothing back, and somebody was told.
     """
 
     order: int
     total: int
     owed_back: int = 0
     cancelled: bool = False
+    declined: bool = False
     excused: bool = False
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it need not be charged."""
+        return not self.total or self.cancelled or self.declined or self.excused
 
     @property
     def due(self) -> int:
         """What the provider should have of it: of a cancelled one nothing, charged or not."""
-        return 0 if self.cancelled else self.total - self.owed_back
+        return 0 if self.cancelled or self.declined else self.total - self.owed_back
 
 
 @dataclass(frozen=True)
@@ -66,13 +72,15 @@ def balance(sales: Iterable[Sale], takings: Iterable[Taking]) -> Balance:
             balanced.charged_twice.append(sale.order)
         elif charges:
             balanced.off += _off(sale, charges[0])
-        elif sale.total and not (sale.cancelled or sale.excused):
+        elif not sale.is_free:
             balanced.uncharged.append(sale.order)
     balanced.off += [f"order {order} was charged, and nobody placed it" for order in sorted(taken)]
     return balanced
 
 
 def _off(sale: Sale, charge: Taking) -> Iterator[str]:
+    if sale.declined:
+        yield f"the card of order {sale.order} was declined, and {charge.amount} was charged"
     if charge.amount != sale.total:
         yield f"order {sale.order} cost {sale.total}, and {charge.amount} was charged"
     kept = charge.amount - charge.refunded

@@ -109,8 +109,9 @@ def _keys(text: str) -> dict[int, str]:
 
 
 def _mailbox(text: str) -> str:
+    """A header carries it, like a token."""
     name, _, host = parseaddr(text)[1].rpartition("@")
-    if not (name and host):
+    if not (name and host and text.isprintable()):
         raise ValueError
     return text
 

@@ -18,8 +18,9 @@ _MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 
 
 def _url(text: str) -> str:
+    """A line end that came along with a file would stand in the midst of what is asked there."""
     parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or len(text.split()) > 1:
+    if parts.scheme not in ("http", "https") or not parts.hostname or [text] != text.split():
         raise ValueError
     parts.port  # noqa: B018 - raises where it is none
     return text.rstrip("/")

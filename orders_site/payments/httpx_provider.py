@@ -67,7 +67,7 @@ class HttpxProvider:
         answer = self._ask("POST", "/charges", key=key, json=body)
         if answer.status_code == httpx.codes.PAYMENT_REQUIRED:
             return Declined(_code(answer))
-        return Charged(_id(_accepted(answer, f"a charge in {currency}")))
+        return _charged(_accepted(answer, f"a charge in {currency}"))
 
     def find_charge(self, *, key: str) -> Charged | Declined | None:
         found = self._find("/charges", key)
@@ -75,7 +75,7 @@ class HttpxProvider:
             return None
         if found.get("status") == "declined":
             return Declined(str(found.get("code") or "declined")[:MAX_CODE])
-        return Charged(_id(found))
+        return _charged(found)
 
     def refund(self, *, key: str, charge: str, amount: int) -> Refunded:
         answer = self._ask("POST", f"/charges/{charge}/refunds", key=key, json={"amount": amount})
@@ -165,6 +165,13 @@ def _code(answer: httpx.Response) -> str:
     except (ValueError, KeyError, TypeError):
         code = ""
     return (code or f"http_{answer.status_code}")[:MAX_CODE]
+
+
+def _charged(row: dict[str, Any]) -> Charged:
+    """What is pending, or in a state that nobody here knows, may still come to nothing."""
+    if row.get("status") != "succeeded":
+        raise Unanswered("not_settled", "The payment provider has not settled the charge yet.")
+    return Charged(_id(row))
 
 
 def _id(row: dict[str, Any]) -> str:

@@ -81,6 +81,8 @@ def test_it_is_announced_shown_paused_and_cancelled_by_command(sandbox: Any) -> 
     command("announcements", "cancel", another, "--reason", "the wrong code")
     with pytest.raises(CommandError, match=f"Announcement {another} is cancelled."):
         command("announcements", "resume", another, "--reason", "after all")
+    with pytest.raises(CommandError, match=f"Announcement {another} is cancelled."):
+        command("announcements", "rate", another, "5/s", "--reason", "slower", "--dry-run")
 
 
 def test_a_dry_run_says_how_many_by_channel_who_is_excluded_and_how_long_it_takes() -> None:

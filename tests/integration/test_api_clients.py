@@ -230,10 +230,15 @@ def test_a_new_token_is_printed_by_rotate_and_until_when_the_old_one_is_good_by_
 
 
 @pytest.mark.parametrize(
-    "arguments", [["create", "x"], ["rotate", "till"], ["revoke", "till", "--reason", "r"]]
+    "arguments",
+    [
+        *(["create", "x"], ["rotate", "till"], ["end-old", "till"]),
+        *([verb, "till", "--reason", "r"] for verb in ("allow", "revoke")),
+    ],
 )
 def test_a_dry_run_changes_nothing(arguments: list[str]) -> None:
     make_client(name="till")
+    rotate_token(name="till")
     before = list(ApiClient.objects.values())
     assert "nothing was done" in command(*arguments, "--dry-run")
     assert list(ApiClient.objects.values()) == before
@@ -250,6 +255,9 @@ def test_a_dry_run_changes_nothing(arguments: list[str]) -> None:
         (["rotate", "nobody"], "there is no nobody"),
         (["rotate", "till", "--overlap", "721"], "0 to 720 hours"),
         (["end-old", "till"], "till has no old token"),
+        (["end-old", "till", "--dry-run"], "till has no old token"),
+        (["forbid", "till", "--reason", "r"], "till may not announce already"),
+        (["forbid", "till", "--reason", "r", "--dry-run"], "till may not announce already"),
         (["revoke", "nobody", "--reason", "r"], "there is no nobody"),
         (["revoke", "gone", "--reason", "r"], "gone is revoked"),
         (["rotate", "gone", "--dry-run"], "gone is revoked"),

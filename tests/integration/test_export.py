@@ -334,6 +334,7 @@ def test_the_command_prints_the_same_file(client: Client) -> None:
         (["delivery", "colour=red"], "channel"),
         (["delivery", "state"], "name=value"),
         (["delivery", "since=soon"], "soon"),
+        (["delivery", "--most", "-5"], "'-5' is not a whole number from 1"),
     ],
 )
 def test_the_command_says_what_it_knows(arguments: list[str], said: str) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from io import StringIO
+from typing import NoReturn
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 
 pytestmark = pytest.mark.django_db
 
@@ -45,3 +47,20 @@ def test_json_may_stand_before_the_verb() -> None:
     output = StringIO()
     call_command("queues", "--json", "list", stdout=output)
     assert "queues" in json.loads(output.getvalue())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["reputation"], ["reseal"], ["reseal", "--dry-run"], ["export", "delivery"]),
+        *(["forget", "customer/1", "--reason", "r"], ["deliveries"], ["purge", "--dry-run"]),
+    ],
+    ids=" ".join,
+)
+def test_a_database_that_is_away_is_said_in_a_sentence(arguments: list[str]) -> None:
+    def away(*_: object) -> NoReturn:
+        raise OperationalError("the connection is lost\nand more about it")
+
+    said = r"^The database refuses: the connection is lost$"
+    with connection.execute_wrapper(away), pytest.raises(CommandError, match=said):
+        call_command(*arguments, stdout=StringIO())

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -168,3 +172,33 @@ def test_the_journal_keeps_charges_over_a_restart(tmp_path):
     assert again.ledger.charge(asked)["id"] == made["id"]
     assert again.ledger.charge(asked)["refunded"] == 990
     again.close()
+
+
+class _Pending(BaseHTTPRequestHandler):
+    """A provider that takes a charge, and knows only later whether there is any money."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._say(202, {"id": "ch_1", "status": "pending"})
+
+    def do_GET(self) -> None:
+        self._say(200, {"data": [{"id": "ch_1", "status": "pending"}]})
+
+    def _say(self, status: int, body: dict[str, Any]) -> None:
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_charge_that_is_pending_is_none_yet() -> None:
+    with HTTPServer(("127.0.0.1", 0), _Pending) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        provider = HttpxProvider(f"http://127.0.0.1:{server.server_port}", "a key")
+        for ask in (partial(charge, provider), partial(provider.find_charge, key="charge-7")):
+            with pytest.raises(Unanswered, match="not_settled"):
+                ask()
+        provider.close()
+        server.shutdown()

@@ -386,8 +386,10 @@ def test_jobs_are_listed_shown_stopped_and_cancelled() -> None:
     assert shown["items"][0]["outcome"] == "waiting"
     assert "stopped: lunch (ada)" in said("show", job.pk)
     said("cancel", job.pk, "--reason", "a mistake")
-    with pytest.raises(CommandError, match="cancelled"):
-        said("stop", job.pk, "--reason", "x")
+    for verb in (["stop", job.pk], ["resume", job.pk], ["set-rate", job.pk, 5]):
+        for dry in ((), ("--dry-run",)):
+            with pytest.raises(CommandError, match="cancelled"):
+                said(*verb, "--reason", "x", *dry)
     with pytest.raises(CommandError, match="cancelled"):
         resend("--job", job.pk, reason="")
     with pytest.raises(CommandError, match="There is no job"):

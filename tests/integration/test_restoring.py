@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
-from notifications import announcements, nudges, restorations
+from notifications import announcements, nudges, restorations, restoring
 from notifications.conf import Route
+from notifications.filters import moment
 from notifications.glance import Glance
 from notifications.models import (
     Announcement,
@@ -181,3 +183,17 @@ def test_a_sequence_that_cannot_be_moved_on_is_named() -> None:
     for words in (["--dry-run"], []):
         assert "but not public.nearly_full, which has fewer left" in restored(*words)
     assert Restoration.objects.get().counts["full_sequences"] == ["public.nearly_full"]
+
+
+@pytest.mark.parametrize("hour", [0, 1])  # of UTC: it is half past two twice that night
+def test_a_replay_is_told_its_times_so_that_they_are_read_as_they_are_meant(
+    hour: int, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TIME_ZONE = "Europe/Berlin"
+    at = datetime(2026, 10, 25, hour, 30, tzinfo=UTC)
+    since = at - timedelta(minutes=10)
+    found = replace(restoring.look(), at=at, owed={"payments": since})
+    monkeypatch.setattr(restoring, "look", lambda **_: found)
+    told = re.search(r"replay payments --since (\S+) --until (\S+)", restored("--dry-run"))
+    assert told is not None
+    assert [moment(each).astimezone(UTC) for each in told.groups()] == [since, at]

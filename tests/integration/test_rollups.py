@@ -14,6 +14,8 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
+from notifications import retention
+from notifications.conf import Retention
 from notifications.identifiers import uuid7
 from notifications.models import Delivery, Event
 from orders_site.analytics import chores, days
@@ -230,6 +232,25 @@ def test_a_receipt_that_comes_days_later_changes_the_day_of_its_notification(
     assert chores.look_back(**look_back) == 1
     assert roll_up() == 1
     assert outcomes(before) == {("email", "bounced"): 1}
+
+
+def test_what_became_of_notifications_stays_known_when_they_are_deleted(
+    settings: Any, today: date
+) -> None:
+    before = today - timedelta(days=20)
+    told("email", "delivered", at=at_noon(before), changed=at_noon(before))
+    heard("order.created", at=at_noon(before))
+    roll_up()
+    Event.objects.update(recorded_at=at_noon(before))
+    kept = Retention(events=5, outcomes=10)
+    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"RETENTION": kept}
+    retention.sweep()
+    assert not Delivery.objects.exists()
+
+    heard("order.created", at=at_noon(before), order=8)
+    assert roll_up() == 1
+    assert figures(before).orders_placed == 2
+    assert outcomes(before) == {("email", "delivered"): 1}
 
 
 @pytest.mark.django_db(transaction=True)

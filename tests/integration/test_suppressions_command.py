@@ -81,9 +81,11 @@ def test_a_complaint_is_taken_off_only_by_who_says_so() -> None:
     suppress(channel="email", address=ADDRESS, reason="complaint")
     remove = ("remove", ADDRESS, "--channel", "email", "--reason", "she asked us to")
 
-    with pytest.raises(CommandError, match=r"its owner has complained.*--although-complained"):
-        run(*remove)
+    for dry in ((), ("--dry-run",)):
+        with pytest.raises(CommandError, match=r"its owner has complained.*--although-complained"):
+            run(*remove, *dry)
 
+    assert "would be lifted" in run(*remove, "--although-complained", "--dry-run")
     assert "is lifted" in run(*remove, "--although-complained")
 
 

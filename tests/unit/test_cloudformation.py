@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from botocore.validate import ParamValidator
 from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 
-from notifications import alarms, roles, topology
+from notifications import alarms, consumers, roles, topology
 from notifications.aws.arns import Arns
 from notifications.aws.clients import client
 from notifications.aws.cloudformation import template
 from notifications.conf import ChannelConf, ProviderConf, conf
+from notifications.consumers import Consumer
 from notifications.roles import PROVISION, Right
 from notifications.topology import Role
 
@@ -217,6 +219,16 @@ def test_every_parameter_says_what_to_give() -> None:
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"--output .*: Is a directory\. Give a file"):
         call_command("cloudformation", "--output", str(tmp_path))
+
+
+def test_two_consumers_that_the_template_cannot_tell_apart_are_refused_in_a_sentence(
+    request: pytest.FixtureRequest,
+) -> None:
+    for name in ("loyalty2", "loyalty-2"):
+        consumers.register(Consumer(name, task=f"test.{name}", wants=None))
+        request.addfinalizer(partial(consumers.unregister, name))
+    with pytest.raises(CommandError, match="Two things are called Loyalty2DlqQueue"):
+        call_command("cloudformation", "--output", "-", stdout=StringIO())
 
 
 def test_settings_that_cannot_be_read_make_no_template(

@@ -22,7 +22,11 @@ def test_what_was_charged_once_and_given_back_as_owed_is_well(sale: Sale, taking
 
 
 @pytest.mark.parametrize(
-    "sale", [Sale(1, 500, cancelled=True), Sale(1, 500, excused=True), Sale(1, 0)]
+    "sale",
+    [
+        *(Sale(1, 500, cancelled=True), Sale(1, 500, declined=True)),
+        *(Sale(1, 500, excused=True), Sale(1, 0)),
+    ],
 )
 def test_what_was_cancelled_refused_or_free_need_not_be_charged(sale: Sale) -> None:
     assert balance([sale], []) == Balance()
@@ -46,6 +50,7 @@ def test_an_order_that_was_charged_twice_is_named_whatever_went_back() -> None:
         (Sale(1, 500, owed_back=200), Taking(1, 500), "keeps 500, and 300 is due"),
         (Sale(1, 500, owed_back=500), Taking(1, 500, refunded=501), "keeps -1, and 0 is due"),
         (Sale(1, 500, excused=True), Taking(1, 500, refunded=1), "keeps 499, and 500 is due"),
+        (Sale(1, 500, declined=True), Taking(1, 500), "was declined, and 500 was charged"),
     ],
 )
 def test_a_wrong_amount_is_said(sale: Sale, taking: Taking, words: str) -> None:

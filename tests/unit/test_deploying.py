@@ -256,7 +256,20 @@ def test_a_version_is_deployed_step_by_step_and_each_is_waited_for(tmp_path: Pat
     assert applied == steps
     waited = [words[-1] for words in asked if words[0] in ("wait", "rollout")]
     kinds = {name: "job" if name in ONCE else "deployment" for name, _ in pods()}
-    assert sorted(waited) == sorted(f"{kind}/{name}" for name, kind in kinds.items())
+    assert sorted(set(waited)) == sorted(f"{kind}/{name}" for name, kind in kinds.items())
+
+
+def test_a_step_that_fails_is_not_waited_for_as_if_it_could_complete(tmp_path: Path) -> None:
+    """By a kubectl whose jobs all fail: they are over, and to be complete they never come."""
+    kubectl, log = tmp_path / "kubectl", tmp_path / "log"
+    words = 'case "$*" in *condition=complete*) exit 1; esac'
+    kubectl.write_text(f'#!/bin/sh\necho "$*" >> {log}\n{words}\n')
+    kubectl.chmod(0o755)
+    script = DEPLOY / "kubernetes" / "deploy.sh"
+    assert subprocess.run([script], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}).returncode == 1
+    *_, over, complete = log.read_text().splitlines()
+    assert over.startswith("wait --for=jsonpath={.status.conditions[0].status}=True --timeout=4h")
+    assert complete == "wait --for=condition=complete --timeout=1m job/shop-migrate"
 
 
 def test_compose_does_the_steps_of_a_version_in_the_same_order(tmp_path: Path) -> None:

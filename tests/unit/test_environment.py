@@ -86,7 +86,10 @@ WRONG: dict[str, tuple[str, ...]] = {
     ),
     "ADDRESS_HASH_KEY": ("2:opensesame opensesame",),
     "ENCRYPTION_KEY": ("open sesame",),
-    "PAYMENT_ENDPOINT": ("pay.example", "http://pay.example", "https://pay .example"),
+    "PAYMENT_ENDPOINT": (
+        *("pay.example", "http://pay.example", "https://pay .example"),
+        *("https://pay.example\n", " https://pay.example"),
+    ),
     "PAYMENT_API_KEY": ("opensesame\n", "opensésame"),
     "WHATSAPP_PHONE_NUMBER_ID": ("+4915112345678", "0151 123"),
     "AWS_DEFAULT_REGION": ("eu-west", "Frankfurt", "eu-west-1a"),
@@ -121,8 +124,8 @@ WRONG: dict[str, tuple[str, ...]] = {
     "AWS_ENDPOINT_URL": ("localhost:4566",),
     "SHOP_URL": ("https://shop.example:port", "shop.example"),
     "SHOP_SUPPORT_EMAIL": ("help",),
-    "PUBLIC_URL": ("shop.example",),
-    "EMAIL_FROM": ("Harbour & Pine",),
+    "PUBLIC_URL": ("shop.example", "https://shop.example\t"),
+    "EMAIL_FROM": ("Harbour & Pine", "orders@shop.example\n"),
     "EMAIL_URL": (
         "smtps://user:open/sesame@mail.example.com",
         "smtps://user:open[sesame@[mail.example",

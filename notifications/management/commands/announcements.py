@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from argparse import ArgumentTypeError
+from collections.abc import Collection
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -110,8 +111,7 @@ class Command(VerbCommand):
     ) -> None:
         announcement = announcements.find(number)
         if dry_run:
-            if announcement.state not in _LEGAL[verb]:
-                raise CommandError(f"Announcement {number} is {announcement.state}.")
+            _refuse_unless(announcement, _LEGAL[verb])
             self.stdout.write(
                 f"announcement {number} is {announcement.state}, and would be "
                 f"{_DONE[verb]}; nothing was done"
@@ -125,8 +125,11 @@ class Command(VerbCommand):
         self, number: int, *, rate: float, by: str, reason: str, dry_run: bool, **_options: Any
     ) -> None:
         wanted = None if rate == math.inf else rate
-        was, now = in_words(announcements.find(number).rate), in_words(wanted)
-        if not dry_run:
+        announcement = announcements.find(number)
+        was, now = in_words(announcement.rate), in_words(wanted)
+        if dry_run:
+            _refuse_unless(announcement, Announcement.OPEN)
+        else:
             announcements.change_rate(number, wanted, by=whoever(by), reason=reason)
         nothing = "; nothing was done" if dry_run else ""
         self.stdout.write(f"announcement {number}: {was} → {now}{nothing}")
@@ -136,6 +139,11 @@ class Command(VerbCommand):
 
 
 _DONE = {"pause": "paused", "resume": "resumed", "cancel": "cancelled"}
+
+
+def _refuse_unless(announcement: Announcement, legal: Collection[str]) -> None:
+    if announcement.state not in legal:
+        raise CommandError(f"Announcement {announcement.pk} is {announcement.state}.")
 
 
 def _rate(text: str) -> float:

@@ -18,7 +18,7 @@ from django.test import RequestFactory
 from notifications.admin.changelist import KeysetChangeList
 from notifications.admin.export import MOST, Export
 from notifications.admin.facts import FactsAdmin
-from notifications.management.verbs import ChangingCommand, whoever
+from notifications.management.verbs import ChangingCommand, plain_refusals, whoever
 from notifications.patience import TookTooLong
 
 
@@ -32,9 +32,10 @@ class Command(ChangingCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("list", help="whose rows: delivery, deadletter, event, …")
         parser.add_argument("filter", nargs="*", type=_pair, help="name=value, as in the address")
-        parser.add_argument("--most", type=int, default=MOST, help="rows, at most (%(default)s)")
+        parser.add_argument("--most", type=_most, default=MOST, help="rows, at most (%(default)s)")
         parser.add_argument("--by", default="", help="who wants it (the system's user)")
 
+    @plain_refusals()
     def handle(self, *, list: str, filter: list[tuple[str, str]], **options: Any) -> None:
         by = whoever(options["by"])
         try:
@@ -59,6 +60,12 @@ def _pair(text: str) -> tuple[str, str]:
     if not is_pair:
         raise ArgumentTypeError(f"{text!r} is no filter: give name=value")
     return name, value
+
+
+def _most(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
 
 
 def _admin(name: str) -> FactsAdmin[Any]:

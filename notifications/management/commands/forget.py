@@ -14,6 +14,7 @@ from notifications.management.verbs import (
     ChangingCommand,
     add_changing,
     local_moment,
+    plain_refusals,
     reference_text,
     whoever,
 )
@@ -51,6 +52,7 @@ class Command(ChangingCommand):
         )
         add_changing(parser, reason="why; it stands on the record", needed=False)
 
+    @plain_refusals()
     def handle(self, *, person: str, prove: str, dry_run: bool, **options: Any) -> None:
         if prove:
             self._prove(person, prove, as_json=options["json"])

@@ -169,6 +169,7 @@ class Command(VerbCommand):
         )
 
     def _resume(self, job: Job, *, by: str, reason: str, dry_run: bool, **_options: Any) -> None:
+        _refuse_over(job)
         if dry_run:
             self.stdout.write(f"job {job.pk} is {job.state}; nothing was done")
             return
@@ -183,6 +184,7 @@ class Command(VerbCommand):
     def _set_rate(
         self, job: Job, *, rate: float, by: str, reason: str, dry_run: bool, **_options: Any
     ) -> None:
+        _refuse_over(job)
         try:
             undertakings.undertaking(job.kind).check_rate(rate)
             if not dry_run:
@@ -196,8 +198,7 @@ class Command(VerbCommand):
         self, job: Job, *, cancel: bool, by: str, reason: str, dry_run: bool, **_options: Any
     ) -> None:
         done = Job.State.CANCELLED if cancel else Job.State.STOPPED
-        if job.state not in Job.OPEN:
-            raise CommandError(f"Job {job.pk} is {job.state} already.")
+        _refuse_over(job)
         if dry_run:
             self.stdout.write(f"job {job.pk} is {job.state}, would be {done}; nothing was done")
             return
@@ -230,6 +231,11 @@ def _job(number: int) -> Job:
     if job is None:
         raise CommandError(f"There is no job {number}.")
     return job
+
+
+def _refuse_over(job: Job) -> None:
+    if job.state not in Job.OPEN:
+        raise CommandError(f"Job {job.pk} is {job.state} already.")
 
 
 def _row(job: Job) -> dict[str, Any]:

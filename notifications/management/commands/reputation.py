@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from notifications import pauses, reputation
 from notifications.conf import conf
+from notifications.management.verbs import plain_refusals
 from notifications.models import Pause
 from notifications.reputation import Cases
 
@@ -26,6 +27,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
+    @plain_refusals()
     def handle(self, **options: Any) -> None:
         paused = {
             row.name: row.paused_by

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from notifications import resealing, sealed
-from notifications.management.verbs import ChangingCommand, add_changing, whoever
+from notifications.management.verbs import ChangingCommand, add_changing, plain_refusals, whoever
 
 
 class Command(ChangingCommand):
@@ -16,6 +16,7 @@ class Command(ChangingCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         add_changing(parser, reason="why; it is kept", needed=False)
 
+    @plain_refusals()
     def handle(self, *, dry_run: bool, by: str, reason: str | None, **_: Any) -> None:
         unread = 0
         if not dry_run:

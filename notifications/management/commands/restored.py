@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError
+from django.utils import timezone
 
 from notifications import restoring
 from notifications.management.verbs import ChangingCommand, add_changing, local_moment, whoever
@@ -99,7 +100,8 @@ def _replays(found: Found) -> list[str]:
 
 
 def _moment(when: datetime) -> str:
-    return local_moment(when).replace(" ", "T")
+    """With its offset: in the night in which clocks are put back an hour is there twice."""
+    return timezone.localtime(when).isoformat(timespec="seconds")
 
 
 def _number(text: str) -> int:

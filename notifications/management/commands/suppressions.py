@@ -178,18 +178,16 @@ class Command(VerbCommand):
         **_: Any,
     ) -> None:
         whom = _whom(address, channel, id)
-        if dry_run:
-            lifted = _in_force(**whom)
-        else:
-            try:
-                lifted = suppressions.lift(
-                    **whom,
-                    by=whoever(by),
-                    reason=reason,
-                    although_complained=although_complained,
-                )
-            except ComplaintStands as error:
-                raise CommandError(f"{error} (--although-complained).") from None
+        try:
+            lifted = suppressions.lift(
+                **whom,
+                by=whoever(by),
+                reason=reason,
+                although_complained=although_complained,
+                dry_run=dry_run,
+            )
+        except ComplaintStands as error:
+            raise CommandError(f"{error} (--although-complained).") from None
         if json:
             self._json({"lifted": lifted, "dry_run": dry_run})
         elif lifted:
@@ -222,11 +220,6 @@ def _whom(address: str, channel: str, number: int | None) -> Row:
     if problem := suppressions.problem_of(channel, address):
         raise CommandError(f"Nothing was done: {problem}.")
     return {"channel": channel, "address": address}
-
-
-def _in_force(*, channel: str, address: str = "", address_hash: str = "") -> int:
-    hashes = [address_hash] if address_hash else suppressions.hashes(address)
-    return Suppression.objects.of(channel, hashes).count()
 
 
 @contextmanager

@@ -145,7 +145,7 @@ class Command(VerbCommand):
 
     def _end_old(self, *, name: str, by: str, dry_run: bool, **_options: Any) -> None:
         if dry_run:
-            clients.active(name)
+            clients.with_old_token(name)
             self.stdout.write(f"{name}: its old token ended; nothing was done")
             return
         desk.end_old_token(name=name, by=whoever(by))
@@ -156,7 +156,7 @@ class Command(VerbCommand):
     ) -> None:
         said = f"{name}: may {'' if allowed else 'not '}announce"
         if dry_run:
-            clients.active(name)
+            clients.not_yet(name, allowed=allowed)
             self.stdout.write(f"{said}; nothing was done")
             return
         desk.allow_announcing(name=name, allowed=allowed, by=whoever(by), reason=reason)
