@@ -70,7 +70,7 @@ def test_an_error_that_no_row_could_hold_is_cut_and_cleaned() -> None:
     bury(letter_of(received("hello"), Failure.of(error, attempts=1)), _refuse)
     row = DeadLetter.objects.get()
     assert row.reason == ("a_code_of_the_shop_s_own" * 9)[:40]
-    assert row.error.startswith("half \ufffd and ")
+    assert row.error.startswith("half  and ")
 
 
 @pytest.mark.parametrize("body", HOSTILE, ids=lambda body: body[:20])

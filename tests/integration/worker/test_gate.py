@@ -44,7 +44,7 @@ def intervals(moments: Sequence[float]) -> list[float]:
 def test_the_limit_is_that_of_all_workers_together_and_what_waits_for_it_waits_in_the_queue(
     worker: Start, sandbox: SandboxClient
 ) -> None:
-    mails.send_many(60)
+    mails.send_many(100)
     for _ in range(2):
         worker("email", EMAIL_RATE_LIMIT="10/s")
     wait_for(partial(has_sent, sandbox, 41), within=15)
