@@ -127,9 +127,7 @@ def translated(
         raise OutcomeUnknown("The provider did not answer in time.", "read_timeout") from None
     except (HTTPClientError, IncompleteReadError, ResponseParserError):
         raise _lost() from None
-    except (
-        UnicodeDecodeError
-    ):  # a page of whoever stands in between, which botocore takes for UTF-8
+    except UnicodeDecodeError:  # botocore takes whatever stands in between for UTF-8
         raise OutcomeUnknown("The answer cannot be read.", "unreadable_answer") from None
     except BotoCoreError as error:
         raise _not_asked(error) from None
