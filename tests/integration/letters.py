@@ -21,6 +21,7 @@ from notifications.deliveries import deliver
 from notifications.envelope import Envelope
 from notifications.identifiers import uuid7
 from notifications.models import Delivery
+from notifications.models.claim import ClaimRequest
 from notifications.recipients import Recipient
 from notifications.retries import RetryPolicy
 
@@ -107,6 +108,19 @@ def write_templates(directory: Path) -> list[dict[str, Any]]:
     (folder / "sms.txt").write_text("Order {{ data.order_id }} is in.")
     backend = "django.template.backends.django.DjangoTemplates"
     return [{"BACKEND": backend, "DIRS": [directory]}]
+
+
+def request_for(event: Envelope) -> ClaimRequest:
+    """What a worker asks for before it tells Ann by email."""
+    return ClaimRequest.of(
+        event,
+        channel="email",
+        route=Route("email"),
+        recipient=ANN,
+        lease=timedelta(seconds=30),
+        task_id=None,
+        worker="",
+    )
 
 
 def letter(*, generation: int = 0, age: timedelta = timedelta()) -> Envelope:

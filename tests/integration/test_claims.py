@@ -24,7 +24,7 @@ from notifications.models import Attempt, Delivery
 from notifications.models.claim import Claim, ClaimOutcome, ClaimRequest, insert_or_take_over
 from notifications.models.conclusion import Conclusion
 from tests.integration import letters
-from tests.integration.letters import ANN, POLICY, letter
+from tests.integration.letters import ANN, POLICY, letter, request_for
 from tests.integration.together import at_once, waiting_for_locks
 from tests.waiting import wait_for
 
@@ -48,18 +48,7 @@ def claim(event: Envelope) -> Claim:
 
 def requests(events: list[Envelope]) -> list[ClaimRequest]:
     """As several threads of one worker make them at the same moment."""
-    return [
-        ClaimRequest.of(
-            event,
-            channel="email",
-            route=Route("email"),
-            recipient=ANN,
-            lease=timedelta(seconds=30),
-            task_id=None,
-            worker="",
-        )
-        for event in events
-    ]
+    return [request_for(event) for event in events]
 
 
 def discard(rows: list[UUID]) -> object:

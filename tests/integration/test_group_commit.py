@@ -18,9 +18,9 @@ from notifications.conf import Route
 from notifications.deliveries import deliver
 from notifications.envelope import Envelope
 from notifications.models import Attempt, Delivery
-from notifications.models.claim import Claim, ClaimOutcome, ClaimRequest, insert_or_take_over
+from notifications.models.claim import Claim, ClaimOutcome, insert_or_take_over
 from notifications.models.conclusion import Conclusion, conclude
-from tests.integration.letters import ANN, POLICY, letter
+from tests.integration.letters import ANN, POLICY, letter, request_for
 from tests.integration.together import all_at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("town")]
@@ -36,18 +36,6 @@ def claim(event: Envelope, *, task_id: str | None = None) -> Claim:
         recipient=ANN,
         lease=timedelta(seconds=30),
         task_id=task_id,
-    )
-
-
-def request_for(event: Envelope) -> ClaimRequest:
-    return ClaimRequest.of(
-        event,
-        channel="email",
-        route=Route("email"),
-        recipient=ANN,
-        lease=timedelta(seconds=30),
-        task_id=None,
-        worker="",
     )
 
 

@@ -17,15 +17,13 @@ from django.utils import timezone
 from notifications import recipient_limits
 from notifications.channels.base import Accepted, Message
 from notifications.channels.memory import MemoryChannel
-from notifications.conf import Route
 from notifications.deliveries import deliver
 from notifications.envelope import Envelope
 from notifications.exceptions import TransientError
 from notifications.models import Attempt, Delivery, Dispatch, Event
-from notifications.models.claim import ClaimRequest
 from notifications.models.throttle import LOOK
 from notifications.recipient_limits import REASON, RecipientLimit
-from tests.integration.letters import ANN, BEN, POLICY, Town, letter
+from tests.integration.letters import ANN, BEN, POLICY, Town, letter, request_for
 from tests.integration.together import all_at_once
 from tests.plans import analyze, many_deliveries, plan_of
 
@@ -216,15 +214,7 @@ def test_of_whom_much_was_told_before_only_the_latest_is_read() -> None:
         recipient=ANN.reference, created_at=long_ago, sent_at=long_ago, updated_at=long_ago
     )
     analyze(Delivery)
-    request = ClaimRequest.of(
-        happened(),
-        channel="email",
-        route=Route("email"),
-        recipient=ANN,
-        lease=timedelta(seconds=30),
-        task_id=None,
-        worker="",
-    )
+    request = request_for(happened())
 
     plan = plan_of(
         LOOK, {**vars(request), "reason": REASON, "most": 2, "window": timedelta(hours=1)}
