@@ -264,20 +264,9 @@ def test_whoever_does_not_read_holds_one_thread_and_lets_it_go_by_leaving(
 def long_words(*, rows: int) -> None:
     """More than the sockets of two processes hold between them."""
     event = make_event()
-    Delivery.objects.bulk_create(
-        Delivery(
-            event=event,
-            event_type=event.type,
-            event_time=event.time,
-            subject=event.subject,
-            channel="email",
-            route="customer",
-            recipient=f"customer/{number}",
-            state="failed",
-            last_error="no such mailbox " * 1_000,
-        )
-        for number in range(rows)
-    )
+    for number in range(rows):
+        make_delivery(event, state="failed", recipient=f"customer/{number}")
+    Delivery.objects.update(last_error="no such mailbox " * 1_000)
 
 
 def test_who_may_not_export_sees_why_and_gets_nothing() -> None:
