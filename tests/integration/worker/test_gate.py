@@ -100,7 +100,7 @@ def test_a_fresh_mail_overtakes_replays_without_number(
     worker("email")
     wait_for(partial(has_sent, sandbox, 30), within=10)
     moments = sent_at(sandbox)
-    assert moments[29] - moments[9] <= 2 / 0.8, "the replays have nearly all of the limit"
+    assert moments[29] - moments[9] <= 2 / 0.5, "the replays have most of the limit"
     mails.send(fresh)
     subject = f"order/{fresh.pk}"
     wait_for(
