@@ -25,6 +25,7 @@ from notifications import (
     progress,
     reputation,
     retention,
+    schedule,
     throughput,
 )
 from notifications.aws.errors import AWS_ERRORS
@@ -64,6 +65,7 @@ OWN = (
     Chore("watching what comes back", reputation.LOOK_EVERY, reputation.watch),
     Chore("adding up the minutes", minutes.EVERY, throughput.roll_up),
     Chore("measuring objectives", minutes.EVERY, objectives.roll_up),
+    Chore("recording what is due", schedule.LOOK_EVERY, schedule.record_due),
     Chore("settling digests", SETTLE_EVERY, digests.settle_all),
     Chore("counting connections", connection_budget.LOOK_EVERY, connection_budget.watch),
 )

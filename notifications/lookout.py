@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from notifications import burn, depths, needs, objectives, throughput
+from notifications import burn, depths, needs, objectives, schedule, throughput
 from notifications.consumers import Consumer
 from notifications.depths import Depths
-from notifications.models import DeadLetter, Delivery, Dispatch, Handled
+from notifications.models import DeadLetter, Delivery, Handled
 from notifications.models.throughput import Counts
 from notifications.needs import Need
 from notifications.queue_overview import Overview, Row, overview
@@ -67,7 +67,7 @@ def look(*, patience: float = depths.PATIENCE) -> Lookout:
         day=throughput.by_consumer(DAY, at=minutes),
         letters=DeadLetter.objects.open_by_queue(),
         trying=_trying({row.consumer.name: row.consumer for row in queues.rows}),
-        outbox=Dispatch.objects.oldest_due(),
+        outbox=schedule.oldest_due(),
         minutes=minutes,
         standings=standings,
     )

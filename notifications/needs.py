@@ -28,6 +28,7 @@ from notifications.models import (
     Dispatch,
     Job,
     Pause,
+    ScheduledEvent,
     WorkerProcess,
 )
 from notifications.models.worker_process import SILENCE
@@ -52,6 +53,7 @@ class Kind(StrEnum):
     RELAYS = "relays"
     OBJECTIVES = "objectives"
     UNPUBLISHED = "unpublished"
+    SCHEDULED = "scheduled"
     DEAD_LETTERS = "dead_letters"
     UNKNOWN = "unknown"
     BREAKERS = "breakers"
@@ -106,6 +108,8 @@ def _all(relays: throughput.Standing, told: list[burn.Standing]) -> Iterator[Nee
     burning = tuple(each.event_type for each in told if each.is_fast)
     yield Need(Kind.OBJECTIVES, len(burning), burning)
     yield _unpublished()
+    refused = ScheduledEvent.objects.filter(state=ScheduledEvent.State.REFUSED)
+    yield Need(Kind.SCHEDULED, _count(refused.order_by("id")))
     yield Need(Kind.DEAD_LETTERS, _count(DeadLetter.objects.open().order_by("id")))
     unknown = Delivery.objects.filter(state=Delivery.State.UNKNOWN, next_try_at=None)
     yield Need(Kind.UNKNOWN, _count(_as_its_index(unknown).order_by("created_at")))
@@ -172,6 +176,12 @@ def _sentence(kind: Kind, count: int, timed: bool) -> str:
             return ngettext(
                 "%(count)s message waits to be published, for %(age)s.",
                 "%(count)s messages wait to be published, the oldest for %(age)s.",
+                count,
+            )
+        case Kind.SCHEDULED:
+            return ngettext(
+                "%(count)s scheduled event could not be recorded.",
+                "%(count)s scheduled events could not be recorded.",
                 count,
             )
         case Kind.DEAD_LETTERS:

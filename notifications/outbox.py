@@ -28,7 +28,7 @@ def record(data: events.EventData, *, time: datetime | None = None) -> Event:
     EventRefused naming the wrong field.
     """
     using = router.db_for_write(Event)
-    _refuse_outside_transaction(using)
+    insist_on_transaction("record()", using)
     kind = events.type_of(data)
     with spans.span(
         f"record {kind.name}",
@@ -38,7 +38,7 @@ def record(data: events.EventData, *, time: datetime | None = None) -> Event:
         operation_type="create",
         queue=kind.topic,
     ) as span:
-        event = event_of(kind, _validated(kind, data), time, traceparent=span.traceparent)
+        event = event_of(kind, validated(kind, data), time, traceparent=span.traceparent)
         span.set(event=event.id, subject=event.subject)
         Dispatch.objects.using(using).record(event, topic=kind.topic)
         fallback_steps.order_steps(event, using=using)
@@ -48,15 +48,16 @@ def record(data: events.EventData, *, time: datetime | None = None) -> Event:
     return event
 
 
-def _refuse_outside_transaction(using: str) -> None:
+def insist_on_transaction(caller: str, using: str) -> None:
+    """Raises OutsideTransaction."""
     if not transaction.get_connection(using).in_atomic_block:
         raise OutsideTransaction(
-            "record() must share the transaction of the change it tells about: "
+            f"{caller} must share the transaction of the change it tells about: "
             "wrap both in `with transaction.atomic():`"
         )
 
 
-def _validated(kind: events.EventType, data: events.EventData) -> events.EventData:
+def validated(kind: events.EventType, data: events.EventData) -> events.EventData:
     """Validated again: `model_construct` and `model_copy` make instances that never were."""
     return kind.parse(data.model_dump(by_alias=True, round_trip=True, warnings=False))
 

@@ -28,6 +28,7 @@ OPERATORS = (
     "redrive_deadletter",
     "discard_deadletter",
     "change_failurenote",
+    "change_scheduledevent",
     "run_bulk_job",
     "pause_sending",
     "pause_announcement",

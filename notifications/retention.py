@@ -43,6 +43,7 @@ from notifications.models import (
     Punctuality,
     Receipt,
     RenderedContent,
+    ScheduledEvent,
     Seen,
     Throughput,
 )
@@ -84,6 +85,7 @@ def kinds() -> Iterator[Kind]:
     kept = conf().retention
     yield Kind("dispatches", kept.dispatches, _dispatches)
     yield Kind("events", kept.events, _events)
+    yield Kind("scheduled events", kept.events, _scheduled)
     yield Kind("dead letters", kept.dead_letters, _dead_letters)
     yield Kind("texts that were sent", kept.bodies, _texts)
     told = (Attempt, Receipt, DigestItem, RenderedContent)
@@ -208,6 +210,11 @@ def _events(before: Any) -> QuerySet[Event]:
         # A lane that is slow, or paused, still has this one of its people before it.
         Announcement.objects.filter(pk=OuterRef("announcement_id"), settled_at=None),
     ).order_by("recorded_at")
+
+
+def _scheduled(before: Any) -> QuerySet[ScheduledEvent]:
+    """What could not be recorded stays, until somebody has dealt with it."""
+    return ScheduledEvent.objects.over().filter(over_at__lt=before).order_by("over_at")
 
 
 def _texts(before: Any) -> QuerySet[RenderedContent]:

@@ -37,6 +37,7 @@ from notifications.models import (
     JobItem,
     Pause,
     Receipt,
+    ScheduledEvent,
     wait,
 )
 from notifications.models.settlement import SETTLED_BY_OPERATOR
@@ -108,6 +109,7 @@ class _Rows:
     items: list[JobItem]
     log: list[JobEntry]
     audits: list[AuditEntry]
+    scheduled: list[ScheduledEvent]
     tallies: Mapping[tuple[UUID, str], Tally]
     cut: list[str]
 
@@ -135,6 +137,7 @@ class _Rows:
             items=items,
             log=list(log),
             audits=latest(AuditEntry.objects.exclude(target_kind="job"), "id"),
+            scheduled=latest(ScheduledEvent.objects.defer("data"), "created_at"),
             tallies=_tallies(subject),
             cut=cut,
         )
@@ -145,6 +148,7 @@ class _Rows:
         events |= {letter.pk: letter.event_id for letter in self.letters}
         jobs = {item.job_id: str(item.job) for item in self.items}
         yield from _each(entries.of_event, self.events)
+        yield from _each(entries.of_scheduled, self.scheduled)
         yield from _each(entries.of_dispatch, self.dispatches)
         yield from _each(entries.of_handled, self.handled)
         yield from _each(entries.of_delivery, self.deliveries)

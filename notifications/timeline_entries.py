@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
 from notifications import consumers, topology
@@ -30,6 +31,7 @@ from notifications.models import (
     JobItem,
     Pause,
     Receipt,
+    ScheduledEvent,
     wait,
 )
 from notifications.models.dispatch import LEASE
@@ -84,6 +86,24 @@ def of_event(event: Event) -> Iterator[Entry]:
     ids = {"event": str(event.id)} | ({"trace": event.traceparent} if event.traceparent else {})
     what = gettext("%(type)s recorded") % {"type": event.type}
     yield Entry(event.recorded_at, Kind.EVENT, what, detail, event.id, "", ids)
+
+
+def of_scheduled(row: ScheduledEvent) -> Iterator[Entry]:
+    """That it was, and what became of it. What was recorded is an event, which tells the rest; what
+    an operator has called off, the audit."""
+    ids = {"scheduled": str(row.pk)}
+    named = {"type": row.event_type, "due": f"{timezone.localtime(row.due_at):%Y-%m-%d %H:%M}"}
+    what = gettext("%(type)s scheduled for %(due)s") % named
+    yield Entry(row.created_at, Kind.EVENT, what, row.key, ids=ids)
+    match row.state:
+        case ScheduledEvent.State.WAITING:
+            yield Entry(row.due_at, Kind.AHEAD, gettext("%(type)s is due") % named, ids=ids)
+        case ScheduledEvent.State.CALLED_OFF if row.over_at and not row.called_off_by:
+            what = gettext("%(type)s called off") % named
+            yield Entry(row.over_at, Kind.EVENT, what, gettext("by the shop"), ids=ids)
+        case ScheduledEvent.State.REFUSED if row.over_at:
+            what = gettext("%(type)s could not be recorded") % named
+            yield Entry(row.over_at, Kind.EVENT, what, redact(row.error), ids=ids)
 
 
 def of_dispatch(dispatch: Dispatch) -> Iterator[Entry]:

@@ -22,6 +22,7 @@ from notifications.models import (
     Job,
     Pause,
     Receipt,
+    ScheduledEvent,
 )
 from notifications.timeline_entries import Entry
 
@@ -35,6 +36,7 @@ _OURS: dict[str, tuple[type[Model], Promise]] = {
     "dead_letter": (DeadLetter, _("dead letter")),
     "job": (Job, _("job")),
     "pause": (Pause, _("pause")),
+    "scheduled": (ScheduledEvent, _("scheduled event")),
     "audit": (AuditEntry, _("audit entry")),
 }
 

@@ -18,6 +18,7 @@ from notifications.models import (
     Dispatch,
     Job,
     Pause,
+    ScheduledEvent,
     WorkerProcess,
 )
 from notifications.needs import Kind, Need
@@ -70,6 +71,8 @@ class Links:
         match need.kind:
             case Kind.UNPUBLISHED:
                 return self.list(Dispatch, text, state=Dispatch.State.WAITING)
+            case Kind.SCHEDULED:
+                return self.list(ScheduledEvent, text, state=ScheduledEvent.State.REFUSED)
             case Kind.DEAD_LETTERS:
                 return self.list(DeadLetter, text, state=DeadLetter.State.OPEN)
             case Kind.UNKNOWN:

@@ -43,6 +43,7 @@ KINDS: dict[Kind, tuple[str, Promise]] = {
     Kind.DELIVERY: ("\N{BLACK SQUARE}", _("Delivery")),
     Kind.CONSUMER: ("\N{BLACK DIAMOND}", _("Consumer")),
     Kind.DEAD_LETTER: ("\N{MULTIPLICATION X}", _("Dead letter")),
+    Kind.AHEAD: ("\N{WHITE CIRCLE}", _("Ahead")),
 }
 """By kind: a sign, which says nothing alone, and what it is called."""
 

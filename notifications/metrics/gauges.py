@@ -18,6 +18,7 @@ from notifications import (
     queue_counts,
     rate_limits,
     reputation,
+    schedule,
 )
 from notifications.burn import WINDOWS
 from notifications.conf import conf
@@ -25,7 +26,7 @@ from notifications.lookout import SPAN
 from notifications.metrics import table
 from notifications.metrics.counting import OTHER
 from notifications.metrics.table import Metric
-from notifications.models import Breaker, Delivery, Dispatch
+from notifications.models import Breaker, Delivery
 from notifications.queue_overview import overview
 from notifications.topology import Role
 
@@ -99,7 +100,7 @@ def of_lag() -> Iterator[Reading]:
 
 
 def of_dispatches() -> Iterator[Reading]:
-    age = _age(Dispatch.objects.oldest_due(), timezone.now())
+    age = _age(schedule.oldest_due(), timezone.now())
     yield Reading(table.DISPATCH_AGE, (), age)
 
 

@@ -1,12 +1,12 @@
-"""What is kept: facts (Event), what must be published (Dispatch), what was done about it
-(Delivery, Attempt and Receipt for channels, Handled for services), what waits to be told
-together (DigestWindow, DigestItem) or is announced to many (Announcement, AnnouncementEntry,
-Lane, Lot), what was given up on (DeadLetter), what holds sending back (RateLimit, Breaker,
-Pause), who works (WorkerProcess), how far consumers are (Progress), what they did minute by
-minute (Throughput), how punctually customers are told (Punctuality), what operators have mended
-(Job, JobItem, JobEntry), that somebody was forgotten (Erasure), what people want to hear
-(Preference, Consent), which addresses nothing is sent to (Suppression), who has written to us
-(Conversation), what is taken once only (Seen), what staff have written (Template,
+"""What is kept: facts (Event), and those to come (ScheduledEvent), what must be published
+(Dispatch), what was done about it (Delivery, Attempt and Receipt for channels, Handled for
+services), what waits to be told together (DigestWindow, DigestItem) or is announced to many
+(Announcement, AnnouncementEntry, Lane, Lot), what was given up on (DeadLetter), what holds sending
+back (RateLimit, Breaker, Pause), who works (WorkerProcess), how far consumers are (Progress), what
+they did minute by minute (Throughput), how punctually customers are told (Punctuality), what
+operators have mended (Job, JobItem, JobEntry), that somebody was forgotten (Erasure), what people
+want to hear (Preference, Consent), which addresses nothing is sent to (Suppression), who has
+written to us (Conversation), what is taken once only (Seen), what staff have written (Template,
 TemplateVersion), what people were told (RenderedContent), the partners who are posted events
 (WebhookEndpoint), what operators have written about a cause of failure (FailureNote), what they
 have done (AuditEntry), wrong passwords of late (LoginFailure) and that the database was put back to
@@ -37,6 +37,7 @@ from notifications.models.rate_limit import RateLimit
 from notifications.models.receipt import Receipt
 from notifications.models.rendered_content import RenderedContent
 from notifications.models.restoration import Restoration
+from notifications.models.scheduled_event import ScheduledEvent
 from notifications.models.seen import Seen
 from notifications.models.suppression import Suppression
 from notifications.models.template import Template, TemplateVersion
@@ -76,6 +77,7 @@ __all__ = [
     "Receipt",
     "RenderedContent",
     "Restoration",
+    "ScheduledEvent",
     "Seen",
     "Suppression",
     "Template",

@@ -48,6 +48,7 @@ SCREENS = (
     Screen(
         "dispatches", "notifications/dispatch/?state=published", shows="#result_list", alike=True
     ),
+    Screen("scheduled-events", "notifications/scheduledevent/", alike=True),
     Screen("dead-letters", "notifications/deadletter/", shows="#result_list"),
     Screen("dead-letter", "notifications/deadletter/", (ROW,)),
     Screen("inbox-of-services", "notifications/handled/", shows="#result_list", alike=True),

@@ -1,0 +1,93 @@
+"""Scheduled events: what is to be recorded later; the buttons call it off, or have it done now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.contrib import admin
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from notifications import events, schedule
+from notifications.admin import columns, search
+from notifications.admin.display import EMPTY, ago, as_json, due
+from notifications.admin.filters import ChoiceFilter, StateFilter
+from notifications.admin.moves import Move, MovingAdmin
+from notifications.models import ScheduledEvent
+
+State = ScheduledEvent.State
+
+
+class ScheduledStateFilter(StateFilter):
+    states = State
+    default = State.WAITING
+    nothing = _("Nothing is scheduled.")
+
+
+class EventTypeFilter(ChoiceFilter):
+    title = _("event type")
+    parameter_name = column = "event_type"
+
+    def options(self) -> Iterable[str]:
+        return sorted({kind.name for kind in events.all_event_types()})
+
+
+def _call_off(row: ScheduledEvent, by: str, reason: str) -> str:
+    return schedule.call_off_one(row.pk, by=by, reason=reason)
+
+
+def _bring_forward(row: ScheduledEvent, by: str, reason: str) -> str:
+    return schedule.bring_forward(row.pk, by=by, reason=reason)
+
+
+def _is_open(row: ScheduledEvent) -> bool:
+    return row.state in ScheduledEvent.OPEN
+
+
+@admin.register(ScheduledEvent)
+class ScheduledEventAdmin(MovingAdmin[ScheduledEvent]):
+    """Opens on what waits, the next one due first. `manage.py scheduled` does the same."""
+
+    list_display = ("state_badge", "event_type", "order", "key", "due_when", "error_short", "made")
+    list_display_links = ("event_type",)
+    list_filter = (ScheduledStateFilter, EventTypeFilter)
+    list_defer = ("data",)
+    search_help_text = _("Exactly one of: an order (123, #123 or order/123), a number.")
+    fieldsets = (
+        (_("What"), {"fields": (("event_type", "version"), ("order", "key"), "facts")}),
+        (_("State"), {"fields": (("state_badge", "called_off_by"), "whole_error")}),
+        (_("When"), {"fields": (("due_exactly", "created", "over"),)}),
+    )
+    moves = (
+        Move("call-off", _("Call off"), "change_scheduledevent", _call_off, _is_open),
+        Move("record-now", _("Record now"), "change_scheduledevent", _bring_forward, _is_open),
+    )
+
+    state_badge = columns.state()
+    order = columns.order(ScheduledEvent)
+    error_short = columns.short("error", _("error"))
+    whole_error = columns.whole("error", _("error"))
+    made = columns.ago("created_at", _("scheduled"))
+    due_exactly = columns.moment("due_at", _("due"))
+    created = columns.moment("created_at", _("scheduled"))
+    over = columns.moment("over_at", _("over"))
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        waiting = ScheduledStateFilter.chosen(request) == State.WAITING
+        return ("look_at", "id") if waiting else ("-id",)
+
+    def matching(self, term: str) -> Q:
+        found = Q(subject__in=search.subjects(term))
+        if (number := search.number(term)) is not None:
+            found |= Q(pk=number)
+        return found
+
+    @admin.display(description=_("due"))
+    def due_when(self, row: ScheduledEvent) -> SafeString | str:
+        return due(row.due_at) if row.state == State.WAITING else ago(row.due_at)
+
+    @admin.display(description=_("facts"))
+    def facts(self, row: ScheduledEvent) -> SafeString | str:
+        return as_json(row.data) if row.data else EMPTY
