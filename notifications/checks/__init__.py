@@ -70,10 +70,11 @@
 | notifications.W094 | whoever may publish is believed (with --deploy): FOREIGN_EVENTS |
 | notifications.E095 | the database does not answer |
 | notifications.E096 | transactions are isolated above READ COMMITTED |
+| notifications.W097 | what is scheduled is of a type or version that is not registered |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
-None of them needs a database or a network, but for E065, E095, and E096 where the server sets it,
-which are looked for with `--database default` alone. The templates of every language but the
+None of them needs a database or a network, but for E065, E095, W097, and E096 where the server sets
+it, which are looked for with `--database default` alone. The templates of every language but the
 default one are looked at when they are used.
 """
 
@@ -114,6 +115,7 @@ from notifications.checks.reach import check_reach
 from notifications.checks.receipts import check_receipt_webhooks, check_reputation
 from notifications.checks.retention import check_retention
 from notifications.checks.routes import check_routes, check_templates
+from notifications.checks.scheduled import check_scheduled
 from notifications.checks.settings import (
     check_address_hash_keys,
     check_encryption_keys,
@@ -189,7 +191,9 @@ def check_server(
     `migrate` does."""
     if router.db_for_write(Event) not in (databases or ()):
         return []
-    return list(check_reachable()) or _as_far_as_readable([check_isolation, check_connections])
+    return list(check_reachable()) or _as_far_as_readable(
+        [check_isolation, check_connections, check_scheduled]
+    )
 
 
 @register(TAG, deploy=True)

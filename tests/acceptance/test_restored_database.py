@@ -131,7 +131,7 @@ def test_after_a_restore_nobody_is_told_or_charged_twice(
     sequel = json.loads(out.getvalue())["replay"]
 
     worker("email", "payments", "push")
-    # A message that was published twice may find its twin being sent, and waits out its claim (30 s).
+    # One that was published twice may find its twin being sent, and waits out the claim (30 s).
     wait_for(lambda: nothing_lies_in(*QUEUES), within=60, what="all queues to be empty")
     for line in sequel:
         call_command(*_words(line))

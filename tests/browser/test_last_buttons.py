@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.db import transaction
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from notifications import suppressions
+from notifications import schedule, suppressions
 from notifications.admin.display import page_url
-from notifications.models import Job, Suppression
+from notifications.models import Job, ScheduledEvent, Suppression
+from orders_site.events import OrderShipped
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,3 +54,17 @@ def test_an_address_whose_owner_complained_is_sent_to_again_by_a_button_of_its_o
     press(signed_in, "They have asked for it: let it be sent to again", "she asked for it")
     listed.refresh_from_db()
     assert listed.removed_at is not None
+
+
+def test_what_is_scheduled_is_recorded_now_or_called_off(signed_in: Page) -> None:
+    later = timezone.now() + timedelta(hours=1)
+    with transaction.atomic():
+        first, second = (schedule.add(OrderShipped(order_id=n), at=later) for n in (1, 2))
+    signed_in.goto(page_url(ScheduledEvent(pk=first)))
+    press(signed_in, "Record now", "they are waiting for it")
+    assert schedule.record_due() == 1
+
+    signed_in.goto(page_url(ScheduledEvent(pk=second)))
+    press(signed_in, "Call off", "it came back")
+    assert ScheduledEvent.objects.get(pk=second).state == ScheduledEvent.State.CALLED_OFF
+    assert signed_in.get_by_role("button", name="Call off").count() == 0

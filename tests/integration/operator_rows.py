@@ -237,6 +237,20 @@ def make_everything() -> list[Model]:
                 state=DeadLetter.State.values[number % len(DeadLetter.State.values)],
             )
         )
+    for state in ScheduledEvent.State.values:
+        rows.append(
+            ScheduledEvent.objects.create(
+                event_type=event.type,
+                version=1,
+                subject=event.subject,
+                key=state,
+                data={"order_id": 1},
+                due_at=timezone.now(),
+                look_at=timezone.now(),
+                state=state,
+                error=f"refused {EMAIL}",
+            )
+        )
     for state in Breaker.State.values:
         account = f"account-{state}"
         rows.append(Breaker.objects.create(account=account, state=state, last_error=f"no {EMAIL}"))

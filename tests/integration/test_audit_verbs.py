@@ -17,13 +17,15 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command, get_commands, load_command_class
+from django.db import transaction
 from django.utils import timezone
 
-from notifications import announcements, suppressions, webhooks
+from notifications import announcements, schedule, suppressions, webhooks
 from notifications.models import AuditEntry, Breaker, DeadLetter, Event, Job, Pause, WebhookEndpoint
 from notifications.templating import editing, published
 from notifications.templating.places import Place
 from orders_site.api.clients import make_client
+from orders_site.events import OrderShipped
 from orders_site.orders.services import ship_order
 from tests.integration.operator_rows import EMAIL, make_delivery, make_event
 from tests.shop import a_customer, an_order
@@ -121,6 +123,12 @@ def _breaker() -> str:
     return Breaker.objects.create(account="email", state="open", failures=5, probe_at=later).pk
 
 
+def _scheduled() -> str:
+    with transaction.atomic():
+        later = timezone.now() + timedelta(hours=1)
+        return str(schedule.add(OrderShipped(order_id=1), at=later))
+
+
 def _limited() -> str:
     call_command("rate_limits", "set", "email", "2/s", "--reason", "before", stdout=StringIO())
     return "email"
@@ -177,6 +185,8 @@ VERBS: dict[str, Case] = {
     "resend": ("job.resend", lambda _: ["--delivery", _delivery()]),
     "reseal": ("addresses.reseal", lambda _: []),
     "restored": ("database.restored", lambda _: []),
+    "scheduled call-off": ("scheduled_event.call_off", lambda _: [_scheduled()]),
+    "scheduled now": ("scheduled_event.bring_forward", lambda _: [_scheduled()]),
     "suppressions add": ("suppression.add", lambda _: [EMAIL, "--channel", "email"]),
     "suppressions import": (
         "suppression.import",

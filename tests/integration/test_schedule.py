@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -11,10 +12,11 @@ import pytest
 from django.db import connections, transaction
 from django.utils import timezone
 
-from notifications import events, needs, outbox, schedule
+from notifications import events, needs, outbox, restorations, schedule
+from notifications.checks.scheduled import check_scheduled
 from notifications.events import EventData, event
 from notifications.exceptions import EventRefused, OutsideTransaction, UnknownEvent
-from notifications.models import AuditEntry, Dispatch, Event, ScheduledEvent
+from notifications.models import AuditEntry, Dispatch, Event, Restoration, ScheduledEvent
 from notifications.timeline import timeline
 from notifications.timeline_entries import Kind
 from orders_site.events import OrderCancelled, OrderShipped
@@ -273,6 +275,35 @@ def test_what_is_due_and_not_recorded_counts_as_late() -> None:
     assert schedule.oldest_due() == at
 
 
+@pytest.fixture
+def seen_anew() -> Iterator[None]:
+    """No other test goes by this one's restoration."""
+    yield
+    Restoration.objects.all().delete()
+    restorations.look_again()
+
+
+@pytest.mark.usefixtures("seen_anew")
+def test_what_came_due_in_the_time_that_a_restored_database_has_forgotten_is_doubted() -> None:
+    in_that_time, since = add(1), add(2)
+    came_due(in_that_time, ago=HOUR)
+    now = timezone.now()
+    Restoration.objects.create(
+        covers_since=now - 2 * HOUR, untouched_before=now - HOUR, by="ada", reason="the disk"
+    )
+    restorations.look_again()
+    came_due(since, ago=-timedelta(milliseconds=1))
+    time.sleep(0.01)
+    assert schedule.record_due() == 2
+
+    sent = {"sent_at": timezone.now().timestamp(), "receive_count": 1, "queue": "email"}
+    doubted = {}
+    for each in Event.objects.all():
+        with restorations.judged(each.envelope(), sent):
+            doubted[each.subject] = restorations.is_doubted()
+    assert doubted == {"order/1": True, "order/2": False}
+
+
 def test_the_timeline_tells_what_is_ahead_and_what_was_called_off() -> None:
     at = timezone.now() + HOUR
     add(at=at)
@@ -283,6 +314,16 @@ def test_the_timeline_tells_what_is_ahead_and_what_was_called_off() -> None:
     schedule.call_off("order/17")
     [scheduled, over] = timeline("order/17").entries
     assert (over.what, over.detail) == ("order.shipped called off", "by the shop")
+
+
+def test_a_check_names_what_could_not_be_recorded(new_type: type[EventData]) -> None:
+    with transaction.atomic():
+        schedule.add(new_type(order_id=17), at=timezone.now() + HOUR)
+    assert not list(check_scheduled())
+    events.unregister("order.review_due")
+    [warning] = check_scheduled()
+    assert warning.id == "notifications.W097"
+    assert "1 scheduled events are of order.review_due version 1" in warning.msg
 
 
 def test_what_is_due_is_found_by_an_index_among_many() -> None:
