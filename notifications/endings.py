@@ -9,14 +9,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from notifications import topology
-from notifications.models import DeadLetter, Delivery, Dispatch, Handled, JobItem, wait
+from notifications.models import DeadLetter, Delivery, Dispatch, Event, Handled, JobItem, wait
+from notifications.models.lane import KEPT_BY_SQS
 from notifications.work import Outcome
 
 AT_ONCE = 500
 """Items looked at in one go."""
+
+LOST = (
+    "its message is lost, maybe with its queue: nothing was heard of it, and no queue keeps one "
+    f"for longer than {KEPT_BY_SQS.days} days"
+)
+"""Why an item is refused that has no event: of others `replay --messages-lost` makes a new one."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +48,18 @@ class Told:
 class Facts:
     """What is known of one item. inbox: outcome, generation and error of its consumer's row.
 
-    again: why it became a dead letter once more, if it did.
+    again: why it became a dead letter once more, if it did. lost: no message of it can be left.
     """
 
     generation: int
     inbox: tuple[str, int, str] | None = None
     deliveries: Sequence[Told] = ()
     again: str | None = None
+    lost: bool = False
 
 
 def ending(facts: Facts) -> tuple[JobItem.Outcome, str] | None:
-    """Done, or failed again and why; None while it is under way."""
+    """Done, failed again or refused after all, and why; None while it is under way."""
     if facts.again is not None:
         return Outcome.FAILED, facts.again
     outcome, generation, error = facts.inbox or (Handled.Outcome.OPEN, 0, "")
@@ -61,7 +70,9 @@ def ending(facts: Facts) -> tuple[JobItem.Outcome, str] | None:
             return Outcome.FAILED, delivery.error or delivery.reason
     if any(delivery.is_under_way for delivery in facts.deliveries):
         return None
-    return (Outcome.DONE, "") if outcome == Handled.Outcome.DONE else None
+    if outcome == Handled.Outcome.DONE:
+        return Outcome.DONE, ""
+    return (Outcome.REFUSED, LOST) if facts.lost else None
 
 
 def endings(
@@ -81,7 +92,9 @@ class _Known:
     """The rows about some items, read in a query for each table."""
 
     def __init__(self, items: Sequence[JobItem]) -> None:
+        self.long_ago = timezone.now() - KEPT_BY_SQS
         events = {item.event_id for item in items if item.event_id}
+        self.recorded = set(Event.objects.filter(pk__in=events).values_list("pk", flat=True))
         self.inbox = {
             (row.consumer, row.event_id): (row.outcome, row.generation, row.last_error)
             for row in Handled.objects.filter(event_id__in=events)
@@ -103,6 +116,9 @@ class _Known:
         """SQS's ids of what was dispatched, and which of these are dead letters."""
         dispatches = Dispatch.objects.filter(pk__in=[item.dispatch_id for item in items])
         self.message_ids = dict(dispatches.exclude(message_id="").values_list("pk", "message_id"))
+        long_since = Q(state=Dispatch.State.PUBLISHED, published_at__lt=self.long_ago)
+        lately = dispatches.exclude(long_since)
+        self.on_the_way = set(lately.values_list("pk", flat=True))
         queues = [queue.name for queue in topology.current().queues]
         buried = DeadLetter.objects.filter(
             queue__in=queues, message_id__in=self.message_ids.values()
@@ -116,7 +132,14 @@ class _Known:
             inbox=self.inbox.get(key),
             deliveries=self.deliveries.get(key, ()),
             again=self._again(item),
+            lost=self._is_lost(item),
         )
+
+    def _is_lost(self, item: JobItem) -> bool:
+        """Of what has no event, there is no message but the one that was dispatched."""
+        if item.event_id in self.recorded or item.dispatch_id in self.on_the_way:
+            return False
+        return item.moved_at is not None and item.moved_at < self.long_ago
 
     def _again(self, item: JobItem) -> str | None:
         """By its message's id; where it was put off, and so has another, by its event's."""

@@ -192,6 +192,8 @@ class Redrive:
         began = time.monotonic()
         failed: list[JobItem] = []
         for item, outcome, why in endings(job.items.under_way()):
+            if outcome is Outcome.REFUSED:
+                _take_back(item, by=job.actor, why=why)
             item.outcome, item.why, item.moved_at = outcome, why, timezone.now()
             item.save(update_fields=["outcome", "why", "moved_at"])
             job.count(outcome, before=Outcome.DISPATCHED)
@@ -247,6 +249,14 @@ def row(letter: DeadLetter) -> dict[str, Any]:
         "was": letter.reason,
         "fingerprint": letter.fingerprint,
     }
+
+
+def _take_back(item: JobItem, *, by: str, why: str) -> None:
+    """Its message is lost: the letter is open as before, and its inbox row is not."""
+    state = DeadLetter.State
+    if item.dead_letter_id:
+        DeadLetter.objects.move([item.dead_letter_id], state.REDRIVEN, state.OPEN, by=by, reason=why)
+    Handled.objects.close_lost(item.consumer, item.event_id, why=why)
 
 
 def _done_by(consumer: Consumer) -> str:

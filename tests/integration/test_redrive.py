@@ -127,6 +127,11 @@ def _begun(job: Job) -> list[tuple[str, str]]:
     return list(job.items.values_list("outcome", "why"))
 
 
+def go_on_once(job: Job) -> Job:
+    jobs.go_on(Redrive(), job.pk, by="mira")
+    return jobs.run(Redrive(), job.pk, stopping=lambda: True)
+
+
 def test_each_stage_waits_for_the_one_before_and_all_are_done_once(town: Town) -> None:
     events = [failed(town) for _ in range(13)]
     job = run(begin(queue=["email"]))
@@ -359,6 +364,33 @@ def test_a_receipt_goes_as_it_came() -> None:
     assert (dispatch.body, dispatch.destination, dispatch.event) == (body, "receipts", None)
     assert Handled.objects.get().event_id == event.id
     assert dispatch.available_at - event.time > timedelta(minutes=15)
+
+
+@pytest.mark.parametrize("is_swept", [False, True])
+def test_a_receipt_whose_message_is_lost_ends_its_job_and_is_a_dead_letter_again(
+    is_swept: bool,
+) -> None:
+    """Its queue was purged, say. No replay could bring it on: it has no event."""
+    job = begin(id=[buried(a_receipt(f"{uuid7()}.0.1"), queue="receipts")])
+    assert _begun(job) == [("dispatched", "")]
+    published = Dispatch.objects.filter(state="waiting")
+    published.update(state="published", published_at=timezone.now())
+    assert go_on_once(job).state == "stopped"  # it may lie on its queue for fourteen days
+
+    long_ago = timezone.now() - timedelta(days=14, seconds=1)
+    JobItem.objects.update(moved_at=long_ago)
+    Dispatch.objects.update(published_at=long_ago)
+    if is_swept:  # Retention.dispatches
+        Dispatch.objects.all().delete()
+    job = go_on_once(job)
+    assert (job.state, job.counts) == ("done", {"waiting": 0, "dispatched": 0, "refused": 1})
+    item = job.items.get()
+    assert "its message is lost" in item.why
+    letter = DeadLetter.objects.get()
+    assert (letter.state, letter.changed_by) == ("open", "mira")
+    assert letter.change_reason == item.why
+    assert Handled.objects.get().outcome == "failed"
+    assert only_item(letter.pk) == ("dispatched", "")
 
 
 def test_a_dry_run_changes_nothing(town: Town) -> None:

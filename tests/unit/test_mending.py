@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from notifications import horizon, redrive, resend
-from notifications.endings import Facts, Told, ending
+from notifications.endings import LOST, Facts, Told, ending
 from notifications.filters import between, moment
 from notifications.jobs import summary
 from notifications.models import Delivery, Job
@@ -141,6 +141,9 @@ LATER = Facts(generation=2, inbox=("open", 2, "redriven after failed"))
             ("done", ""),
         ),
         (replace(LATER, deliveries=[Told("sent")]), None),
+        (replace(LATER, lost=True), ("refused", LOST)),
+        (replace(LATER, lost=True, inbox=("done", 2, "")), ("done", "")),
+        (replace(LATER, lost=True, again="poison"), ("failed", "poison")),
     ],
 )
 def test_an_item_is_done_or_failed_again_or_under_way(
