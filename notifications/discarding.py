@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext
 
 from notifications import delivery_discards, letter_discards
+from notifications.letter_discards import WIPED
 from notifications.models import DeadLetter, Delivery, Job, JobItem
 from notifications.redrive import letters
 from notifications.resend import Resend
@@ -76,6 +77,9 @@ class RestoreLetters(_Letters):
     kind = Job.Kind.RESTORE_LETTERS
     legal = State.DISCARDED
     move = staticmethod(letter_discards.restore)
+
+    def weigh(self, letter: DeadLetter, job: Job) -> Verdict:
+        return left_alone(str(WIPED)) if letter.is_wiped else super().weigh(letter, job)
 
 
 def _verdict(why_not: str) -> Verdict:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db import router, transaction
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from notifications import audit
 from notifications.models import DeadLetter
@@ -14,6 +15,9 @@ from notifications.redaction import redact
 
 CHUNK = 1000
 """Ids of one statement."""
+
+WIPED = _("its body was erased, because somebody in it was forgotten")
+"""Why a letter is neither opened again nor redriven: nothing of it is left."""
 
 State = DeadLetter.State
 
@@ -38,7 +42,7 @@ def discard(ids: Iterable[int], *, by: str, reason: str, dry_run: bool = False) 
 
 
 def restore(ids: Iterable[int], *, by: str, reason: str, dry_run: bool = False) -> list[Answer]:
-    """Open those of these that were discarded; one answer for each, in order."""
+    """Open those of these that were discarded and not wiped; one answer for each, in order."""
     return _move(ids, State.DISCARDED, State.OPEN, by=by, reason=reason, dry_run=dry_run)
 
 
@@ -73,20 +77,25 @@ def _move_some(
     known = letters.filter(pk__in=ids).values_list("pk", "state", "subject")
     subjects = {pk: subject for pk, _, subject in known}
     states = {pk: state for pk, state, _ in known}
+    wiped: set[int] = set()
+    if state is State.OPEN:
+        wiped.update(letters.filter(pk__in=ids, body=b"").values_list("pk", flat=True))
     if dry_run:
-        moved = {pk for pk in ids if states.get(pk) == legal}
+        moved = {pk for pk in ids if states.get(pk) == legal} - wiped
     else:
         moved = letters.move(ids, legal, state, by=by, reason=redact(reason))
     # Race: one that somebody else moved in between is answered with the state it was seen in.
     return [
         Answer(pk, legal, subject=subjects[pk])
         if pk in moved
-        else Answer(pk, states.get(pk, ""), _why_not(states, pk))
+        else Answer(pk, states.get(pk, ""), _why_not(states, wiped, pk))
         for pk in ids
     ]
 
 
-def _why_not(states: dict[int, str], pk: int) -> str:
+def _why_not(states: dict[int, str], wiped: set[int], pk: int) -> str:
     if pk not in states:
         return gettext("there is no such dead letter")
+    if pk in wiped:
+        return str(WIPED)
     return gettext("it is %(state)s") % {"state": DeadLetter.State(states[pk]).label}

@@ -40,6 +40,7 @@ from notifications.exceptions import NotAnEvent, UnknownEvent
 from notifications.filters import between
 from notifications.horizon import too_old
 from notifications.jobs import LOOK
+from notifications.letter_discards import WIPED
 from notifications.models import DeadLetter, Delivery, Dispatch, Event, Handled, Job, JobItem
 from notifications.provenance import NotRecorded
 from notifications.redaction import redact
@@ -146,6 +147,8 @@ class Redrive:
     def weigh(self, letter: DeadLetter, job: Job) -> Verdict:
         if letter.state != DeadLetter.State.OPEN:
             return left_alone(f"it is {letter.get_state_display()} already")
+        if letter.is_wiped:
+            return refused(str(WIPED))
         try:
             read = readable(letter)
         except (ImproperlyConfigured, NotAnEvent, UnknownEvent) as error:
@@ -253,10 +256,10 @@ def row(letter: DeadLetter) -> dict[str, Any]:
 
 def _take_back(item: JobItem, *, by: str, why: str) -> None:
     """Its message is lost: the letter is open as before, and its inbox row is not."""
-    state = DeadLetter.State
-    if item.dead_letter_id:
-        DeadLetter.objects.move([item.dead_letter_id], state.REDRIVEN, state.OPEN, by=by, reason=why)
-    Handled.objects.close_lost(item.consumer, item.event_id, why=why)
+    letter, state = item.dead_letter_id, DeadLetter.State
+    if letter and item.event_id:
+        DeadLetter.objects.move([letter], state.REDRIVEN, state.OPEN, by=by, reason=why)
+        Handled.objects.close_lost(item.consumer, item.event_id, why=why)
 
 
 def _done_by(consumer: Consumer) -> str:

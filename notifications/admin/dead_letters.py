@@ -153,7 +153,7 @@ class DeadLetterAdmin(
             _("Restore"),
             "discard_deadletter",
             _restore,
-            lambda letter: letter.state == DeadLetter.State.DISCARDED,
+            lambda letter: letter.state == DeadLetter.State.DISCARDED and not letter.is_wiped,
         ),
     )
 

@@ -22,7 +22,7 @@ _MOVE = """
 UPDATE notifications_deadletter
 SET state = %(state)s, changed_by = %(by)s, change_reason = %(reason)s,
     changed_at = statement_timestamp()
-WHERE id = ANY(%(ids)s) AND state = %(legal)s
+WHERE id = ANY(%(ids)s) AND state = %(legal)s AND NOT (%(state)s = 'open' AND body = '')
 RETURNING id
 """
 
@@ -136,7 +136,7 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
     ) -> set[int]:
         """Those of these that are in the state `legal` are in `state` now; which they are.
 
-        `by` and `reason`, who did it and why, stand on the row.
+        `by` and `reason`, who did it and why, stand on the row. None that was wiped is opened.
         """
         self._for_write = True
         values: dict[str, Any] = {
@@ -254,6 +254,11 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reason} on {self.queue}"
+
+    @property
+    def is_wiped(self) -> bool:
+        """Whether nothing of what it said is kept (SQS has no empty message)."""
+        return not self.body
 
 
 def _is_in(raw: models.Value, column: str) -> GreaterThan:

@@ -137,7 +137,7 @@ class HandledQuerySet(models.QuerySet["Handled"]):
         said = redact(f"{type(error).__name__}: {error}")
         return bool(row.update(outcome=Handled.Outcome.FAILED, last_error=said, done_at=Now()))
 
-    def close_lost(self, consumer: str, event_id: UUID | None, *, why: str) -> bool:
+    def close_lost(self, consumer: str, event_id: UUID, *, why: str) -> bool:
         """No message is left that would close it. Makes no row; whether it was open."""
         row = self.filter(consumer=consumer, event_id=event_id, outcome=Handled.Outcome.OPEN)
         return bool(row.update(outcome=Handled.Outcome.FAILED, last_error=why, done_at=Now()))

@@ -68,6 +68,18 @@ def test_it_is_discarded_and_restored_with_who_and_why(letter: DeadLetter, mende
     assert state(letter) == "open"
 
 
+def test_one_whose_body_was_erased_is_not_offered_to_be_restored(
+    letter: DeadLetter, mender: Client
+) -> None:
+    DeadLetter.objects.all().wipe(by="forgotten", reason="its body held an address")
+    html = mender.get(page_url(letter)).content.decode()
+    assert "its body held an address" in html
+    assert url(letter, "restore") not in html
+    response = mender.post(url(letter, "restore"), {"reason": "x"}, follow=True)
+    assert "Nothing was done: its body was erased" in response.content.decode()
+    assert state(letter) == "discarded"
+
+
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 256])
 def test_without_a_reason_nothing_is_done(letter: DeadLetter, mender: Client, reason: str) -> None:
     response = mender.post(url(letter, "discard"), {"reason": reason}, follow=True)

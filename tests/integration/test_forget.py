@@ -21,6 +21,7 @@ from notifications import erasure, jobs, letter_discards, redrive, resend
 from notifications.admin import search
 from notifications.conf import Route
 from notifications.conversations import note_inbound, window_open
+from notifications.discarding import RestoreLetters
 from notifications.models import (
     Attempt,
     DeadLetter,
@@ -51,6 +52,7 @@ from tests.integration.operator_rows import (
 
 pytestmark = pytest.mark.django_db
 State = Delivery.State
+ALL_LETTERS = {"reason": ["not_an_event"]}
 
 
 def forget(*arguments: str) -> str:
@@ -302,6 +304,36 @@ def test_an_address_that_another_publisher_put_into_a_body_goes_with_the_body(
     letter.refresh_from_db()
     assert (bytes(letter.body), letter.attributes) == (b"", {})
     assert (letter.state, letter.change_reason) == ("discarded", "its body held an address")
+
+
+def test_what_was_wiped_is_left_alone_by_who_opens_discarded_letters(person: str) -> None:
+    """There is nothing left of it that could be redriven, or understood."""
+    wiped, other = a_letter_that_says(json.dumps({"to": EMAIL})), a_letter_that_says("{}")
+    letter_discards.discard([other.pk], by="ada", reason="a test")
+    forget(person, "--reason", "asked for it")
+    erased = "its body was erased, because somebody in it was forgotten"
+
+    for dry_run in (True, False):
+        (answer,) = letter_discards.restore([wiped.pk], by="ada", reason="x", dry_run=dry_run)
+        assert answer.why_not == erased
+
+    work = RestoreLetters()
+    assert {verdict.why for _, verdict in jobs.try_out(work, ALL_LETTERS, override=False)} == {
+        erased,
+        "",
+    }
+    job = jobs.run(work, jobs.begin(work, ALL_LETTERS, by="ada", reason="x", rate=1000.0).pk)
+    assert (job.state, job.counts["left_alone"], job.counts["done"]) == ("done", 1, 1)
+    assert set(DeadLetter.objects.filter(state="open").values_list("pk", flat=True)) >= {other.pk}
+    wiped.refresh_from_db()
+    assert (wiped.state, wiped.change_reason) == ("discarded", "its body held an address")
+
+
+def test_of_one_that_was_opened_all_the_same_a_redrive_says_so(person: str) -> None:
+    wiped = a_letter_that_says(json.dumps({"to": EMAIL}))
+    forget(person, "--reason", "asked for it")
+    DeadLetter.objects.filter(pk=wiped.pk).update(state="open")
+    assert "its body was erased" in redrive.redrive_one(wiped, by="ada", reason="x")
 
 
 @pytest.mark.parametrize("escape", [str, str.upper])

@@ -231,7 +231,7 @@ def test_one_that_comes_back_among_the_dead_letters_has_failed_again(
     assert (job.state, job.counts["failed"]) == ("stopped", 1)
 
 
-@pytest.mark.parametrize("body", ["not JSON", "[1]", '{"specversion": "1.0"}', "\ud800", ""])
+@pytest.mark.parametrize("body", ["not JSON", "[1]", '{"specversion": "1.0"}', "\ud800"])
 def test_what_is_no_event_is_refused_with_the_reason(body: str) -> None:
     outcome, why = only_item(buried(body))
     assert outcome == "refused"
