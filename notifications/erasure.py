@@ -25,13 +25,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
 
 from django.apps import apps
-from django.db import models, router, transaction
+from django.db import connections, models, router, transaction
 from django.db.models.functions import Replace
 from django.utils.module_loading import import_string
 
@@ -62,6 +63,9 @@ FORGOTTEN = AuditEntry.FORGOTTEN
 FORGET = "person.forget"
 BATCH = 500
 """Deliveries of one transaction."""
+
+LOOK, PATIENCE = 0.05, 30.0
+"""Seconds between two looks at who writes to deliveries, and for which they are waited for."""
 
 _ESCAPE = re.compile(r"(\\u)([0-9a-f]{4})")
 
@@ -108,15 +112,15 @@ def forget(
         _ask_the_shop(person)
         _forget_rows(person, addresses, erased)
         _forget_letters_to(addresses, erased)
+        record = Erasure.objects.create(person_hash=address_hash(person), by=by, reason=reason)
+    _wait_for_claims()
     for batch in _batches(person):
         with _transaction():
             _forget_deliveries(batch, erased)
         with _transaction():  # its own: whoever runs a job holds that first, and then deliveries
             _forget_words_of_jobs(batch, erased)
     with _transaction():
-        Erasure.objects.create(
-            person_hash=address_hash(person), by=by, reason=reason, counts=erased.counts
-        )
+        Erasure.objects.filter(pk=record.pk).update(counts=erased.counts)
         audit.record(FORGET, by=by, reason=reason, target=audit.Person(person), after=erased.counts)
     erased.under_way = _deliveries(person).filter(Delivery.IN_HAND).count()
     return erased
@@ -168,6 +172,33 @@ def _insist_on_one(person: str) -> None:
 
 
 _BOTH_ENDS = ("recipient", "-recipient")
+
+
+def _wait_for_claims() -> None:
+    """Until all are over that may not have seen the erasure: those who write to the table now.
+
+    Race: they were told by the shop who is to be told before it forgot them. Who comes later sees
+    it (`notifications.models.claim`).
+    """
+    using = router.db_for_write(Delivery)
+    writers, deadline = _writers(using), time.monotonic() + PATIENCE
+    while writers and time.monotonic() < deadline:
+        time.sleep(LOOK)
+        writers &= _writers(using)
+
+
+def _writers(using: str) -> set[str]:
+    """A statement takes this lock before it looks at any row."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(_WRITERS, [Delivery._meta.db_table])
+        return {transaction for (transaction,) in cursor.fetchall()}
+
+
+_WRITERS = """
+    SELECT virtualtransaction FROM pg_locks
+    WHERE relation = %s::regclass AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid()
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 
 def _deliveries(person: str) -> models.QuerySet[Delivery]:

@@ -119,6 +119,14 @@ def address_hashes(address: str) -> list[str]:
     return [_hash(address, version) for version in conf().address_hash_keys] if address else []
 
 
+def forgotten_as(reference: str) -> list[str]:
+    """By which hashes it stands on record that whoever is named so was forgotten: as themselves, or
+    with all that is below them ("customer/42" of "customer/42/device/7")."""
+    parts = reference.split("/")
+    names = ("/".join(parts[:end]) for end in range(1, len(parts) + 1))
+    return [found for name in names for found in address_hashes(name)]
+
+
 def searched_hashes(typed: str) -> set[str]:
     """The same for an address as people type it: a phone number in any of its spellings."""
     spelled = {typed}

@@ -15,7 +15,7 @@ from notifications.conf import Route
 from notifications.envelope import Envelope
 from notifications.group_commit import GroupCommit
 from notifications.identifiers import uuid7
-from notifications.recipients import Recipient, address_hash
+from notifications.recipients import Recipient, address_hash, forgotten_as
 from notifications.sealed import seal
 
 
@@ -56,7 +56,7 @@ class Claim:
 class ClaimRequest:
     """A wish for one delivery, inserted or taken over, for `lease` seconds; `token` is new.
 
-    address: sealed.
+    forgotten_as: see `recipients`. address: sealed.
     """
 
     id: UUID
@@ -67,6 +67,7 @@ class ClaimRequest:
     channel: str
     route: str
     recipient: str
+    forgotten_as: list[str]
     address: str
     address_hash: str
     locale: str | None
@@ -97,6 +98,7 @@ class ClaimRequest:
             channel=channel,
             route=route.name,
             recipient=recipient.reference,
+            forgotten_as=forgotten_as(recipient.reference),
             address=seal(recipient.address),
             address_hash=address_hash(recipient.address),
             locale=recipient.locale or None,
@@ -118,38 +120,58 @@ class ClaimRequest:
 # nothing. Many rows at once are taken in the order of that key, or two workers would wait for
 # each other. The Attempt comes with the claim or not at all. Times are the database's, because
 # the hosts that compare them disagree.
+#
+# Race: somebody is forgotten after the shop has named them. Of what happened until then they are
+# not told; their row says so and holds nothing of them.
 _CLAIM = """
 WITH asked AS (
-    SELECT * FROM json_to_recordset(%s) AS asked (
+    SELECT
+        *,
+        EXISTS (
+            SELECT FROM notifications_erasure
+            WHERE person_hash = ANY (forgotten_as) AND created_at >= event_time
+        ) AS forgotten
+    FROM json_to_recordset(%s) AS asked (
         id uuid, event uuid, event_type text, event_time timestamptz, subject text, channel text,
-        route text, recipient text, address text, address_hash text, locale text,
-        generation int, token uuid, lease float8, task uuid, worker text
+        route text, recipient text, forgotten_as text[], address text, address_hash text,
+        locale text, generation int, token uuid, lease float8, task uuid, worker text
     )
     LIMIT %s -- tells the planner how many there are
 ), claimed AS (
     INSERT INTO notifications_delivery AS delivery (
         id, event_id, event_type, event_time, subject, channel, route, recipient,
         address, address_hash, locale, state, reason, generation, attempts, token,
-        lease_until, last_error, provider_message_id, started_at, updated_at
+        lease_until, last_error, provider_message_id, started_at, finished_at, updated_at
     )
     SELECT
         id, event, event_type, event_time, subject, channel, route, recipient,
-        address, address_hash, locale, 'sending', '', generation, 1, token,
-        statement_timestamp() + make_interval(secs => lease), '', '',
-        statement_timestamp(), statement_timestamp()
+        CASE WHEN forgotten THEN '' ELSE address END,
+        CASE WHEN forgotten THEN '' ELSE address_hash END,
+        CASE WHEN NOT forgotten THEN locale END,
+        CASE WHEN forgotten THEN 'discarded' ELSE 'sending' END,
+        CASE WHEN forgotten THEN 'forgotten' ELSE '' END,
+        generation,
+        CASE WHEN forgotten THEN 0 ELSE 1 END,
+        token,
+        CASE WHEN NOT forgotten THEN statement_timestamp() + make_interval(secs => lease) END,
+        '', '',
+        CASE WHEN NOT forgotten THEN statement_timestamp() END,
+        CASE WHEN forgotten THEN statement_timestamp() END,
+        statement_timestamp()
     FROM asked
     ORDER BY event, channel, recipient, route
     ON CONFLICT (event_id, channel, recipient, route) DO UPDATE SET
-        state = 'sending',
-        reason = '',
+        state = EXCLUDED.state,
+        reason = EXCLUDED.reason,
         token = EXCLUDED.token,
         lease_until = EXCLUDED.lease_until,
         next_try_at = NULL,
-        attempts = delivery.attempts + 1,
+        attempts = delivery.attempts + EXCLUDED.attempts,
         address = EXCLUDED.address,
         address_hash = EXCLUDED.address_hash,
         locale = EXCLUDED.locale,
         started_at = COALESCE(delivery.started_at, EXCLUDED.started_at),
+        finished_at = EXCLUDED.finished_at,
         updated_at = EXCLUDED.updated_at
     WHERE delivery.generation <= EXCLUDED.generation
       AND CASE delivery.state
@@ -159,7 +181,8 @@ WITH asked AS (
           ELSE FALSE
       END
     RETURNING
-        delivery.id, delivery.subject, delivery.generation, delivery.attempts, delivery.token
+        delivery.id, delivery.subject, delivery.generation, delivery.attempts, delivery.token,
+        delivery.state
 )
 INSERT INTO notifications_attempt (
     delivery_id, subject, generation, number, token, outcome,
@@ -169,6 +192,7 @@ SELECT
     claimed.id, claimed.subject, claimed.generation, claimed.attempts, claimed.token, 'started',
     '', '', '', '', asked.task, asked.worker
 FROM claimed JOIN asked ON asked.token = claimed.token
+WHERE claimed.state = 'sending'
 RETURNING token, delivery_id, generation, number
 """
 

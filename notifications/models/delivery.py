@@ -18,6 +18,7 @@ from notifications.exceptions import AttemptsExhausted
 from notifications.identifiers import uuid7
 from notifications.models.claim import Claim, ClaimOutcome, ClaimRequest, claims
 from notifications.models.conclusion import Conclusion, conclusions
+from notifications.models.erasure import Erasure
 from notifications.models.event import Event
 from notifications.models.sealed import SealedTextField
 from notifications.models.settlement import (
@@ -127,7 +128,9 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
     def hold(self, request: ClaimRequest, *, error: str, fingerprint: str) -> bool:
         """Nobody knows whether it was sent: it is unknown from the start. False where it has a
-        row."""
+        row, and for somebody who was forgotten since the shop named them."""
+        if Erasure.objects.using(self.db).forbids(request):
+            return False
         _, held = self.get_or_create(
             event_id=request.event,
             channel=request.channel,

@@ -39,7 +39,8 @@ def words(reason: str, until: datetime | None) -> str:
 
 
 # Only what a claim could have: nobody's else lease, and no last state. And only if the moment is
-# still ahead by the database's clock: whoever reads it from another may come round at once.
+# still ahead by the database's clock: whoever reads it from another may come round at once. Nor is
+# a row made for somebody who was forgotten since the shop named them: their claim says so.
 _PUT_OFF = """
 INSERT INTO notifications_delivery AS delivery (
     id, event_id, event_type, event_time, subject, channel, route, recipient,
@@ -50,7 +51,10 @@ SELECT
     %(id)s, %(event)s, %(event_type)s, %(event_time)s, %(subject)s, %(channel)s, %(route)s,
     %(recipient)s, %(address)s, %(address_hash)s, %(locale)s, 'pending', %(reason)s,
     %(generation)s, 0, %(until)s, '', '', statement_timestamp()
-WHERE %(until)s > statement_timestamp()
+WHERE %(until)s > statement_timestamp() AND NOT EXISTS (
+    SELECT FROM notifications_erasure
+    WHERE person_hash = ANY (%(forgotten_as)s) AND created_at >= %(event_time)s
+)
 ON CONFLICT (event_id, channel, recipient, route) DO UPDATE SET
     reason = EXCLUDED.reason, next_try_at = EXCLUDED.next_try_at, updated_at = EXCLUDED.updated_at
 WHERE delivery.generation <= EXCLUDED.generation
