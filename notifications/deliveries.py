@@ -46,7 +46,7 @@ from notifications.exceptions import (
 )
 from notifications.models import Delivery, Handled
 from notifications.models.claim import Claim, ClaimOutcome
-from notifications.outages import is_away
+from notifications.outages import called_off, is_away
 from notifications.outcomes import Sent, Skipped, Trouble
 from notifications.recipients import Recipient
 from notifications.retries import RetryPolicy
@@ -126,7 +126,7 @@ def deliver(
         except SoftTimeLimitExceeded:
             raise  # there is no time for the rest
         except Exception as error:
-            if is_away(error):
+            if is_away(error) and not called_off(error):
                 raise  # nor is there any use while the database is
             errors.append(error)  # raised below, when the others have been told
             tried = tried or not isinstance(error, Busy)

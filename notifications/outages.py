@@ -16,6 +16,10 @@ _OF_THE_STATEMENT = ("25P02", "54")
 go on in a transaction in which a statement has failed, and to exceed a limit, of an index's row,
 say. However well the server is, it answers the same again."""
 
+_CALLED_OFF = frozenset({"57014", "55P03", "25P03", "25P04"})
+"""SQLSTATEs of a statement or transaction that took too long by a setting (statement_timeout,
+lock_timeout, idle_in_transaction_session_timeout, transaction_timeout) or by somebody's command."""
+
 _ENDED = (None, "57P01", "57P02")
 """SQLSTATEs with which a server ends a connection (PostgreSQL, "Error Codes", class 57: by an
 administrator, by a crash); None: it went without a word."""
@@ -25,6 +29,13 @@ def is_away(error: BaseException) -> bool:
     """Whether the database is away, by what another's code (a shop's task or hook) has raised."""
     state = getattr(error.__cause__, "sqlstate", None) or ""
     return isinstance(error, DATABASE_AWAY) and not state.startswith(_OF_THE_STATEMENT)
+
+
+def called_off(error: BaseException) -> bool:
+    """Whether the database is there, and took this one for too long. It is `is_away` all the same:
+    whose fault it is, the error does not tell (`notifications.worker.neighbours`)."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    return isinstance(error, DATABASE_AWAY) and state in _CALLED_OFF
 
 
 def leave_replica(error: BaseException) -> None:

@@ -38,11 +38,12 @@ from notifications import envelope as wire
 from notifications.envelope import Envelope
 from notifications.exceptions import AttemptsExhausted, Busy, NotificationError, TransientError
 from notifications.models import Dispatch, Handled
-from notifications.outages import is_away, leave_replica
+from notifications.outages import called_off, is_away, leave_replica
 from notifications.redaction import redact
+from notifications.retries import RetryPolicy, delay
 from notifications.span import Kind
 from notifications.topology import SPARE_RECEIVES
-from notifications.worker import account, in_order, starts
+from notifications.worker import account, in_order, neighbours, starts
 from notifications.worker.database import UNAVAILABLE, DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,8 @@ class EventTask(DjangoTask[Any, Any]):
     """Base of every consumer's task: `run` is given an Envelope, and runs once per message.
 
     TransientError is tried again when the task says `autoretry_for`; Busy and a database that
-    is away always are, and cost no attempt. Anything else is given up at once.
+    is away always are, and cost no attempt (a statement that was called off does, where others
+    get through). Anything else is given up at once.
     """
 
     abstract = True
@@ -81,7 +83,7 @@ class EventTask(DjangoTask[Any, Any]):
 
     def _handle(self, envelope: Envelope) -> Any:
         received = self._received
-        started = time.perf_counter()
+        started, began = time.perf_counter(), time.monotonic()
         try:
             work = f"work {self.name}"
             turn: AbstractContextManager[None] = nullcontext()
@@ -103,6 +105,7 @@ class EventTask(DjangoTask[Any, Any]):
                     result = super().__call__(envelope)
                 if received.headers:
                     _mark_done(received)
+                    neighbours.note(received.headers["consumer"], envelope, well=True)
                 return result
         except Busy as busy:
             self._sleep(busy, busy.seconds)
@@ -115,6 +118,8 @@ class EventTask(DjangoTask[Any, Any]):
         except Exception as error:
             if is_away(error):
                 leave_replica(error)
+                if received.headers and called_off(error):
+                    self._insist_on_neighbours(error, began)
                 wait = random.uniform(*DATABASE_WAIT)  # noqa: S311
                 self._sleep(DatabaseUnavailable(type(error).__name__), wait)
             if received.headers:
@@ -198,6 +203,29 @@ class EventTask(DjangoTask[Any, Any]):
             )
             yield
             Handled.objects.close_open(consumer, envelope)
+
+    def _insist_on_neighbours(self, error: Exception, began: float) -> None:
+        """Where they fare well it is this message's own trouble, and an attempt. Else returns."""
+        received, envelope = self._received, self._received.envelope
+        consumer: str = received.headers["consumer"]
+        its_own = neighbours.fare_well(consumer, envelope, began=began)
+        neighbours.note(consumer, envelope, well=False)
+        logger.warning(
+            "event %s (%s) at %s: PostgreSQL called a statement off in receive %d (%s); %s",
+            envelope.id,
+            envelope.type,
+            consumer,
+            received.headers["receive_count"],
+            type(error.__cause__).__name__,
+            "an attempt, for others get through" if its_own else "others fare no better",
+        )
+        if not its_own:
+            return
+        try:
+            self._count(error, self.max_retries)
+        except UNAVAILABLE:
+            return  # the database is slow after all
+        self._sleep(error, delay(RetryPolicy.of(self), received.retries + 1))
 
     def _count(self, error: BaseException, max_retries: int | None) -> None:
         envelope: Envelope = self._received.envelope

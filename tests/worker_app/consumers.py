@@ -60,6 +60,10 @@ def _probe(task: Task[Any, Any], envelope: Envelope) -> None:
                 with suppress(DatabaseError):
                     cursor.execute("SELECT 1 / 0")
                 cursor.execute("SELECT 1")
+        case "take too long":
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL statement_timeout = 1")
+                cursor.execute("SELECT pg_sleep(1)")
         case "wait long" if runs_so_far == 1:
             raise TransientError("see you tomorrow", retry_after=24 * 3600)
         case "sleep":

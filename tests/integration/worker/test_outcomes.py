@@ -34,6 +34,7 @@ SENT: dict[str, tuple[str, dict[str, Any]]] = {
     "fails for good": ("fail for good", {}),
     "has a bug": ("have a bug", {}),
     "breaks its transaction": ("go on in a broken transaction", {}),
+    "is called off each time": ("take too long", {}),
     "waits long": ("wait long", {}),
 }
 """By a name for it: the script of an event, and what else is said of it."""
@@ -180,6 +181,19 @@ def test_who_goes_on_in_a_transaction_that_has_failed_has_a_bug_and_no_database_
     [letter] = left.letters
     assert letter["error_class"] == "django.db.utils.InternalError"
     assert [row.outcome for row in left.rows] == [Handled.Outcome.FAILED]
+
+
+def test_what_postgresql_calls_off_each_time_while_others_are_done_is_a_dead_letter(
+    outcomes: Outcomes,
+) -> None:
+    left = outcomes.of["is called off each time"]
+    assert left.runs == ["0", "1", "2"]
+    [letter] = left.letters
+    assert (letter["reason"], letter["attempts"]) == ("attempts_exhausted", "3")
+    [row] = left.rows
+    assert row.outcome == Handled.Outcome.FAILED
+    said = f"event {row.event_id} (probe.happened) at probe: PostgreSQL called a statement off"
+    assert said in outcomes.log
 
 
 def test_a_failed_task_s_row_and_log_hold_no_address(outcomes: Outcomes) -> None:
