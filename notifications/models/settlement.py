@@ -5,14 +5,17 @@
 | accepted, delayed | sent | sent | sent | | |
 | delivered, opened, clicked, read | delivered | delivered | delivered | delivered | |
 | complained | complained | complained | complained | complained | complained |
-| bounced, hard or soft (latest attempt) | bounced | bounced | | bounced | |
+| bounced, hard (latest attempt) | bounced | bounced | | bounced | bounced |
+| bounced, soft (latest attempt) | bounced | bounced | | bounced | |
 | rejected (latest attempt) | failed | | | bounced | |
 
 An empty field moves nothing: out of order or repeated, a receipt is harmless. That the provider
 has it (the first three rows) is true whichever attempt of the generation it is said of: it ends
 the retry of an attempt whose answer never came, for the message that would make it then finds a
 last state. That it did not arrive says nothing of the attempts after it, so only the latest
-counts. Nothing is said of other generations: a resend is a duty of its own.
+counts. A mail server that took a mail may send it back later: delivered it was not, then. A soft
+bounce does not say so: an answer of somebody on holiday passes for one. Nothing is said of other
+generations: a resend is a duty of its own.
 """
 
 from __future__ import annotations
@@ -46,7 +49,7 @@ MOVES: Mapping[str, Mapping[str, str]] = {
     "clicked": _ARRIVED,
     "read": _ARRIVED,
     "complained": dict.fromkeys((*_TAKEN, "sent", "delivered"), "complained"),
-    "bounced": _CAME_BACK,
+    "bounced": {**_CAME_BACK, "delivered": "bounced"},
     "soft_bounced": _CAME_BACK,
     "rejected": {"unknown": "failed", "sent": "bounced"},
 }

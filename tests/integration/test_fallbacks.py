@@ -339,6 +339,22 @@ def test_what_bounces_is_followed_by_the_next_although_it_was_called_off(order: 
     assert [len(told(channel)) for channel in STEPS] == [1, 1, 0]
 
 
+def test_so_is_a_mail_that_its_server_took_and_sent_back_later(order: Order, settings: Any) -> None:
+    rule = Fallback(("email", "sms"), within=ALL)
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "ROUTES": {"order.created": [rule]}}
+    order.tell("email")
+    receipt("email", "delivered")
+    Dispatch.objects.filter(reason="fell_back").delete()
+
+    receipt("email", "soft_bounced")  # an answer of somebody on holiday is one, too
+    assert (state_of("email")[0], due()) == (State.DELIVERED, [])
+
+    receipt("email", "bounced")
+    assert (state_of("email")[0], due()) == (State.BOUNCED, ["sms"])
+    order.tell("sms")
+    assert len(told("sms")) == 1
+
+
 def test_a_complaint_says_that_it_arrived(order: Order) -> None:
     order.tell("push")
     receipt("push", "complained")
