@@ -33,7 +33,7 @@ from notifications.exceptions import EventRefused, NotificationError
 from notifications.models import Announcement, Event, Lane, Lot
 from notifications.models.lane import KEPT_BY_SQS, Tally
 from notifications.nudges import nudge
-from notifications.outages import is_away
+from notifications.outages import called_off, is_away
 
 logger = logging.getLogger(__name__)
 
@@ -70,18 +70,34 @@ _EXPAND = """
 """
 
 
+class StandsStill(NotificationError):
+    """PostgreSQL has called off a statement of an announcement: its audience takes too long to be
+    read, or the database is slow. It is tried on, and the others were brought on."""
+
+    default_code = "stands_still"
+
+
 def advance(*, using: str, go_on: Callable[[], bool]) -> int:
-    """A relay's chore: bring every announcement on as far as may be now. How many steps it took."""
+    """A relay's chore: bring every announcement on as far as may be now. How many steps it took.
+
+    Raises StandsStill of the last one that does.
+    """
     steps = 0
+    trouble: StandsStill | None = None
     for number in list(Announcement.objects.using(using).under_way().values_list("pk", flat=True)):
         try:
             while go_on() and step(number, using=using):
                 steps += 1
         except Exception as error:
+            if called_off(error):
+                trouble = StandsStill(f"announcement {number} stands still: {error}")
+                continue
             if is_away(error):
                 raise
             logger.exception("Announcement %d is paused: somebody must look.", number)
             _stop(number, error, using)
+    if trouble is not None:
+        raise trouble
     return steps
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from django.db.models import Count, F
+from django.db.models import Count, F, Func, TextField, Value
 from django.db.models.functions import Now
 
 from notifications import audiences, decision, expansion, outbox, pace, progress
@@ -30,7 +30,7 @@ from notifications.announcements import (
 from notifications.audiences import Audience
 from notifications.conf import Fallback
 from notifications.consumers import get
-from notifications.expansion import BATCH, FEWEST, advance, step
+from notifications.expansion import BATCH, FEWEST, StandsStill, advance, step
 from notifications.models import Announcement, Delivery, Dispatch, Event, Lot
 from notifications.pauses import put_off
 from notifications.recipients import Recipient
@@ -414,6 +414,31 @@ def test_an_audience_that_raises_pauses_its_announcement_and_no_other(twice: str
     audiences.register(
         Audience(twice, Customer.objects.all, lambda row: f"customer/{row.pk}", lambda row: {})
     )
+
+
+def test_an_audience_that_postgresql_takes_too_long_to_read_stands_still_and_no_other() -> None:
+    """It is not paused: the database may be slow, and better in a moment. Who looks is told."""
+    [customer] = people(1)
+    slowly = Func(Value(1.0), function="pg_sleep", output_field=TextField())
+    audiences.register(
+        Audience(
+            "slow",
+            lambda: Customer.objects.annotate(slowly=slowly),
+            person=lambda row: f"customer/{row.pk}",
+            data=lambda row: {"customer_id": row.pk},
+        )
+    )
+    try:
+        slow, sound = (announce(name, channels=["email"]) for name in ("slow", "customers"))
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 100")
+        with pytest.raises(StandsStill, match=f"announcement {slow.pk} stands still: .* timeout"):
+            expand()
+    finally:
+        audiences.unregister("slow")
+    slow.refresh_from_db()
+    assert slow.state == Announcement.State.EXPANDING
+    assert Event.objects.get(announcement=sound).subject == f"customer/{customer.pk}"
 
 
 def test_a_row_that_makes_no_event_keeps_nobody_else_from_being_told() -> None:
