@@ -60,6 +60,9 @@ BESIDE_A_SEND = 3.0
 """Seconds that one recipient may take besides its provider: its turn is waited for, up to
 `notifications.worker.account.HORIZON`, and what came of it is written."""
 
+MANY = 20
+"""Recipients of one message, beyond which those who were told are passed over all at once."""
+
 NO_LONGER_NAMED = "no_longer_named"
 """The reason why a delivery was skipped that was put off, tried or resent, for nobody now."""
 
@@ -115,7 +118,7 @@ def deliver(
         Handled.objects.mark_done(name_serving(channel), envelope)
     errors: list[Exception] = []
     tried = False  # each run gets one further, however short its time
-    for duty in duties:
+    for duty in _not_at_rest(envelope, channel, duties):
         if tried and time.monotonic() > last_start:
             errors.append(Busy("not everybody is told yet", "more_to_tell", seconds=0.0))
             break
@@ -164,6 +167,17 @@ def _skip_unnamed(envelope: Envelope, channel: str, duties: list[Duty]) -> None:
     ]
     if gone:
         left.filter(pk__in=gone).end_unsent(Delivery.State.SKIPPED, reason=NO_LONGER_NAMED)
+
+
+def _not_at_rest(envelope: Envelope, channel: str, duties: list[Duty]) -> list[Duty]:
+    """Those of whom something may be to be done. Of a few, each one's claim finds out; of many that
+    would take the whole run, and the last would never be told."""
+    if len(duties) <= MANY:
+        return duties
+    at_rest = set(Delivery.objects.at_rest(envelope, channel).values_list("route", "recipient"))
+    return [
+        duty for duty in duties if (duty.route.name, duty.recipient.reference) not in at_rest
+    ]
 
 
 def _deliver_one(duty: Duty, *, last_start: float) -> bool:

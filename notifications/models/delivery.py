@@ -264,6 +264,13 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             generation__lte=envelope.generation,
         ).exclude(reason=DIGEST)
 
+    def at_rest(self, envelope: Envelope, channel: str) -> DeliveryQuerySet:
+        """Those that a message of this event leaves alone, whatever its generation: but not those
+        that failed, which the message that gave them up raises again until it is buried."""
+        over = Q(state__in=Delivery.TERMINAL - {Delivery.State.FAILED})
+        judged = Q(state=Delivery.State.UNKNOWN, next_try_at=None)
+        return self.filter(over | judged, event_id=envelope.id, channel=channel)
+
     def end_unsent(
         self, state: Delivery.State, *, reason: str, error: str = "", fingerprint: str = ""
     ) -> int:

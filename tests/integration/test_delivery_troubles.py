@@ -418,6 +418,25 @@ def test_whom_a_run_has_no_time_for_is_told_in_the_next_which_comes_at_once(town
     assert Attempt.objects.count() == len(people)
 
 
+def test_however_many_were_told_a_run_passes_over_them_in_one_statement(
+    town: Town, django_assert_max_num_queries: Any
+) -> None:
+    """Or the run would be over before it came to the next: of ten thousand, none was told more."""
+    told = [replace(ANN, reference=f"partner/{number}") for number in range(200)]
+    refused = replace(ANN, reference="partner/no")
+    town.people, event, task = [refused, *told], letter(), uuid7()
+    MemoryChannel.script("email", "refuse", code="MessageRejected", times=1)
+    with pytest.raises(PermanentError):
+        tell(event, task_id=task)
+
+    town.people = [refused, *told, BEN]
+    with django_assert_max_num_queries(25), pytest.raises(PermanentError):
+        tell(event, task_id=task)  # what this very message gave up it raises until it is buried
+
+    sent = [each.address for each in MemoryChannel.outbox("email")]
+    assert sent == [ANN.address] * len(told) + [BEN.address]
+
+
 @pytest.mark.usefixtures("_time_for_one")
 def test_who_is_tried_again_later_waits_though_the_rest_is_told_at_once(town: Town) -> None:
     town.people = [ANN, BEN]
