@@ -175,9 +175,7 @@ def _not_at_rest(envelope: Envelope, channel: str, duties: list[Duty]) -> list[D
     if len(duties) <= MANY:
         return duties
     at_rest = set(Delivery.objects.at_rest(envelope, channel).values_list("route", "recipient"))
-    return [
-        duty for duty in duties if (duty.route.name, duty.recipient.reference) not in at_rest
-    ]
+    return [duty for duty in duties if (duty.route.name, duty.recipient.reference) not in at_rest]
 
 
 def _deliver_one(duty: Duty, *, last_start: float) -> bool:
