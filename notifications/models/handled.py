@@ -214,7 +214,9 @@ class HandledQuerySet(models.QuerySet["Handled"]):
         error: BaseException | None,
     ) -> int:
         written = self._write(consumer, envelope, attempts=attempts, outcome=outcome, error=error)
-        if written is None:  # done already, and it stays so
+        if written is None:  # done already, and it stays so; but no try goes uncounted
+            done = self.filter(consumer=consumer, event_id=envelope.id)
+            done.update(attempts=models.F("attempts") + attempts)
             return self.attempts_of(consumer, envelope.id)
         return written
 

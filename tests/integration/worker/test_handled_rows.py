@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from celery import shared_task
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, Retry
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.test.utils import CaptureQueriesContext
 
 from notifications.envelope import Envelope
-from notifications.exceptions import PermanentError
+from notifications.exceptions import AttemptsExhausted, PermanentError, TransientError
 from notifications.models import Handled, Restoration
 from notifications.worker.task import EventTask
 from tests.integration import ledger
@@ -36,15 +36,22 @@ def told(self: object, envelope: Envelope) -> None:
     raise error
 
 
+@shared_task(
+    bind=True, base=EventTask, name="tests.handled_rows_failing", autoretry_for=(TransientError,)
+)
+def failing(self: object, envelope: Envelope) -> None:
+    raise TransientError("not now")
+
+
 @pytest.fixture
 def received() -> Iterator[dict[str, Any]]:
     """The headers of a message received for the first time, sent now."""
     headers = {"consumer": "email", "queue": "email", "receive_count": 1}
-    headers |= {"sent_at": time.time()}
-    for each in (task, told):
+    headers |= {"sent_at": time.time(), "fifo": False}
+    for each in (task, told, failing):
         each.push_request(headers=headers, retries=0)
     yield headers
-    for each in (task, told):
+    for each in (task, told, failing):
         each.pop_request()
 
 
@@ -121,6 +128,20 @@ def test_what_a_service_has_done_is_not_run_again(received: dict[str, Any]) -> N
 def test_a_channel_whose_row_is_done_asks_its_deliveries() -> None:
     Handled.objects.mark_done("email", event := letter(generation=1))
     task(event)
+    assert Handled.objects.get().outcome == Handled.Outcome.DONE
+
+
+def test_what_was_done_and_is_replayed_to_a_channel_has_its_attempts_and_no_more(
+    received: dict[str, Any],
+) -> None:
+    """There was nobody to tell, say; now there is, and the shop cannot say who."""
+    Handled.objects.mark_done("email", event := letter())
+    for received["receive_count"] in range(1, failing.max_retries + 1):
+        with pytest.raises(Retry):
+            failing(event)
+    received["receive_count"] += 1
+    with pytest.raises(AttemptsExhausted):
+        failing(event)
     assert Handled.objects.get().outcome == Handled.Outcome.DONE
 
 
