@@ -15,16 +15,17 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Max, Q, QuerySet
+from django.db.models.functions import Now
 
 from notifications import consumers, events, topology
 from notifications.consumers import Consumer
 from notifications.exceptions import EventRefused, UnknownEvent
 from notifications.filters import between
 from notifications.horizon import too_old
-from notifications.models import Delivery, Dispatch, Event, Handled, Job, JobItem
+from notifications.models import Delivery, DigestWindow, Dispatch, Event, Handled, Job, JobItem
 from notifications.work import AtOnce, Filter, Outcome, Verdict, left_alone, refused
 
-_COLUMNS = {"event_type": "type", "subject": "subject", "event": "pk"}
+_COLUMNS = {"subject": "subject", "event": "pk"}
 
 _KNOWN = {
     Handled.Outcome.DONE: "{consumer} has done it already",
@@ -53,7 +54,8 @@ def types_for(consumer: Consumer, asked: list[str]) -> list[str]:
 class Replay(AtOnce):
     """Filters: consumer (its name); event_type, subject, event (lists), since and until (of the
     event's recording); messages_lost: also what is under way, as of its latest generation, and
-    what was resent or redriven of events of any time."""
+    what was resent or redriven of events of any time, and without event_type the digests that are
+    due."""
 
     kind = Job.Kind.REPLAY
     column = "event_id"
@@ -61,16 +63,19 @@ class Replay(AtOnce):
 
     def found(self, wanted: Filter) -> QuerySet[Event]:
         consumer = consumers.get(wanted["consumer"])
-        meant = {**wanted, "event_type": types_for(consumer, wanted.get("event_type", []))}
+        asked = wanted.get("event_type", [])
         chosen = {
-            f"{column}__in": meant[name] for name, column in _COLUMNS.items() if meant.get(name)
+            f"{column}__in": wanted[name] for name, column in _COLUMNS.items() if wanted.get(name)
         }
-        meant_by_time = Q(**between("recorded_at", wanted))
+        of_its_types = Q(type__in=types_for(consumer, asked))
+        found = of_its_types & Q(**between("recorded_at", wanted))
         if wanted.get("messages_lost"):
             for rows in _under_way(consumer):
                 again = rows.filter(generation__gt=0)
-                meant_by_time |= Q(pk__in=again.order_by().values("event_id"))
-        return Event.objects.filter(meant_by_time, **chosen)
+                found |= of_its_types & Q(pk__in=again.order_by().values("event_id"))
+            if not asked:
+                found |= Q(pk__in=_digests_under_way(consumer).values("pk"))
+        return Event.objects.filter(found, **chosen)
 
     def take(self, item: JobItem) -> Event | None:
         return Event.objects.filter(mended_by=item).first()
@@ -113,6 +118,14 @@ def _under_way(consumer: Consumer) -> tuple[QuerySet[Delivery], QuerySet[Handled
     told = Delivery.objects.filter(channel=consumer.channel or None, state__in=Delivery.OPEN)
     inbox = Handled.objects.filter(consumer=consumer.name, outcome=Handled.Outcome.OPEN)
     return told, inbox
+
+
+def _digests_under_way(consumer: Consumer) -> QuerySet[DigestWindow]:
+    """Of any time, as soon as they are due: their own events travel on no topic."""
+    told, _inbox = _under_way(consumer)
+    open_ones = Q(settled_at=None) | Q(pk__in=told.order_by().values("event_id"))
+    windows = DigestWindow.objects.filter(channel=consumer.channel or None, due_at__lte=Now())
+    return windows.filter(open_ones)
 
 
 def _generation_under_way(consumer: Consumer, event: Event) -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -575,3 +577,38 @@ def test_what_comes_when_one_is_due_but_not_told_yet_is_in_the_next() -> None:
 
     assert texts() == ["Order 1", "Order 2"]
     assert of(first).reason == of(second).reason == "in_digest"
+
+
+@pytest.mark.parametrize("was_begun", [False, True])
+def test_one_whose_message_is_lost_is_replayed_when_it_is_due_and_told_once(
+    was_begun: bool, town: Town
+) -> None:
+    """With its queue, which was purged. Nothing else would ever bring its items on."""
+    items = collect(1, 2)
+    if was_begun:
+        MemoryChannel.script("email", "server_error", times=1)
+        with pytest.raises(TransientError):
+            tell(due())
+    Dispatch.objects.all().delete()
+    assert replayed() == [], "it is not due yet"
+    past = timezone.now() - timedelta(hours=2)
+    DigestWindow.objects.update(due_at=past)
+    Event.objects.update(recorded_at=past)  # so --since does not mean it
+    Delivery.objects.update(next_try_at=past)
+
+    [again] = replayed()
+    tell(again)
+    assert texts() == ["Order 1\nOrder 2"]
+    assert {(each.state, each.reason) for each in map(of, items)} == {("sent", "in_digest")}
+    assert replayed() == []
+
+
+def replayed() -> list[Envelope]:
+    """What `replay --messages-lost` of the last hour puts on the queue."""
+    Job.objects.update(state="cancelled")
+    words = ("--since", "1h", "--messages-lost", "--by", "mira", "--reason", "the queue is lost")
+    call_command("replay", "email", *words, stdout=StringIO())
+    ordered = Dispatch.objects.filter(reason="replayed", state="waiting").select_related("event")
+    found = [each.event.envelope(generation=each.generation) for each in ordered if each.event]
+    ordered.delete()
+    return [each for each in found if each.type == HOURLY.name]
