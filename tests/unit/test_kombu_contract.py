@@ -114,6 +114,7 @@ def test_what_replaces_a_private_method_replaces_one_that_exists(ours: type, the
     own |= {"_handle", "_start", "_run_in_thread", "_give_up", "_attempts", "_store", "_settle"}
     own |= {"_longest", "_consumer"}  # Request, with those before it
     own |= {"_received", "_count_retries", "_count", "_sleep", "_on_record"}  # EventTask
+    own |= {"_insist_on_neighbours"}
     private = {name for name in vars(ours) if name.startswith("_") and not name.startswith("__")}
     assert {name for name in private - own if not hasattr(theirs, name)} == set()
 
