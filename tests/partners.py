@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Self
 
@@ -87,6 +87,12 @@ def says(status: str, body: bytes = b"", *headers: str) -> Answer:
         connection.sendall(head.encode() + b"\r\n\r\n" + body)
 
     return answer
+
+
+def in_turn(status: str, bodies: Iterable[bytes]) -> Answer:
+    """Whole answers of one status, with one body after the other."""
+    left = iter(bodies)
+    return lambda connection: says(status, next(left), "Connection: close")(connection)
 
 
 def _request(connection: socket.socket) -> tuple[bytes, bytes]:

@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 
 import boto3
 from botocore.config import Config
+from botocore.session import get_session
 
 from notifications import tracing
+from notifications.aws.parsers import StatusFirst
 from notifications.unheard import unheard
 
 CONNECT_TIMEOUT = 3.0
@@ -94,7 +96,10 @@ def _finds_credentials() -> bool:
 
 def _shared() -> boto3.session.Session:
     global _session
-    _session = _session or boto3.session.Session()
+    if _session is None:
+        core = get_session()
+        core.register_component("response_parser_factory", StatusFirst())
+        _session = boto3.session.Session(botocore_session=core)
     return _session
 
 

@@ -30,8 +30,8 @@ from botocore.exceptions import (
     SSLError,
     SSOError,
 )
-from botocore.parsers import ResponseParserError
 
+from notifications.aws.parsers import UnreadableAnswer
 from notifications.channels.answers import Codes, retry_after
 from notifications.exceptions import (
     NotificationError,
@@ -110,7 +110,8 @@ def translated(
     address: str,
     refine: Refine = lambda code, answer: code,
 ) -> Iterator[None]:
-    """Around one call of a boto3 client: its exceptions become ours.
+    """Around one call of a boto3 client: its exceptions become ours. A success that cannot be read
+    is one: the block ends there, and nothing is raised.
 
     `refine(code, answer)` gives the code that counts, where the service's own says too
     little. Nothing is chained: the originals quote addresses, and tracebacks are kept.
@@ -125,12 +126,18 @@ def translated(
         raise (_not_connected() if _certificate_refused(error) else _lost()) from None
     except ReadTimeoutError:
         raise OutcomeUnknown("The provider did not answer in time.", "read_timeout") from None
-    except (HTTPClientError, IncompleteReadError, ResponseParserError):
+    except UnreadableAnswer:
+        pass  # the status says that the service took it
+    except (HTTPClientError, IncompleteReadError):
         raise _lost() from None
-    except UnicodeDecodeError:  # botocore takes whatever stands in between for UTF-8
-        raise OutcomeUnknown("The answer cannot be read.", "unreadable_answer") from None
     except BotoCoreError as error:
         raise _not_asked(error) from None
+
+
+def name_given(answer: Mapping[str, Any], key: str) -> str:
+    """The service's own name for what it took, or nothing: taken, whatever the body is like."""
+    name = answer.get(key)
+    return name if isinstance(name, str) else ""
 
 
 def said(answer: Mapping[str, Any]) -> str:

@@ -95,9 +95,10 @@ class SesEmail(ChannelAdapter):
 
     def send(self, message: Message) -> Accepted:
         call = self._call(message, ascii_address(message.address))
+        answer: Mapping[str, Any] = {}
         with aws_errors.translated(_CODES, address=message.address, refine=self._refine):
             answer = self._client().send_email(**call)
-        return Accepted(answer.get("MessageId", ""))  # accepted, whatever the body is like
+        return Accepted(aws_errors.name_given(answer, "MessageId"))
 
     def _client(self) -> Any:
         return client("sesv2", total_max_attempts=1, **self._timeouts)

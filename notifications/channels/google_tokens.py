@@ -17,6 +17,9 @@ from notifications.exceptions import NotificationError, ProviderPaused, Transien
 _STALE = google_credentials.TokenState.STALE
 _INVALID = google_credentials.TokenState.INVALID
 
+_UNREADABLE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What google-auth raises at a body that is no JSON object: it does not look before it reads."""
+
 
 class AccessTokens:
     """The current token of the default credentials (GOOGLE_APPLICATION_CREDENTIALS and so on).
@@ -90,6 +93,10 @@ class AccessTokens:
             ) from None
         except google_errors.GoogleAuthError:
             raise ProviderPaused("Google refused the credentials.", "token_refused") from None
+        except _UNREADABLE:
+            raise ProviderPaused(
+                "The answer of Google's token endpoint cannot be read.", "token_unreadable"
+            ) from None
 
 
 class _HttpxRequest(transport.Request):

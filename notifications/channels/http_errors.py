@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 
@@ -37,6 +38,16 @@ def client(*, connect_timeout: float, read_timeout: float) -> httpx.Client:
 def carry_trace(request: httpx.Request) -> None:
     """Tell the provider in which trace it is asked, so that what it says of it can be found."""
     request.headers.update(tracing.carried())
+
+
+def json_object(answer: httpx.Response) -> dict[str, Any]:
+    """What stands in an answer's body; empty when that is no JSON object: then the status says what
+    became of the request. Nothing of it raises, however deep it is nested, in whatever letters."""
+    try:
+        body = answer.json()
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from notifications.exceptions import (
 )
 from notifications.redaction import redact
 
+UNREADABLE = "unreadable_answer"
 DAILY_QUOTA = "daily_quota_exceeded"
 _QUOTA_MESSAGE = re.compile(r"daily (?:\w+ ){0,4}(?:quota|limit) exceeded")
 """Amazon SES by SMTP says it with a 454, Gmail with a 550, which elsewhere is about the recipient:
@@ -82,11 +83,14 @@ def _translation(
             return PermanentError("A header of the email has a line break.", "invalid_header")
         case smtplib.SMTPRecipientsRefused(recipients=refused):
             return _said(next(iter(refused.values())), address)
-        case smtplib.SMTPNotSupportedError():
+        case smtplib.SMTPException() | ValueError() if _is_about_login(error, stage):
             return ProviderPaused(
-                "The mail server does not offer what the settings ask for (STARTTLS, AUTH).",
+                "The mail server does not offer what the settings ask for (STARTTLS, AUTH; user "
+                "name and password in ASCII).",
                 "not_supported",
             )
+        case smtplib.SMTPResponseException() if stage.asked and _is_unreadable(error):
+            return OutcomeUnknown("The mail server's answer cannot be read.", UNREADABLE)
         case smtplib.SMTPSenderRefused() | smtplib.SMTPHeloError() | smtplib.SMTPConnectError():
             return _said((error.smtp_code, error.smtp_error), address, to_us=True)
         case smtplib.SMTPResponseException():
@@ -95,7 +99,32 @@ def _translation(
             return _said(said, address, to_us=to_us)
         case OSError():  # SMTPServerDisconnected among them
             return _lost(error, stage)
-    return None
+    answer = getattr(getattr(email, "anymail_status", None), "esp_response", None)
+    if answer is None:
+        return None
+    # anymail keeps what it takes for no refusal, then reads it; not every provider's has a status
+    return _of_status(answer, getattr(answer, "status_code", 200), address)
+
+
+def _is_about_login(error: Exception, stage: Stage) -> bool:
+    """smtplib says by its root class that there is no way to log in that both sides know, and by a
+    ValueError that a challenge is no base64, or a password no ASCII."""
+    if isinstance(error, ValueError):
+        return not (stage.asked or isinstance(error, OSError))  # a certificate's error is both
+    return type(error) in (smtplib.SMTPException, smtplib.SMTPNotSupportedError)
+
+
+def _is_unreadable(error: smtplib.SMTPResponseException) -> bool:
+    """Whether the message may have been taken, for all that was said: by its root class smtplib
+    means a line without an end, and the answer to a message that is neither 250 nor a refusal."""
+    if type(error) is smtplib.SMTPResponseException:
+        return True
+    return isinstance(error, smtplib.SMTPDataError) and not _is_refusal(error.smtp_code)
+
+
+def _is_refusal(number: int) -> bool:
+    """RFC 5321, 4.2.1. smtplib says -1 for what is no number."""
+    return 400 <= number <= 599
 
 
 def _said(
@@ -106,6 +135,8 @@ def _said(
     code = str(number)
     said = _text(text)
     shown = redact(said, address=address)
+    if not _is_refusal(number):
+        return TransientError(f"The mail server said neither yes nor no: {shown}", UNREADABLE)
     if to_us and code in ABOUT_US:
         return ProviderPaused(shown, f"sender_{code}")
     if _QUOTA_MESSAGE.search(said.lower()):
@@ -138,11 +169,15 @@ def _of_anymail(error: Any, email: EmailMessage, address: str) -> NotificationEr
         )
     if error.status_code is None:
         return _of_requests(error)
-    if error.status_code < 300:  # taken, with an answer that cannot be read
-        return OutcomeUnknown("The provider's answer cannot be read.", "unreadable_answer")
-    text = redact(str(getattr(error.response, "text", "")), address=address)
-    wait = retry_after(getattr(error.response, "headers", {}).get("Retry-After"))
-    return HTTP_CODES.error(f"http_{error.status_code}", error.status_code, text, wait)
+    return _of_status(error.response, error.status_code, address)
+
+
+def _of_status(response: Any, status: int, address: str) -> NotificationError:
+    if status < 300:  # taken, with an answer that cannot be read
+        return OutcomeUnknown("The provider's answer cannot be read.", UNREADABLE)
+    text = redact(str(getattr(response, "text", "")), address=address)
+    wait = retry_after(getattr(response, "headers", {}).get("Retry-After"))
+    return HTTP_CODES.error(f"http_{status}", status, text, wait)
 
 
 def _of_requests(error: Any) -> NotificationError:

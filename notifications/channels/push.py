@@ -134,19 +134,21 @@ def _refused(answer: httpx.Response, address: str) -> NotificationError:
 
 def _error(answer: httpx.Response) -> dict[str, Any]:
     """FCM's error object; empty when something before FCM answered."""
-    try:
-        error = answer.json()["error"]
-    except (ValueError, KeyError, TypeError):
-        return {}
+    error = http_errors.json_object(answer).get("error")
     return error if isinstance(error, dict) else {}
 
 
 def _fcm_code(error: dict[str, Any]) -> str:
     """FCM's own code, which is finer than the status beside it (FCM, ErrorCode)."""
-    for detail in error.get("details") or ():
-        if isinstance(detail, dict) and detail.get("@type") == _FCM_ERROR:
+    for detail in _objects(error.get("details")):
+        if detail.get("@type") == _FCM_ERROR:
             return str(detail.get("errorCode") or "")
     return ""
+
+
+def _objects(found: object) -> list[dict[str, Any]]:
+    """Those of a list in an answer; none where there is no list."""
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def _refined(code: str, error: dict[str, Any]) -> str:
@@ -156,10 +158,8 @@ def _refined(code: str, error: dict[str, Any]) -> str:
         return code
     fields = [
         str(violation.get("field"))
-        for detail in error.get("details") or ()
-        if isinstance(detail, dict)
-        for violation in detail.get("fieldViolations") or ()
-        if isinstance(violation, dict)
+        for detail in _objects(error.get("details"))
+        for violation in _objects(detail.get("fieldViolations"))
     ]
     if fields:
         return _INVALID_TOKEN if set(fields) == {"message.token"} else code
@@ -169,7 +169,4 @@ def _refined(code: str, error: dict[str, Any]) -> str:
 
 def _message_id(answer: httpx.Response) -> str:
     """The last part of `projects/*/messages/{id}`. Accepted, whatever the body is like."""
-    try:
-        return str(answer.json()["name"]).rpartition("/")[2]
-    except (ValueError, KeyError, TypeError):
-        return ""
+    return str(http_errors.json_object(answer).get("name") or "").rpartition("/")[2]

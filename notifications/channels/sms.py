@@ -82,9 +82,10 @@ class EndUserMessagingSms(ChannelAdapter):
 
     def send(self, message: Message) -> Accepted:
         call = self._call(message, e164(message.address))
+        answer: Mapping[str, Any] = {}
         with aws_errors.translated(_CODES, address=message.address, refine=_refine):
             answer = self._client().send_text_message(**call)
-        return Accepted(answer.get("MessageId", ""))  # accepted, whatever the body is like
+        return Accepted(aws_errors.name_given(answer, "MessageId"))
 
     def weight(self, message: Message) -> int:
         """Its parts: a number's rate is in these ("message parts per second", MPS).

@@ -80,13 +80,14 @@ class EndUserMessagingWhatsApp(ChannelAdapter):
 
     def send(self, message: Message) -> Accepted:
         payload = json.dumps(meta.payload(message, e164(message.address))).encode()
+        answer: Mapping[str, Any] = {}
         with aws_errors.translated(_CODES, address=message.address, refine=_refine):
             answer = self._client().send_whatsapp_message(
                 originationPhoneNumberId=self._phone_number_id,
                 metaApiVersion=self._meta_api_version,
                 message=payload,
             )
-        return Accepted(answer.get("messageId", ""))  # accepted, whatever the body is like
+        return Accepted(aws_errors.name_given(answer, "messageId"))
 
     def _client(self) -> Any:
         return client("socialmessaging", total_max_attempts=1, **self._timeouts)

@@ -101,7 +101,8 @@ class CloudApiWhatsApp(ChannelAdapter):
 def _refused(answer: httpx.Response, address: str) -> NotificationError:
     """Meta's code decides, not the HTTP status, which tells less (Error codes)."""
     error = _error(answer)
-    code = str(error.get("code", f"http_{answer.status_code}"))
+    given = error.get("code")
+    code = str(given) if isinstance(given, int | str) else f"http_{answer.status_code}"
     details = error.get("error_data")
     said = (error.get("message"), details.get("details") if isinstance(details, dict) else None)
     text = redact(": ".join(str(part) for part in said if part), address=address)
@@ -111,16 +112,13 @@ def _refused(answer: httpx.Response, address: str) -> NotificationError:
 
 def _error(answer: httpx.Response) -> dict[str, Any]:
     """Meta's error object; empty when something before Meta answered."""
-    try:
-        error = answer.json()["error"]
-    except (ValueError, KeyError, TypeError):
-        return {}
+    error = http_errors.json_object(answer).get("error")
     return error if isinstance(error, dict) else {}
 
 
 def _message_id(answer: httpx.Response) -> str:
     """`wamid.…`. Accepted, whatever the body is like."""
     try:
-        return str(answer.json()["messages"][0]["id"])
-    except (ValueError, KeyError, TypeError, IndexError):
+        return str(http_errors.json_object(answer)["messages"][0]["id"])
+    except (LookupError, TypeError):
         return ""

@@ -11,7 +11,7 @@ import httpx
 from django.conf import settings
 
 from notifications.channels.answers import retry_after
-from notifications.channels.http_errors import carry_trace
+from notifications.channels.http_errors import carry_trace, json_object
 from orders_site.payments.exceptions import (
     AccountRefused,
     PaymentError,
@@ -89,6 +89,8 @@ class HttpxProvider:
         rows = _accepted(self._ask("GET", path, params={"key": key})).get("data")
         if not isinstance(rows, list):
             raise Unanswered("unreadable_answer", "The provider's list holds no data.")
+        if rows and not isinstance(rows[0], dict):
+            raise Unanswered("unreadable_answer", "The provider's list holds no objects.")
         return rows[0] if rows else None
 
     def _ask(self, method: str, path: str, *, key: str = "", **request: Any) -> httpx.Response:
@@ -136,11 +138,8 @@ def configured() -> HttpxProvider:
 def _accepted(answer: httpx.Response, asked: str = "the request") -> dict[str, Any]:
     if not answer.is_success:
         raise _refused(answer, asked)
-    try:
-        body = answer.json()
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
+    body = json_object(answer)
+    if not body:
         raise Unanswered("unreadable_answer", "The provider's answer is no JSON object.")
     return body
 
@@ -160,11 +159,9 @@ def _refused(answer: httpx.Response, asked: str) -> PaymentError:
 
 def _code(answer: httpx.Response) -> str:
     """The provider's own, without its words: those may quote what we sent."""
-    try:
-        code = str(answer.json()["error"]["code"])
-    except (ValueError, KeyError, TypeError):
-        code = ""
-    return (code or f"http_{answer.status_code}")[:MAX_CODE]
+    error = json_object(answer).get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    return str(code or f"http_{answer.status_code}")[:MAX_CODE]
 
 
 def _charged(row: dict[str, Any]) -> Charged:

@@ -15,7 +15,8 @@ _LEGEND = """\
 Each row below is a test: the provider sandbox says the code, the adapter's real SDK raises what it
 raises, and the adapter makes of it what the row says (`tests/codes`). A code that stands in no
 table is decided by its HTTP status: 401 and 403 stop the account, 408, 425, 429 and 5xx are tried
-again, anything else is given up.
+again, anything else is given up. The status also decides where the body is none of the provider's
+(`null`, a page of some proxy); one of success means that it took the message.
 
 - *try again later*: with the consumer's back-off, or after the provider's own Retry-After.
 - *give up: dead letter*: trying again cannot help. `manage.py redrive` sends it when it is mended.

@@ -54,6 +54,18 @@ SMTP = Table(
             "said of the message: an error",
             arguments={"code": "data:451"},
         ),
+        Row(
+            "unreadable_answer",
+            Meaning.TRANSIENT,
+            "before the message neither yes nor no",
+            arguments={"code": "299"},
+        ),
+        Row(
+            "unreadable_answer",
+            Meaning.UNKNOWN,
+            "said of the message: neither yes nor no",
+            arguments={"code": "data:299"},
+        ),
         *rows(
             Meaning.PAUSE,
             {
@@ -108,7 +120,8 @@ SMTP = Table(
         ),
     ),
     note="To our greeting or our sender's address, 501, 550, 551, 553, 554 and 555 are about us: "
-    "`sender_550` and so on stop the account, as does `not_supported` (no STARTTLS, no AUTH). "
+    "`sender_550` and so on stop the account, as does `not_supported` (no STARTTLS, no AUTH we "
+    "know, a password outside ASCII). "
     "What goes wrong before the message is begun is `not_connected`.",
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import ssl
@@ -18,9 +19,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from notifications.aws import clients
-from notifications.exceptions import OutcomeUnknown, TransientError
-from tests.channels import ADAPTERS, PATIENCE, Channel, message_to
-from tests.partners import Open, says
+from notifications.exceptions import (
+    NotificationError,
+    OutcomeUnknown,
+    PermanentError,
+    ProviderPaused,
+    TransientError,
+)
+from tests.channels import ADAPTERS, BY_NAME, PATIENCE, Channel, message_to
+from tests.partners import Open, in_turn, says
 
 pytestmark = pytest.mark.usefixtures("sandbox")
 
@@ -29,6 +36,22 @@ EVERY = pytest.mark.parametrize(
     [each for each in ADAPTERS if each.name != "memory"],
     ids=lambda channel: channel.name,
 )
+STRANGE = [
+    b"",
+    b"null",
+    b"[]",
+    b"[5]",
+    b"5",
+    b'"no"',
+    b"<!DOCTYPE html><h1>Gateway</h1>",
+    "<h1>R\xe9seau coup\xe9</h1>".encode("latin-1"),
+    b"[" * 100_000,
+    b'{"message": "' + b"x" * 2_000_000 + b'"}',
+    b'{"__type": 5, "code": 0.5, "message": 5, "error": 5, "messages": 5, "MessageId": 5}',
+    b'{"code": [], "message": [], "error": [], "MessageId": [], "messageId": {}, "messages": [5]}',
+    b'{"error": {"code": null, "status": 5, "details": 5, "error_data": 5}, "messages": [{}]}',
+]
+"""Bodies of who stands between us and the provider, or of a provider in trouble."""
 OVER_HTTP = pytest.mark.parametrize(
     "channel",
     [each for each in ADAPTERS if each.name not in {"memory", "email-smtp"}],
@@ -119,29 +142,83 @@ def test_a_refused_connection_is_transient(channel: Channel, nobody_listens: Non
 
 
 @OVER_HTTP
-@pytest.mark.parametrize("body", [b"", b"{}", b"<html>"])
 def test_a_success_is_one_whatever_its_body_is_like(
-    channel: Channel, body: bytes, lead_to: Callable[[str], None], partner: Open
+    channel: Channel, lead_to: Callable[[str], None], partner: Open
 ) -> None:
-    there = partner(says("200 OK", body))
+    there = partner(in_turn("200 OK", STRANGE))
     lead_to(f"http://127.0.0.1:{there.port}")
     adapter, message = channel.make(PATIENCE), message_to(address_of(channel))
 
-    if channel.name == "email-anymail":  # which says no more than that it cannot read it
-        with pytest.raises(OutcomeUnknown):
-            adapter.send(message)
-    else:
-        adapter.send(message)
+    for body in STRANGE:
+        if channel.name == "email-anymail" and body != b"[]":  # which says no more
+            with pytest.raises(OutcomeUnknown, match="unreadable_answer"):
+                adapter.send(message)
+        else:
+            assert isinstance(adapter.send(message).provider_message_id, str), body[:80]
 
-    assert there.requests
+    assert len(there.requests) == len(STRANGE)
 
 
 @OVER_HTTP
-def test_a_page_of_whoever_stands_in_between_is_an_answer_in_whatever_letters(
-    channel: Channel, lead_to: Callable[[str], None], partner: Open
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("400 Bad Request", PermanentError),
+        ("403 Forbidden", ProviderPaused),
+        ("429 Too Many Requests", TransientError),
+        ("503 Service Unavailable", TransientError),
+    ],
+)
+def test_a_refusal_is_what_its_status_says_whatever_its_body_is_like(
+    channel: Channel,
+    status: str,
+    kind: type[NotificationError],
+    lead_to: Callable[[str], None],
+    partner: Open,
 ) -> None:
-    there = partner(says("503 Erreur", "<h1>Réseau coupé</h1>".encode("latin-1")))
+    there = partner(in_turn(status, STRANGE))
     lead_to(f"http://127.0.0.1:{there.port}")
+    adapter, message = channel.make(PATIENCE), message_to(address_of(channel))
+    if kind is ProviderPaused and not channel.paused:
+        kind = PermanentError  # a partner's refusal is its own
 
-    with pytest.raises((TransientError, OutcomeUnknown)):
-        channel.make(PATIENCE).send(message_to(address_of(channel)))
+    for body in STRANGE:
+        with pytest.raises(NotificationError) as caught:
+            adapter.send(message)
+        assert type(caught.value) is kind, body[:80]
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "code"),
+    [
+        ("push", {"error": {"status": "INVALID_ARGUMENT", "details": 5}}, "INVALID_ARGUMENT"),
+        (
+            "push",
+            {"error": {"status": "NOT_FOUND", "details": [5, None, "x", {"@type": []}]}},
+            "NOT_FOUND",
+        ),
+        (
+            "push",
+            {"error": {"status": "INVALID_ARGUMENT", "details": [{"fieldViolations": 5}]}},
+            "INVALID_ARGUMENT",
+        ),
+        ("sms", {"__type": "ValidationException", "Fields": 5}, "ValidationException"),
+        ("sms", {"__type": "ValidationException", "Fields": [5]}, "ValidationException"),
+        (
+            "whatsapp-cloud",
+            {"error": {"code": 131026, "message": 5, "error_data": 5}},
+            "131026",
+        ),
+    ],
+)
+def test_a_code_counts_whatever_stands_beside_it(
+    name: str, said: object, code: str, lead_to: Callable[[str], None], partner: Open
+) -> None:
+    there = partner(says("400 Bad Request", json.dumps(said).encode()))
+    lead_to(f"http://127.0.0.1:{there.port}")
+    channel = BY_NAME[name]
+
+    with pytest.raises(PermanentError) as caught:
+        channel.make(PATIENCE).send(message_to(channel.address))
+
+    assert caught.value.code == code

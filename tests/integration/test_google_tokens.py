@@ -13,6 +13,7 @@ from notifications.channels.base import Content, Message
 from notifications.channels.push import FcmPush
 from notifications.exceptions import ProviderPaused, TransientError
 from notifications.local.providers.client import SandboxClient
+from tests.partners import Open, in_turn
 
 MESSAGE = Message("device-1", Content("On its way"), "d.0.1", "d.0", "order.shipped", "order/7")
 SOON = 100.0
@@ -86,6 +87,22 @@ def test_refused_credentials_pause_the_channel(push: FcmPush, sandbox: SandboxCl
         push.send(MESSAGE)
 
     assert caught.value.code == "token_refused"
+
+
+@pytest.mark.parametrize("status", ["200 OK", "400 Bad Request"])
+def test_a_token_endpoint_that_talks_nonsense_pauses_the_channel(
+    push: FcmPush, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, partner: Open, status: str
+) -> None:
+    nonsense = [b"null", b"[]", b"5", b'"no"', b"{}", b"<p>no</p>", b"R\xe9seau", b"[" * 100_000]
+    there = partner(in_turn(status, nonsense))
+    account = json.loads(Path(os.environ["GOOGLE_APPLICATION_CREDENTIALS"]).read_text())
+    (tmp_path / "account.json").write_text(json.dumps({**account, "token_uri": there.url}))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "account.json"))
+
+    for body in nonsense:
+        with pytest.raises(ProviderPaused) as caught:
+            push.send(MESSAGE)
+        assert caught.value.code in {"token_refused", "token_unreadable"}, body[:80]
 
 
 def test_a_token_that_fcm_no_longer_takes_is_fetched_anew(

@@ -24,6 +24,7 @@ from orders_site.payments.exceptions import (
 )
 from orders_site.payments.httpx_provider import HttpxProvider
 from orders_site.payments.provider import Charged, Declined
+from tests.partners import Open, in_turn, says
 
 EUROS = {"currency": "EUR", "reference": "order/7"}
 
@@ -202,3 +203,38 @@ def test_a_charge_that_is_pending_is_none_yet() -> None:
                 ask()
         provider.close()
         server.shutdown()
+
+
+STRANGE = [b"null", b"[]", b"5", b"<p>no</p>", b"R\xe9seau", b"[" * 100_000, b'{"error": 5}']
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        ("200 OK", Unanswered),
+        ("400 Bad Request", PaymentRefused),
+        ("403 Forbidden", AccountRefused),
+        ("429 Too Many Requests", ProviderAway),
+        ("503 Service Unavailable", Unanswered),
+    ],
+)
+def test_a_status_counts_whatever_its_body_is_like(
+    partner: Open, status: str, error: type[PaymentError]
+) -> None:
+    there = partner(in_turn(status, STRANGE))
+    provider = HttpxProvider(f"http://127.0.0.1:{there.port}", "a key")
+    for body in STRANGE:
+        with pytest.raises(PaymentError) as raised:
+            charge(provider)
+        assert type(raised.value) is error, body[:80]
+    provider.close()
+
+
+@pytest.mark.parametrize("data", ["5", "{}", '"x"', "[5]", "[null]", "[[]]", "[{}]"])
+def test_a_list_that_is_none_leaves_a_charge_unanswered(partner: Open, data: str) -> None:
+    there = partner(says("200 OK", f'{{"data": {data}}}'.encode()))
+    provider = HttpxProvider(f"http://127.0.0.1:{there.port}", "a key")
+    for ask in (provider.find_charge, provider.find_refund):
+        with pytest.raises(Unanswered):
+            ask(key="charge-7")
+    provider.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import smtplib
 import ssl
 
@@ -47,6 +48,9 @@ def meaning(error: Exception, *, asked: bool) -> tuple[type[NotificationError], 
         (smtplib.SMTPAuthenticationError(535, b"wrong"), ProviderPaused, "535"),
         (smtplib.SMTPAuthenticationError(454, b"later"), TransientError, "454"),
         (smtplib.SMTPNotSupportedError("no STARTTLS"), ProviderPaused, "not_supported"),
+        (smtplib.SMTPException("No suitable authentication"), ProviderPaused, "not_supported"),
+        (binascii.Error("Incorrect padding"), ProviderPaused, "not_supported"),
+        (smtplib.SMTPConnectError(-1, b"/1.1 400"), TransientError, "unreadable_answer"),
         (smtplib.SMTPServerDisconnected("gone"), TransientError, "not_connected"),
         (TimeoutError(), TransientError, "not_connected"),
         (ConnectionRefusedError(), TransientError, "not_connected"),
@@ -71,6 +75,13 @@ def test_before_the_message_nothing_was_sent(
             smtplib.SMTPRecipientsRefused({ADDRESS: (550, f"<{ADDRESS}> unknown".encode())}),
             PermanentError,
             "550",
+        ),
+        (smtplib.SMTPSenderRefused(-1, b"", "s@x"), TransientError, "unreadable_answer"),
+        (smtplib.SMTPDataError(-1, b"ll"), OutcomeUnknown, "unreadable_answer"),
+        (
+            smtplib.SMTPResponseException(500, "Line too long."),
+            OutcomeUnknown,
+            "unreadable_answer",
         ),
         (smtplib.SMTPServerDisconnected("gone"), OutcomeUnknown, "connection_lost"),
         (ConnectionResetError(), OutcomeUnknown, "connection_lost"),
