@@ -7,7 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from notifications.channels.base import Attachment, ChannelAdapter, Content, Message
+from notifications.channels.base import (
+    CONNECT_TIMEOUT,
+    Attachment,
+    ChannelAdapter,
+    Content,
+    Message,
+)
 from notifications.channels.django_email import DjangoBackendEmail
 from notifications.channels.email import SesEmail
 from notifications.channels.memory import MemoryChannel
@@ -79,7 +85,9 @@ class Channel:
         return self.sandbox or self.name
 
 
-def smtp(patience: float = PATIENCE, **options: Any) -> DjangoBackendEmail:
+def smtp(
+    patience: float = PATIENCE, *, connect_timeout: float = CONNECT_TIMEOUT, **options: Any
+) -> DjangoBackendEmail:
     """To the sandbox's SMTP port, by STARTTLS and with a password. Its certificate is trusted where
     `SSL_CERT_FILE` says so (the fixture `trusted`)."""
     host, _, port = os.environ["PROVIDER_SANDBOX_SMTP"].rpartition(":")
@@ -87,6 +95,7 @@ def smtp(patience: float = PATIENCE, **options: Any) -> DjangoBackendEmail:
     return DjangoBackendEmail(
         "Orders <orders@shop.example>",
         options={**given, "use_tls": True, **options},
+        connect_timeout=connect_timeout,
         read_timeout=patience,
     )
 

@@ -31,8 +31,8 @@ class DjangoBackendEmail(ChannelAdapter):
     587, "username": …, "password": …, "use_tls": True} for SMTP, or a provider's settings for
     anymail. What is not given is taken from Django's EMAIL_… or anymail's settings.
 
-    `from_address` as in a From header; timeouts in seconds. SMTP has one for each step of the
-    conversation: `connect_timeout` until we are let in, `read_timeout` from then on.
+    `from_address` as in a From header; timeouts in seconds. Of SMTP `connect_timeout` is until we
+    are let in, in all, and `read_timeout` for the conversation from then on, its goodbye included.
     """
 
     def __init__(
@@ -54,7 +54,9 @@ class DjangoBackendEmail(ChannelAdapter):
         esp_name = getattr(import_string(backend), "esp_name", "")  # of anymail's backends
         self.provider = esp_name.lower() or ("smtp" if backend == SMTP else backend.split(".")[-2])
         timeout = (connect_timeout, read_timeout) if esp_name else connect_timeout
-        self._connections = MailConnections(backend, {"timeout": timeout, **(options or {})})
+        self._connections = MailConnections(
+            backend, {"timeout": timeout, **(options or {})}, patience=connect_timeout
+        )
         self._connections.make()  # says now what is wrong with the options
         weakref.finalize(self, self._connections.close)  # an adapter is dropped, never closed
         ascii_address("anybody@example.org")  # compiled for the first one, which costs 30 ms
@@ -69,9 +71,8 @@ class DjangoBackendEmail(ChannelAdapter):
         email = self._email(message, ascii_address(message.address))
         with (
             mail_errors.translated(email, address=message.address) as stage,
-            self._connections.lent() as backend,
+            self._connections.lent(self._read_timeout) as backend,
         ):
-            self._be_patient(backend)
             stage.asked = True
             if backend.send_messages([email]) == 0:
                 raise PermanentError("The backend chose not to send it.", "not_sent")
@@ -96,12 +97,6 @@ class DjangoBackendEmail(ChannelAdapter):
         for attachment in message.attachments:
             email.attach(attachment.name, attachment.content, attachment.media_type)
         return email
-
-    def _be_patient(self, backend: Any) -> None:
-        """SMTP: from now on an answer may take as long as `read_timeout`."""
-        socket = getattr(getattr(backend, "connection", None), "sock", None)
-        if socket is not None:
-            socket.settimeout(self._read_timeout)
 
 
 def _message_id(email: EmailMultiAlternatives) -> str:

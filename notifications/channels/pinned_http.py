@@ -11,18 +11,15 @@ import http.client
 import io
 import socket
 import ssl
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from typing import Any, cast
 
+from notifications.channels.bounded_socket import MOST_READ, BoundedSocket, Deadline
 from notifications.channels.public_address import Address, Target
 from notifications.exceptions import OutcomeUnknown, TransientError
-
-MOST_READ = 64 * 1024
-"""Bytes of an answer, head and body: the rest is not read."""
 
 
 @dataclass(frozen=True)
@@ -32,20 +29,6 @@ class Answer:
     status: int
     headers: Message[str, str]
     body: bytes = field(repr=False)
-
-
-class Deadline:
-    """A moment, `seconds` from now."""
-
-    def __init__(self, seconds: float) -> None:
-        self._at = time.monotonic() + seconds
-
-    def left(self) -> float:
-        """Seconds. Raises TimeoutError when there are none."""
-        left = self._at - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
 
 
 def post(
@@ -103,7 +86,7 @@ def exchange(
     """Over a connection that is there. Raises OutcomeUnknown."""
     request = http.client.HTTPConnection(target.authority)
     request.auto_open = 0  # never a connection of its own
-    request.sock = cast(Any, _Bounded(connection, deadline))
+    request.sock = cast(Any, _LeftOpen(connection, deadline))
     try:
         request.putrequest("POST", target.path, skip_host=True, skip_accept_encoding=True)
         for name, value in {"Host": target.authority, **headers}.items():
@@ -130,35 +113,6 @@ def _body(answer: http.client.HTTPResponse) -> bytes:
     return read.getvalue()
 
 
-class _Bounded:
-    """A socket as http.client uses one, with an end to its time and to what it reads."""
-
-    def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
-        self._connection, self._deadline = connection, deadline
-
-    def sendall(self, data: bytes) -> None:
-        self._connection.settimeout(self._deadline.left())
-        self._connection.sendall(data)
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_BoundedReader(self._connection, self._deadline))
-
+class _LeftOpen(BoundedSocket):
     def close(self) -> None:
         """http.client closes it before the body is read; `post` closes the connection."""
-
-
-class _BoundedReader(io.RawIOBase):
-    def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
-        self._connection, self._deadline, self._left = connection, deadline, MOST_READ
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        most = min(len(buffer), self._left)
-        if not most:
-            return 0  # to a socket, no bytes to read would mean as many as there are
-        self._connection.settimeout(self._deadline.left())
-        count = self._connection.recv_into(buffer, most)
-        self._left -= count
-        return count

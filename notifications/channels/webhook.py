@@ -35,8 +35,9 @@ from notifications.channels.base import (
     ChannelAdapter,
     Message,
 )
+from notifications.channels.bounded_socket import Deadline
 from notifications.channels.correlation import Correlation, to_headers
-from notifications.channels.pinned_http import Answer, Deadline
+from notifications.channels.pinned_http import Answer
 from notifications.channels.public_address import Address, Guard, Resolve, Target
 from notifications.channels.webhook_signature import headers, key_of
 from notifications.connection_pool import lend_connection

@@ -20,7 +20,7 @@ from notifications.conf import ChannelConf
 from notifications.exceptions import PermanentError, ProviderPaused, TransientError
 from notifications.local.providers.client import SandboxClient
 from notifications.local.providers.smtp import WRONG_PASSWORD
-from tests.channels import INVOICE, TAG, anymail, message_to, smtp
+from tests.channels import INVOICE, PATIENCE, TAG, anymail, message_to, smtp
 from tests.waiting import wait_for
 
 MESSAGE = message_to("ada@example.org")
@@ -122,10 +122,10 @@ def test_a_connection_that_was_hung_up_meanwhile_is_not_used(sandbox: SandboxCli
 @pytest.mark.parametrize(("kept", "same"), [(60.0, True), (0.0, False)])
 def test_a_connection_that_nobody_used_for_long_is_not_used(kept: float, same: bool) -> None:
     connections = MailConnections(LOCMEM, {}, kept=kept)
-    with connections.lent() as first:
+    with connections.lent(PATIENCE) as first:
         pass
 
-    with connections.lent() as second:
+    with connections.lent(PATIENCE) as second:
         assert (second is first) is same
 
 

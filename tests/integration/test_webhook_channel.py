@@ -22,7 +22,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from notifications import webhooks
 from notifications.channels import pinned_http, webhook_signature
 from notifications.channels.base import Content
-from notifications.channels.pinned_http import Deadline
+from notifications.channels.bounded_socket import Deadline
 from notifications.channels.public_address import Guard
 from notifications.exceptions import (
     OutcomeUnknown,
