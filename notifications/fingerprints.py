@@ -15,6 +15,9 @@ from notifications.exceptions import AttemptsExhausted, NotificationError
 LONGEST = 64
 """Characters, as the columns hold them; ours have 16."""
 
+NONE = "-"
+"""Stands in the address of a page for failures that say nothing of their cause."""
+
 _VARIABLE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|\d+", re.IGNORECASE)
 
 _FORM = re.compile(r"[0-9A-Za-z][\w.:-]{0,63}", re.ASCII)

@@ -24,14 +24,12 @@ from notifications.console.failure_buttons import of_deliveries, of_group, of_le
 from notifications.console.pages import Page, register, render, url
 from notifications.failure_counts import Selection
 from notifications.failures import By, Group
-from notifications.fingerprints import is_fingerprint
+from notifications.fingerprints import NONE, is_fingerprint
 from notifications.models import DeadLetter, Delivery, FailureNote
+from notifications.newest import Wanted
 
 SHOWN = 50
 """Groups of one page."""
-
-NO_FINGERPRINT = "-"
-"""Stands in the address for failures that say nothing of their cause."""
 
 TITLES: dict[By, Promise] = {
     By.CAUSE: _("cause"),
@@ -80,9 +78,9 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 
 def one(request: HttpRequest, fingerprint: str) -> HttpResponse:
-    if fingerprint != NO_FINGERPRINT and not is_fingerprint(fingerprint):
+    if fingerprint != NONE and not is_fingerprint(fingerprint):
         raise Http404
-    key = "" if fingerprint == NO_FINGERPRINT else fingerprint
+    key = "" if fingerprint == NONE else fingerprint
     if request.method == "POST":
         return _write_note(request, key)
     group = failures.group(key)
@@ -102,7 +100,7 @@ def one(request: HttpRequest, fingerprint: str) -> HttpResponse:
 
 def group_url(fingerprint: str) -> str:
     """The page of one cause."""
-    return url("failure_group", fingerprint or NO_FINGERPRINT)
+    return url("failure_group", fingerprint or NONE)
 
 
 def _text(request: HttpRequest, name: str) -> str | None:
@@ -203,7 +201,7 @@ def _parts(request: HttpRequest, group: Group) -> Iterator[dict[str, Any]]:
             "title": _("Failed deliveries"),
             "count": group.failed,
             "help": _("Those with an open dead letter are better redriven with it."),
-            "url": "",
+            "url": _list_url(group, state=state),
             "buttons": list(of_deliveries(request, selection, state, gettext("deliveries"))),
             "command": f'manage.py resend --state failed --fingerprint {typed} --reason "…"',
         }
@@ -216,19 +214,26 @@ def _parts(request: HttpRequest, group: Group) -> Iterator[dict[str, Any]]:
                 "They may have arrived: whoever sends them again may tell somebody twice. Look "
                 "them up at the provider, and settle them."
             ),
-            "url": display.list_url(Delivery, state=state),
+            "url": _list_url(group, state=state),
             "buttons": list(of_deliveries(request, selection, state, gettext("unknown"))),
             "command": f'manage.py resend --state unknown --fingerprint {typed} --reason "…"',
         }
 
 
+def _list_url(group: Group, **narrowed: str) -> str:
+    return display.list_url(Delivery, **narrowed, cause=group.key or NONE)
+
+
 def _samples(request: HttpRequest, group: Group) -> Iterator[related.Section]:
-    """The rows themselves, a page's length of each."""
+    """The rows themselves, a page's length of each. Of deliveries the newest, as their list reads
+    them: in the order of any other index there may be millions before them."""
     letters = DeadLetter.objects.open().filter(fingerprint=group.key)
     more = display.list_url(DeadLetter, q=group.key, state="open") if group.key else ""
     yield from related.dead_letters(request, letters, more=more)
-    deliveries = Delivery.objects.filter(Delivery.FAILURE, fingerprint=group.key)
-    yield from related.deliveries(request, deliveries)
+    newest = Wanted(causes=[group.key]).read(
+        Delivery.objects.all(), ("-created_at", "-id"), None, related.LIMIT + 1
+    )
+    yield from related.deliveries(request, newest, more=_list_url(group))
 
 
 register(

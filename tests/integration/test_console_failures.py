@@ -12,8 +12,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
+from django.db import connection
 from django.http import QueryDict
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -30,6 +32,7 @@ from tests.integration.operator_rows import (
     page_url,
 )
 from tests.integration.test_failures import CAUSE, OTHER, a_failure, a_letter
+from tests.plans import analyze, emptied, many_deliveries, plan_of
 
 pytestmark = pytest.mark.django_db
 
@@ -115,6 +118,40 @@ def test_a_group_says_why_and_has_the_rows_and_the_commands(mender: Client) -> N
     )
     states = [query["state"] for query in links(html, "resend")]
     assert states == [["failed"], ["failed"], ["unknown"], ["unknown"]]
+
+
+@pytest.mark.parametrize("cause", [CAUSE, ""])
+def test_the_list_of_a_group_s_deliveries_holds_those_of_its_cause_alone(
+    mender: Client, cause: str
+) -> None:
+    for number, state in enumerate(["failed", "unknown"] * 2):
+        a_failure(number, state=state, fingerprint=cause if number < 2 else OTHER)
+    page = text(mender, reverse("admin:console_failure_group", args=[cause or "-"]))
+    lists = [
+        html.unescape(found)
+        for found in re.findall(r'href="([^"]+)"', page)
+        if found.startswith(f"{list_url(Delivery)}?state=")
+    ]
+    assert len(lists) == 2
+    for found, state in zip(lists, ["failed", "unknown"], strict=True):
+        [row] = mender.get(found).context["cl"].result_list
+        assert (row.fingerprint, row.state) == (cause, state)
+
+
+def test_the_rows_of_a_group_are_found_by_its_cause_however_many_others_there_are(
+    mender: Client,
+) -> None:
+    emptied(Delivery)
+    many_deliveries(states=("sent", "delivered", "failed"))
+    Delivery.objects.filter(state="failed").update(fingerprint=CAUSE)
+    analyze(Delivery)
+    with CaptureQueriesContext(connection) as asked:
+        assert text(mender, GROUP)
+    reads = [sql for each in asked if 'FROM "notifications_delivery"' in (sql := each["sql"])]
+    assert reads
+    for sql in reads:
+        plan = plan_of(sql)
+        assert "delivery_failures" in plan or "Index Cond: (id = " in plan, plan
 
 
 def test_what_is_discarded_with_its_letter_alone_counts_and_the_page_says_so(
