@@ -48,10 +48,15 @@ def subjects(term: str) -> set[str]:
     }
 
 
+def reaches(term: str) -> bool:
+    """Whether somebody is reached there: then it must not stand in a page's address, of which logs,
+    proxies and histories keep copies."""
+    return is_address(term) or _DIALLED.match(term) is not None
+
+
 def in_address(term: str) -> str:
-    """What stands for it in a page's address, of which logs, proxies and histories keep copies."""
-    reaches = is_address(term) or _DIALLED.match(term)
-    return sealed.seal(term) if reaches and conf().encryption_keys else term
+    """What stands for it in a page's address."""
+    return sealed.seal(term) if reaches(term) and conf().encryption_keys else term
 
 
 def from_address(given: str) -> str:

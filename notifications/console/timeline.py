@@ -20,11 +20,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from notifications.admin.display import event_link, exact
+from notifications.admin.display import event_link, exact, list_url
+from notifications.admin.search import in_address, reaches
 from notifications.completeness import Completeness
 from notifications.console.entry_links import EntryLinks
 from notifications.console.pages import Page, register, render, url
 from notifications.console.standings import rows
+from notifications.models import Delivery
 from notifications.timeline import Timeline, Told, subject_of, timeline
 from notifications.timeline_entries import Entry, Kind
 
@@ -70,8 +72,12 @@ class Part:
 
 
 def search(request: HttpRequest) -> HttpResponse:
-    """The form, and the way from what is typed into it to the page of that."""
-    given = " ".join(request.GET.get("subject", "").replace("\0", "").split())
+    """The form, and the way from what is typed into it to the page of that. A link may name it as
+    well, but what is typed is posted: it may be an address, by mistake."""
+    asked = request.POST if request.method == "POST" else request.GET
+    given = " ".join(asked.get("subject", "").replace("\0", "").split())
+    if reaches(given):
+        return _an_address(request, given)
     if given and len(given) <= LONGEST_SUBJECT:
         return HttpResponseRedirect(url("timeline_of", subject_of(given)))
     return render(
@@ -113,6 +119,20 @@ def of_subject(request: HttpRequest, subject: str) -> HttpResponse:
         left_out=len(entries) - len(kept),
         everything=_query(chosen, by, all="1"),
         may_view_deliveries=request.user.has_perm("notifications.view_delivery"),
+    )
+
+
+def _an_address(request: HttpRequest, given: str) -> HttpResponse:
+    """It stands in no event, and must not in the address of a page."""
+    sealed = in_address(given)
+    where = list_url(Delivery, q=sealed) if sealed != given else list_url(Delivery)
+    may_view = request.user.has_perm("notifications.view_delivery")
+    return render(
+        request,
+        "timeline_search.html",
+        title=_("Timeline"),
+        is_address=True,
+        deliveries=where if may_view else "",
     )
 
 

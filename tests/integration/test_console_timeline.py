@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -11,6 +13,7 @@ from notifications.console import timeline as page
 from notifications.models import Attempt, AuditEntry, DeadLetter, Delivery, Dispatch, Event, Handled
 from tests.integration.operator_rows import (
     EMAIL,
+    PHONE,
     list_url,
     make_attempt,
     make_delivery,
@@ -103,9 +106,35 @@ def test_what_is_left_out_is_said(
 
 
 @pytest.mark.parametrize("typed", ["1", "#1", "order/1", " order/1 "])
-def test_the_form_leads_to_it_however_it_is_typed(reader: Client, typed: str) -> None:
-    response = reader.get(reverse("admin:console_timeline"), {"subject": typed})
-    assert response["Location"] == url()
+def test_the_form_leads_to_it_however_it_is_typed_and_so_does_a_link(
+    reader: Client, typed: str
+) -> None:
+    form = reverse("admin:console_timeline")
+    assert '<form class="notifications-move" method="post"' in text(reader, form)
+    for answer in (reader.post(form, {"subject": typed}), reader.get(form, {"subject": typed})):
+        assert answer["Location"] == url()
+
+
+@pytest.mark.parametrize("address", [EMAIL, PHONE, "0049 172 9920099", "(0172) 99 200 99"])
+def test_an_address_that_is_pasted_into_the_form_stands_in_no_url(
+    reader: Client, address: str
+) -> None:
+    make_delivery(make_event())
+    form = reverse("admin:console_timeline")
+    for answer in (reader.post(form, {"subject": address}), reader.get(form, {"subject": address})):
+        assert answer.status_code == 200
+        html = answer.content.decode()
+        assert "An event names no e-mail address and no phone number" in html
+        assert address not in html
+    [found] = re.findall(rf'href="({list_url(Delivery)}\?q=sealed[^"]+)"', html)
+    rows = reader.get(found).context["cl"].result_list
+    assert [row.address for row in rows] == [EMAIL] * (address == EMAIL)
+    assert "sealed" not in text(operator(Event), form)
+
+
+def test_a_number_with_zeros_before_it_is_an_order_s_where_it_says_so(reader: Client) -> None:
+    answer = reader.post(reverse("admin:console_timeline"), {"subject": "#00001234"})
+    assert answer["Location"] == url("order/1234")
 
 
 def test_what_nobody_knows_is_not_found(reader: Client) -> None:
@@ -133,5 +162,5 @@ def test_what_colleagues_did_is_told_to_who_may_see_the_audit(event: Event) -> N
 
 
 def test_a_line_feed_in_what_is_looked_for_is_a_blank(reader: Client) -> None:
-    answer = reader.get(reverse("admin:console_timeline"), {"subject": "order/1\nx"})
+    answer = reader.post(reverse("admin:console_timeline"), {"subject": "order/1\nx"})
     assert answer["Location"] == url("order/1 x")
