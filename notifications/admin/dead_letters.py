@@ -29,6 +29,7 @@ from notifications.admin.display import (
     group_link,
     link,
     list_url,
+    page_url,
     short,
     two_lines,
 )
@@ -48,6 +49,22 @@ from notifications.models import DeadLetter, Job, JobItem
 from notifications.recipients import is_address
 from notifications.redaction import redact
 from notifications.redrive import queues_of, redrive_one
+
+EXPORTED = (
+    "id",
+    "state",
+    "reason",
+    "error_class",
+    "error",
+    "fingerprint",
+    "queue",
+    "event_type",
+    "event_id",
+    "subject",
+    "attempts",
+    "created_at",
+)
+"""Columns of the file."""
 
 MOST_NAMED = 200
 """Ids in the address of a confirmation."""
@@ -85,17 +102,9 @@ class DeadLetterAdmin(
 ):
     """Opens on those that nobody has dealt with yet, the latest first."""
 
-    list_display = (
-        "state_badge",
-        "reason",
-        "queue",
-        "event_type",
-        "order",
-        "age",
-        "error_short",
-        "attempts",
-    )
-    list_display_links = ("reason",)
+    list_display = ("state_badge", "reason_and_error", "queue_and_type", "order", "age", "attempts")
+    list_display_links = None  # the reason leads to the letter, the order to all about it
+    export_columns = EXPORTED
     list_filter = (
         DeadLetterStateFilter,
         ConsumersQueueFilter,
@@ -217,9 +226,14 @@ class DeadLetterAdmin(
         others = related.of_event(request, row.event_id, but=[DeadLetter])
         return [*_failed_task(request, row), *related.mended(request, _jobs_of(row)), *others]
 
-    @admin.display(description=_("error"))
-    def error_short(self, letter: DeadLetter) -> str:
-        return short(letter.error or letter.error_class)
+    @admin.display(description=_("reason, error"))
+    def reason_and_error(self, letter: DeadLetter) -> SafeString:
+        page = link(page_url(letter), letter.reason)
+        return two_lines(page, short(letter.error or letter.error_class))
+
+    @admin.display(description=_("queue, event type"))
+    def queue_and_type(self, letter: DeadLetter) -> SafeString:
+        return two_lines(letter.queue, letter.event_type or EMPTY)
 
     @admin.display(description=_("reason"))
     def why(self, letter: DeadLetter) -> SafeString:

@@ -30,10 +30,12 @@ from notifications.admin.changelist import KeysetChangeList
 from notifications.admin.delivery_moves import MOVES
 from notifications.admin.display import (
     EMPTY,
+    ago,
     as_json,
     badge,
     block,
     due,
+    group_link,
     link,
     list_url,
     page_url,
@@ -71,7 +73,7 @@ class DeliveryAdmin(SelectingAdmin[Delivery], ResendingAdmin):
     )
     too_many = _("Choose a state, or search: it would be all that anybody was ever told.")
     moves = MOVES
-    list_display = ("state_and_due", "what", "who", "channel_and_tries", "why_and_id", "age")
+    list_display = ("state_and_age", "what", "who", "channel_and_tries", "why_and_id")
     list_display_links = None  # the event leads to the delivery, the order to all about it
     list_filter = delivery_list.FILTERS
     export_columns = delivery_list.EXPORTED
@@ -87,7 +89,6 @@ class DeliveryAdmin(SelectingAdmin[Delivery], ResendingAdmin):
     order = columns.order(Delivery)
     event_link = columns.event()
     insisted = columns.short("override", _("override"))
-    age = columns.age("created_at")
 
     def get_fieldsets(self, request: HttpRequest, obj: Delivery | None = None) -> Any:
         """What there is to say of this one; the timeline says the rest."""
@@ -128,10 +129,11 @@ class DeliveryAdmin(SelectingAdmin[Delivery], ResendingAdmin):
             **_payload(request, row),
         }
 
-    @admin.display(description=_("state, next try"))
-    def state_and_due(self, delivery: Delivery) -> SafeString:
+    @admin.display(description=_("state, age, next try"))
+    def state_and_age(self, delivery: Delivery) -> SafeString:
+        state = two_lines(badge(delivery.state), ago(delivery.created_at))
         waits = delivery.state in Delivery.OPEN and delivery.next_try_at
-        return two_lines(badge(delivery.state), due(delivery.next_try_at) if waits else "")
+        return two_lines(state, due(delivery.next_try_at)) if waits else state
 
     @admin.display(description=_("event, order"))
     def what(self, delivery: Delivery) -> SafeString:
@@ -151,6 +153,10 @@ class DeliveryAdmin(SelectingAdmin[Delivery], ResendingAdmin):
     def why_and_id(self, delivery: Delivery) -> SafeString:
         why = short(delivery.last_error or delivery.reason, address=delivery.address)
         return two_lines(why, delivery.provider_message_id)
+
+    @admin.display(description=_("group"))
+    def group(self, delivery: Delivery) -> SafeString | str:
+        return group_link(delivery.fingerprint)
 
     @admin.display(description=_("error"))
     def said(self, delivery: Delivery) -> str:

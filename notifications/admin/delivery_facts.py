@@ -14,7 +14,7 @@ _FACTS: tuple[tuple[str, ...], ...] = (
     ("insisted",),
     ("recipient", "shown_address", "locale"),
     ("order", "event_link", "route"),
-    ("provider", "provider_message_id", "lag"),
+    ("provider", "provider_message_id", "group", "lag"),
     ("template", "generation", "original"),
 )
 _HELD_BY: Mapping[str, Callable[[Delivery], object]] = {
@@ -25,6 +25,7 @@ _HELD_BY: Mapping[str, Callable[[Delivery], object]] = {
     "locale": lambda row: row.locale,
     "provider": lambda row: row.provider,
     "provider_message_id": lambda row: row.provider_message_id,
+    "group": lambda row: row.fingerprint,
     "lag": lambda row: row.sent_at,
     "template": lambda row: row.template_version,
     "generation": lambda row: row.generation,

@@ -50,6 +50,9 @@ class KindFilter(ChoiceFilter):
     def options(self) -> Iterable[str]:
         return Job.Kind.values
 
+    def label(self, option: str) -> str:
+        return str(Job.Kind(option).label)
+
 
 class JobStateFilter(StateFilter):
     states = Job.State

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.contrib.auth import get_permission_codename
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -190,7 +191,7 @@ def mended(
 
     def cells(row: JobItem) -> Sequence[object]:
         return (
-            row.subject or row.pk if by_job else link(page_url(row.job), row.job),
+            item_link(row) if by_job else link(page_url(row.job), row.job),
             badge(row.outcome),
             short(row.why),
             exact(row.moved_at),
@@ -199,6 +200,19 @@ def mended(
 
     found = found.select_related("job").order_by("id")
     return section(request, _("Items") if by_job else _("Mended"), columns, found, cells, more)
+
+
+def item_link(item: JobItem) -> object:
+    """What the item is about, leading to its page."""
+    about = (
+        ("delivery", item.delivery_id),
+        ("deadletter", item.dead_letter_id),
+        ("event", item.event_id),
+        ("dispatch", item.dispatch_id),
+    )
+    name, key = next((each for each in about if each[1]), ("", None))
+    text = item.subject or key or item.pk
+    return link(reverse(f"admin:notifications_{name}_change", args=[key]), text) if name else text
 
 
 def of_event(

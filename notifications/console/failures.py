@@ -37,6 +37,11 @@ TITLES: dict[By, Promise] = {
     By.PROVIDER: _("provider"),
     By.EVENT_TYPE: _("event type"),
 }
+_UNKNOWN = _(
+    "The provider's answers never came. Look each up there by the tag that its own page names, and "
+    "say on that page what you found, or of all at once with manage.py deliveries settle "
+    "--fingerprint."
+)
 _NARROWED_BY = ("channel", "provider", "event_type")
 
 
@@ -172,6 +177,8 @@ def _why(group: Group) -> str:
     match group.example:
         case DeadLetter() as letter:
             return causes.sentence(letter)
+        case Delivery(state=Delivery.State.UNKNOWN):
+            return str(_UNKNOWN)  # what is said of one names its own tag
         case Delivery() as delivery:
             return reasons.sentence(delivery)
     return ""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from notifications.admin import keyset
 from notifications.admin.display import badge, exact, page_url, short, state_label
+from notifications.admin.related import item_link
 from notifications.console import pages
 from notifications.console.pages import Page, register
 from notifications.models import Job, JobItem
@@ -67,16 +67,8 @@ def _choices(job: Job, outcome: str) -> list[dict[str, Any]]:
 
 
 def _row(item: JobItem) -> dict[str, Any]:
-    about = (
-        ("delivery", item.delivery_id),
-        ("deadletter", item.dead_letter_id),
-        ("event", item.event_id),
-        ("dispatch", item.dispatch_id),
-    )
-    name, key = next((each for each in about if each[1]), ("", None))
     return {
-        "url": reverse(f"admin:notifications_{name}_change", args=[key]) if name else "",
-        "about": item.subject or key,
+        "about": item_link(item),
         "outcome": badge(item.outcome),
         "stage": item.stage,
         "why": short(item.why),

@@ -14,13 +14,15 @@ ROW = "#result_list tbody tr a"
 class Screen:
     """name: of its picture. path: below the admin's address. then: what is clicked from there on,
     as CSS selectors. shows: what stands on it when it is complete, likewise. alike: a list of the
-    same make as others; it is walked to for its picture."""
+    same make as others; it is walked to for its picture. fits: a list of which no column is cut
+    off on a screen of common width."""
 
     name: str
     path: str
     then: tuple[str, ...] = ()
     shows: str = "#content h1"
     alike: bool = False
+    fits: bool = False
 
     def open(self, page: Page, admin: str) -> None:
         page.goto(admin + self.path)
@@ -41,7 +43,7 @@ SCREENS = (
     Screen("failure-group", "console/failures/", ("#content h2 a",)),
     Screen("timeline", "console/timeline/order/5/"),
     Screen("bulk", "console/bulk/?kind=redrive&queue=payments"),
-    Screen("deliveries", "notifications/delivery/", shows="#result_list"),
+    Screen("deliveries", "notifications/delivery/", shows="#result_list", fits=True),
     Screen("delivery", "notifications/delivery/?state=failed", (ROW,)),
     Screen("events", "notifications/event/", shows="#result_list", alike=True),
     Screen("event", "notifications/event/", (ROW,)),
@@ -49,7 +51,7 @@ SCREENS = (
         "dispatches", "notifications/dispatch/?state=published", shows="#result_list", alike=True
     ),
     Screen("scheduled-events", "notifications/scheduledevent/", alike=True),
-    Screen("dead-letters", "notifications/deadletter/", shows="#result_list"),
+    Screen("dead-letters", "notifications/deadletter/", shows="#result_list", fits=True),
     Screen("dead-letter", "notifications/deadletter/", (ROW,)),
     Screen("inbox-of-services", "notifications/handled/", shows="#result_list", alike=True),
     Screen("receipts", "notifications/receipt/", shows="#result_list", alike=True),

@@ -10,7 +10,7 @@ import pytest
 from django.contrib import admin
 from django.db import connection
 from django.db.models import Model
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import escape
@@ -54,7 +54,7 @@ def client() -> Client:
 
 def every_filter(model: type[Model]) -> Iterator[str]:
     """Every choice of every filter of this model's list, as a query string."""
-    request = None
+    request = RequestFactory().get("/")
     for entry in admin.site.get_model_admin(model).list_filter:
         if not hasattr(entry, "lookups"):
             yield from (f"?{name}=1h" for name in entry.parameters)

@@ -26,6 +26,7 @@ from tests.integration.operator_rows import (
     make_event,
     make_everything,
     operator,
+    page_url,
 )
 from tests.plans import many_deliveries, plan_of
 
@@ -106,20 +107,25 @@ def test_a_person_is_found_with_their_devices_and_without_anybody_else(client: C
     assert "finds only what was sent there" in html
 
 
-def test_the_deliveries_fit_beside_sidebar_and_filter_with_few_columns(client: Client) -> None:
-    make_delivery(make_event())
-    html = client.get(list_url(Delivery)).content.decode()
+@pytest.mark.parametrize(
+    ("model", "columns"),
+    [
+        (
+            Delivery,
+            "State, age, next try|Event, order|Recipient|Channel, tries|Why, provider&#x27;s id",
+        ),
+        (DeadLetter, "State|Reason, error|Queue, event type|Order|Age|Attempts"),
+    ],
+)
+def test_what_is_looked_at_most_fits_beside_sidebar_and_filter_with_few_columns(
+    model: type[Model], columns: str, client: Client
+) -> None:
+    make_everything()
+    html = client.get(list_url(model)).content.decode()
     titles = re.findall(
         r'<th scope="col" class="[^"]*column-\w+">\s*<div[^>]*>\s*<span>([^<]+)', html
     )
-    assert titles == [
-        "State, next try",
-        "Event, order",
-        "Recipient",
-        "Channel, tries",
-        "Why, provider&#x27;s id",
-        "Age",
-    ]
+    assert titles == columns.split("|")
 
 
 @pytest.mark.parametrize(
@@ -143,6 +149,17 @@ def test_an_empty_list_says_what_it_was_opened_on_and_leads_to_the_rest(
     assert sentence not in pages("?status=all" if model is TaskResult else "?state=all")
     make_everything()
     assert sentence not in pages()
+
+
+def test_a_dead_letter_is_told_in_its_list_by_its_error_and_leads_to_its_page(
+    client: Client,
+) -> None:
+    letter = DeadLetter.objects.create(
+        queue="email", message_id="m", body=b"", reason="MessageRejected", error=f"not {EMAIL}"
+    )
+    html = client.get(list_url(DeadLetter)).content.decode()
+    assert f'<a href="{page_url(letter)}">MessageRejected</a>' in html
+    assert "not g…@example.org" in html
 
 
 def test_the_dead_letters_say_where_the_others_are(client: Client) -> None:

@@ -20,7 +20,7 @@ from notifications.models import DeadLetter, Delivery, Event, Job, JobItem
 from notifications.resend import Resend
 from orders_site import settings as site
 from tests.integration.letters import BEN, Town
-from tests.integration.operator_rows import operator, page_url
+from tests.integration.operator_rows import list_url, operator, page_url
 from tests.integration.test_redrive import buried
 from tests.integration.test_resend import recorded, sent
 from tests.integration.together import at_once
@@ -389,7 +389,10 @@ def test_the_page_of_a_job_shows_how_far_it_is_and_its_items_are_paged() -> None
     html = text(client.get(page_url(job)))
     assert '<progress max="3" value="1"' in html
     assert "2 wait; at 0.5 a second at most, for 4.0" in html
+    about = page_url(Delivery.objects.get(pk=job.items.earliest("id").delivery_id))
+    assert f'<a href="{about}">order/7</a>' in html
     items = text(client.get(pages.url("job_items", job.pk)))
+    assert f'<a href="{about}">order/7</a>' in items
     assert items.count("order/7") == 3
     assert "no_longer_true: cancelled" in items
     refused = text(client.get(pages.url("job_items", job.pk) + "?outcome=refused"))
@@ -397,6 +400,7 @@ def test_the_page_of_a_job_shows_how_far_it_is_and_its_items_are_paged() -> None
     assert client.get(pages.url("job_items", job.pk) + "?outcome=x").status_code == 404
     assert client.get(pages.url("job_items", job.pk) + "?p=x").status_code == 404
     assert client.get(pages.url("job_items", 999999)).status_code == 404
+    assert "discard dead letters" in text(client.get(list_url(Job)))
 
 
 def test_a_selection_too_long_for_an_address_is_posted(town: Town) -> None:

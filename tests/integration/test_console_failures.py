@@ -120,6 +120,21 @@ def test_a_group_says_why_and_has_the_rows_and_the_commands(mender: Client) -> N
     assert states == [["failed"], ["failed"], ["unknown"], ["unknown"]]
 
 
+def test_a_group_of_unknown_ones_is_not_told_by_the_tag_of_one(mender: Client) -> None:
+    for number in range(2):
+        a_failure(number, state="unknown")
+    page = text(mender, GROUP)
+    assert "Look each up there by the tag that its own page names" in page
+    assert "here or with manage.py" not in page
+
+
+def test_the_page_of_a_delivery_that_failed_leads_to_its_group(mender: Client) -> None:
+    a_failure(1)
+    assert GROUP in text(mender, page_url(Delivery.objects.get()))
+    Delivery.objects.update(state="sent", fingerprint="")
+    assert GROUP not in text(mender, page_url(Delivery.objects.get()))
+
+
 @pytest.mark.parametrize("cause", [CAUSE, ""])
 def test_the_list_of_a_group_s_deliveries_holds_those_of_its_cause_alone(
     mender: Client, cause: str

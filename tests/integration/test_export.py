@@ -20,7 +20,7 @@ from django.utils import timezone
 from notifications.admin import download, export
 from notifications.admin.facts import FactsAdmin
 from notifications.local.ports import free_port
-from notifications.models import AuditEntry, Delivery
+from notifications.models import AuditEntry, DeadLetter, Delivery
 from tests.conftest import Start
 from tests.integration.operator_rows import (
     ADDRESSES,
@@ -91,6 +91,17 @@ def test_a_delivery_is_exported_with_exact_times_and_masked(client: Client) -> N
     local = timezone.localtime(delivery.created_at or Delivery.objects.get().created_at)
     assert row["created_at"] == local.isoformat(timespec="milliseconds")
     assert row["sent_at"] == ""
+
+
+def test_a_dead_letter_is_exported_with_what_its_list_puts_together(client: Client) -> None:
+    letter = DeadLetter.objects.create(
+        queue="email", message_id="m", body=b"", reason="refused", error=f"not {EMAIL}"
+    )
+
+    [row] = exported(client, DeadLetter)
+
+    assert (row["id"], row["queue"], row["reason"]) == (str(letter.pk), "email", "refused")
+    assert row["error"] == "not g…@example.org"
 
 
 def test_the_lists_filters_and_search_are_those_of_the_file(client: Client) -> None:
