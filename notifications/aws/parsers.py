@@ -35,25 +35,27 @@ class _Parser:
 
     def parse(self, response: Mapping[str, Any], shape: Any) -> dict[str, Any]:
         status = response["status_code"]
-        refused = status >= 300
+        refused, second_look = status >= 300, _is_second_look(shape)
         if self._json and not refused and response["body"].lstrip()[:1] not in (b"{", b""):
             raise UnreadableAnswer(f"HTTP {status}, and a body that is no JSON object")
         try:
             parsed: dict[str, Any] = self._parser.parse(response, shape)
-            code = parsed.get("Error", {}).get("Code")
-            hash(code)  # an endpoint looks it up
+            is_read = not refused or second_look or _has_code(parsed)
         except Exception as error:
             if not refused:
                 raise UnreadableAnswer(f"HTTP {status}, and a body that is no answer") from error
-            parsed, code = {}, None
-        if refused and not code and not _is_second_look(shape):
-            return _by_status(response)
-        return parsed
+            parsed, is_read = {}, second_look
+        return parsed if is_read else _by_status(response)
 
 
 def _is_second_look(shape: Any) -> bool:
     """For the fields of an error whose code was found at the first."""
     return bool(shape is not None and shape.metadata.get("exception"))
+
+
+def _has_code(parsed: Mapping[str, Any]) -> bool:
+    """One that an endpoint can look up."""
+    return isinstance((parsed.get("Error") or {}).get("Code"), str | int)
 
 
 def _by_status(response: Mapping[str, Any]) -> dict[str, Any]:
