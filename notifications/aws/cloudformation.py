@@ -22,6 +22,7 @@ from notifications.aws.template_parameters import (
     PREFIX,
     Resource,
     logical_id,
+    longest_prefix,
     mappings,
     parameters,
 )
@@ -35,6 +36,9 @@ from notifications.aws.template_roles import role_resources
 from notifications.roles import ProcessRole
 from notifications.topology import Topology
 
+MAX_RESOURCES = 500
+"""That CloudFormation allows a template (its User Guide, "CloudFormation quotas")."""
+
 
 def template() -> dict[str, Any]:
     """Of what is registered and configured now, its prefix and keys aside: they are parameters."""
@@ -43,10 +47,10 @@ def template() -> dict[str, Any]:
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "Topics, queues, roles, alarms: made by manage.py cloudformation",
-        "Parameters": parameters(layout, [role.name for role in granted]),
+        "Parameters": parameters(_longest_prefix(layout, granted)),
         "Mappings": mappings(),
         "Conditions": CONDITIONS,
-        "Resources": _Resources(layout).all(),
+        "Resources": _few_enough(_Resources(layout, granted).all(), layout),
         "Outputs": _outputs(granted),
     }
 
@@ -59,8 +63,8 @@ def written() -> str:
 class _Resources:
     """`{logical id: resource}`, each of them after what it names."""
 
-    def __init__(self, layout: Topology) -> None:
-        self._layout = layout
+    def __init__(self, layout: Topology, granted: Iterable[ProcessRole]) -> None:
+        self._layout, self._granted = layout, tuple(granted)
         self._known = {
             **{
                 HERE.topic(each.physical): {"Ref": logical_id(each.name, "Topic")}
@@ -96,8 +100,9 @@ class _Resources:
                 logical_id(f"{topics[each.topic]}-to-{queues[each.queue]}"),
                 subscription_resource(each),
             )
-        for role in roles.roles(self._layout, HERE):
-            yield from role_resources(role)
+        longest = _longest_prefix(self._layout, self._granted)
+        for role in self._granted:
+            yield from role_resources(role, longest)
         for alarm in alarms.alarms(self._layout):
             yield logical_id(alarm.name, "Alarm"), alarm_resource(alarm)
         yield "Dashboard", dashboard_resource(self._layout)
@@ -118,6 +123,22 @@ class _Resources:
                 return [self._told(each) for each in value]
             case _:
                 return value
+
+
+def _few_enough(made: dict[str, Resource], layout: Topology) -> dict[str, Resource]:
+    if len(made) > MAX_RESOURCES:
+        count = len({queue.consumer for queue in layout.queues})
+        raise ImproperlyConfigured(
+            f"The stack would have {len(made)} resources, for {count} consumers, and "
+            f"CloudFormation allows {MAX_RESOURCES}: let consumers that do alike be one, or have "
+            "`manage.py provision` make topics and queues, which knows no such limit, and make "
+            "roles and alarms (notifications/roles.py, deploy/alerts.yml) in a way of your own."
+        )
+    return made
+
+
+def _longest_prefix(layout: Topology, granted: Iterable[ProcessRole]) -> int:
+    return longest_prefix(layout, [role.name for role in granted])
 
 
 def _outputs(granted: Iterable[ProcessRole]) -> dict[str, Any]:

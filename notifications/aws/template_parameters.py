@@ -43,10 +43,14 @@ MAX_ROLE_NAME = 64
 """Characters that IAM allows a role's name."""
 
 
-def parameters(layout: Topology, role_names: Iterable[str]) -> dict[str, Any]:
+def longest_prefix(layout: Topology, role_names: Iterable[str]) -> int:
+    """Characters that the names which begin with it leave to the environment's."""
     longest = max(len(each.physical) - len(layout.prefix) for each in layout.queues)
     longest_role = max(len(f"-{name}") for name in role_names)
-    longest_prefix = min(MAX_NAME - longest, MAX_ROLE_NAME - longest_role)
+    return min(MAX_NAME - longest, MAX_ROLE_NAME - longest_role)
+
+
+def parameters(longest_prefix: int) -> dict[str, Any]:
     return {
         "Prefix": {
             "Type": "String",

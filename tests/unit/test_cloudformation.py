@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 from django.core.management import CommandError, call_command
@@ -26,6 +28,7 @@ from notifications.topology import Role
 ROOT = Path(__file__).resolve().parents[2]
 ARNS = Arns("aws", "eu-central-1", "123456789012")
 SQS, SNS = "arn:aws:sqs:eu-central-1:123456789012:", "arn:aws:sns:eu-central-1:123456789012:"
+LONGEST_PLACE = ("aws-iso-f", "us-isof-south-1", "123456789012")
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd"
 TO_POLL = (
     *("sqs:GetQueueUrl", "sqs:ReceiveMessage", "sqs:DeleteMessage"),
@@ -229,6 +232,120 @@ def test_two_consumers_that_the_template_cannot_tell_apart_are_refused_in_a_sent
         request.addfinalizer(partial(consumers.unregister, name))
     with pytest.raises(CommandError, match="Two things are called Loyalty2DlqQueue"):
         call_command("cloudformation", "--output", "-", stdout=StringIO())
+
+
+@pytest.fixture
+def loyal(request: pytest.FixtureRequest) -> Callable[[int], None]:
+    """Consumers of a large shop, with names of the length that ours have at most."""
+
+    def register(count: int) -> None:
+        for number in range(count):
+            name = f"loyalty-{number:02}"
+            consumers.register(Consumer(name, task=f"test.{name}", wants=None, bulk=True))
+            request.addfinalizer(partial(consumers.unregister, name))
+
+    return register
+
+
+def documents(prefix: str) -> dict[str, Any]:
+    """Policies by their logical id, as IAM is given them where names are longest, with a key."""
+    partition, region, account = LONGEST_PLACE
+    arn = f"arn:{partition}:{{}}:{region}:{account}:{{}}"
+    made = template()["Resources"]
+
+    def told(value: Any) -> Any:
+        match value:
+            case {"Fn::Sub": str(text)}:
+                known = {"Partition": partition, "Region": region, "AccountId": account}
+                for name, word in known.items():
+                    text = text.replace(f"${{AWS::{name}}}", word)
+                return text.replace("${Prefix}", prefix)
+            case {"Fn::If": ["UsesKey", used, _]}:
+                return told(used)
+            case {"Fn::If": ["MakesKey", _, _]}:
+                return arn.format("kms", f"key/mrk-{'0' * 32}")
+            case {"Ref": name} | {"Fn::GetAtt": [name, "Arn"]}:
+                named = made[name]["Properties"]
+                service = "sqs" if "QueueName" in named else "sns"
+                return arn.format(service, told(named.get("QueueName") or named["TopicName"]))
+            case dict():
+                return {name: told(each) for name, each in value.items()}
+            case list():
+                return [told(each) for each in value]
+        return value
+
+    return {
+        name: told(each["Properties"]["PolicyDocument"])
+        for name, each in made.items()
+        if each["Type"] == "AWS::IAM::ManagedPolicy"
+    }
+
+
+def test_a_role_s_rights_are_shared_out_over_policies_that_iam_takes_under_any_prefix(
+    loyal: Callable[[int], None],
+) -> None:
+    loyal(19)
+    made = template()
+    longest = "p" * made["Parameters"]["Prefix"]["MaxLength"]
+    policies = documents(longest)
+
+    bare = partial(json.dumps, separators=(",", ":"))
+    lengths = {name: len(bare(each)) for name, each in policies.items()}
+    assert max(lengths.values()) <= 6144
+    of_the_relay = [name for name in policies if name.startswith("RelayPolicy")]
+    assert of_the_relay == ["RelayPolicy", "RelayPolicy2", "RelayPolicy3"]
+    assert sum(lengths[name] for name in of_the_relay) > 2 * 6144, "not more of them than it takes"
+    relay = made["Resources"]["RelayRole"]["Properties"]
+    assert relay["ManagedPolicyArns"] == [{"Ref": name} for name in of_the_relay]
+    names = [made["Resources"][each]["Properties"]["ManagedPolicyName"] for each in of_the_relay]
+    assert [each["Fn::Sub"] for each in names] == [
+        *("${Prefix}-relay", "${Prefix}-relay.2", "${Prefix}-relay.3")
+    ]
+
+    granted = {
+        (action, resource)
+        for name in of_the_relay
+        for each in policies[name]["Statement"]
+        if each["Sid"] != "UseTheKey"
+        for action in each["Action"]
+        for resource in each["Resource"]
+    }
+    [role] = (
+        each
+        for each in roles.roles(topology.current(prefix=longest), Arns(*LONGEST_PLACE))
+        if each.name == "relay"
+    )
+    assert granted == {
+        (action, resource)
+        for right in role.rights
+        for action in right.actions
+        for resource in right.resources
+    }
+    assert all(policies[name]["Statement"][-1]["Sid"] == "UseTheKey" for name in of_the_relay)
+
+
+def test_no_region_makes_a_longer_arn_than_is_counted_with() -> None:
+    session = botocore.session.get_session()
+    partition, region, _ = LONGEST_PLACE
+    assert len(partition + region) == max(
+        len(known + each)
+        for known in session.get_available_partitions()
+        for each in session.get_available_regions("sqs", known, allow_non_regional=False)
+    )
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_more_resources_than_a_stack_may_have_are_refused_in_a_sentence(
+    loyal: Callable[[int], None], tmp_path: Path, check: bool
+) -> None:
+    loyal(30)
+    other = tmp_path / "template.json"
+    with pytest.raises(
+        CommandError,
+        match=r"would have \d{3} resources, for 39 consumers, and CloudFormation allows 500: let",
+    ):
+        call_command("cloudformation", "--output", str(other), check=check, stdout=StringIO())
+    assert not other.exists()
 
 
 def test_settings_that_cannot_be_read_make_no_template(
