@@ -12,6 +12,10 @@ def keepable(text: str) -> str:
     return _NOT_KEPT.sub("", text)
 
 
+def is_keepable(text: str) -> bool:
+    return not _NOT_KEPT.search(text)
+
+
 def fit(text: str, most: int) -> str:
     """The same, cut to `most` characters."""
     return keepable(text)[:most]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from getpass import getuser
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -17,12 +18,18 @@ from django.utils import timezone
 
 from notifications import audit
 from notifications.recipients import is_address
+from notifications.texts import is_keepable
 
 MOST_REASON = 255
 """Characters of a reason, as the rows keep it."""
 
 MOST_OVERLAP = 30 * 24
 """Hours in which two secrets may be good at once."""
+
+WRONG_USE = 2
+"""Exit status, argparse's too."""
+
+Read = TypeVar("Read")
 
 
 @contextmanager
@@ -34,7 +41,21 @@ def plain_refusals() -> Iterator[None]:
         raise CommandError(f"The database refuses: {str(error).splitlines()[0]}") from None
 
 
-class ChangingCommand(BaseCommand):
+class PlainCommand(BaseCommand):
+    """It refuses words that nothing can be compared with: what a terminal of another encoding makes
+    of an umlaut, and a NUL."""
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        for text in _texts(list(options.values())):
+            if not is_keepable(text):
+                raise CommandError(
+                    f"{text[:40]!r} holds a NUL or half a character: type it in UTF-8.",
+                    returncode=WRONG_USE,
+                )
+        return super().execute(*args, **options)
+
+
+class ChangingCommand(PlainCommand):
     """What it does is audited as done on the command line."""
 
     def execute(self, *args: Any, **options: Any) -> Any:
@@ -103,6 +124,18 @@ def local_moment(when: datetime) -> str:
     return timezone.localtime(when).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def read_by(reader: Callable[[str], Read]) -> Callable[[str], Read]:
+    """An argument's type, of what raises ValueError with a sentence: argparse would keep that."""
+
+    def read(text: str) -> Read:
+        try:
+            return reader(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
+
+
 def reference_text(text: str) -> str:
     """A person's reference. An address in its place would find nobody, and be kept as a name."""
     if not 0 < len(text.strip()) <= MOST_REASON:
@@ -130,3 +163,12 @@ def reason_text(text: str) -> str:
     if not 0 < len(text.strip()) <= MOST_REASON:
         raise argparse.ArgumentTypeError(f"give 1 to {MOST_REASON} characters")
     return text.strip()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str() | Path():
+            yield str(value)
+        case list() | tuple():
+            for each in value:
+                yield from _texts(each)

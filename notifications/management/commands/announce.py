@@ -133,10 +133,10 @@ def _lines(trial: Trial, left: dict[str, float | None], rate: float | None) -> l
 def _object(text: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
-        raise ArgumentTypeError(f'{text!r} is no JSON object: give {{"field": value}}')
+        raise ArgumentTypeError(f'{text[:80]!r} is no JSON object: give {{"field": value}}')
     return data
 
 

@@ -8,19 +8,19 @@ from argparse import ArgumentTypeError
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error as DatabaseError
 
 from notifications import audit
 from notifications.filters import moment
-from notifications.management.verbs import local_moment
+from notifications.management.verbs import PlainCommand, local_moment
 from notifications.models import AuditEntry
 
 LIMIT, MOST = 50, 1000
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = (
         "List what was done, by whom, why, on what, and what it was before and after. It is never "
         "changed and never deleted, whatever becomes of the user."

@@ -8,13 +8,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from notifications.aws.cloudformation import written
 from notifications.checks import SETTINGS
+from notifications.management.verbs import PlainCommand
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = "Write the CloudFormation template of what is registered and configured here."
     requires_system_checks = [SETTINGS]  # neither a database nor a key is asked for
 

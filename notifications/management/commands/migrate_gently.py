@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DEFAULT_DB_ALIAS, OperationalError
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 
 from notifications import gentle_migration
 from notifications.gentle_migration import LOCK_TIMEOUT, PAUSE, TRIES
@@ -48,6 +48,8 @@ class Command(BaseCommand):
             raise CommandError(
                 "--lock-timeout is 0.01 to 60 seconds, --pause 0 to 600, --tries 1 or more."
             )
+        if database not in connections:
+            raise CommandError(f"--database {database!r}: there are {', '.join(connections)}.")
         if not skip_checks:  # as `migrate` does: what the server itself must be asked for
             self.check(tags=[Tags.database], databases=[database])
         try:

@@ -18,6 +18,7 @@ from notifications.management.verbs import (
     ChangingCommand,
     add_changing,
     local_moment,
+    plain_refusals,
     reference_text,
     whoever,
 )
@@ -55,6 +56,7 @@ class Command(ChangingCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         add_changing(parser, reason="why; it stands in the history", needed=False)
 
+    @plain_refusals()
     def handle(self, *, person: str, wishes: list[Wish], **options: Any) -> None:
         if wishes and not options["reason"]:
             raise CommandError("Say why, as --reason: it stands in the history.")

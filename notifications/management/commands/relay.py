@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 from argparse import ArgumentTypeError
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -20,6 +20,10 @@ from notifications.models.dispatch import LEASE
 from notifications.publishing import PUBLISHERS
 from notifications.relay import ROWS, Relay
 
+MOST_ROWS, MOST_PUBLISHERS = 10_000, 1000
+MOST_LEASE = 24 * 3600
+"""Seconds: what a relay that died has claimed waits for so long."""
+
 _LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO, 3: logging.DEBUG}
 
 
@@ -32,14 +36,20 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="publish what is due, then exit")
         parser.add_argument(
-            "--batch", type=_count, default=ROWS, help="rows to claim at a time (%(default)s)"
+            "--batch",
+            type=_upto(MOST_ROWS),
+            default=ROWS,
+            help="rows to claim at a time (%(default)s)",
         )
         parser.add_argument(
-            "--publishers", type=_count, default=PUBLISHERS, help="batches in flight (%(default)s)"
+            "--publishers",
+            type=_upto(MOST_PUBLISHERS),
+            default=PUBLISHERS,
+            help="batches in flight (%(default)s)",
         )
         parser.add_argument(
             "--lease",
-            type=_count,
+            type=_upto(MOST_LEASE),
             default=int(LEASE.total_seconds()),
             help="seconds for which a claimed row is this relay's alone (%(default)s)",
         )
@@ -108,7 +118,10 @@ def _stopped_by_signals(relay: Relay) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise ArgumentTypeError(f"{text!r}: give a whole number of 1 or more")
-    return int(text)
+def _upto(most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= most:
+            raise ArgumentTypeError(f"{text!r}: give a whole number from 1 to {most}")
+        return int(text)
+
+    return read

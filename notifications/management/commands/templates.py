@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -203,17 +205,20 @@ class Command(VerbCommand):
             for each in places.standings():
                 texts |= exchange.exported(each.place) if each.published else {}
         if not options["dry_run"]:
-            exchange.write(options["to"], texts)
+            with _files(options["to"]):
+                exchange.write(options["to"], texts)
         self._listed("would be written" if options["dry_run"] else "written", texts, options)
 
     def _import(self, **options: Any) -> None:
-        if not options["directory"].is_dir():
-            raise CommandError(f"{options['directory']} is no directory")
-        changed = {
-            place: texts
-            for place, texts in exchange.found(options["directory"])
-            if _differs(places.texts_in_use(place), texts)
-        }
+        directory = options["directory"]
+        with _files(directory):
+            if not directory.is_dir():
+                raise CommandError(f"{directory} is no directory")
+            changed = {
+                place: texts
+                for place, texts in exchange.found(directory)
+                if _differs(places.texts_in_use(place), texts)
+            }
         if not options["dry_run"]:
             for place, texts in changed.items():
                 exchange.import_draft(place, texts, by=_who(options))
@@ -228,7 +233,7 @@ class Command(VerbCommand):
             if standing.draft is None:
                 raise Refused("there is no draft")
             return dict(standing.draft.parts)
-        if not which.isdecimal():
+        if not (which.isascii() and which.isdecimal() and len(which) < 19):
             raise CommandError(f'{which!r} is no version: give its number, "draft" or "in-use"')
         return dict(editing.version(place, int(which)).parts)
 
@@ -257,6 +262,16 @@ class Command(VerbCommand):
 
     def _say(self, answer: dict[str, Any]) -> None:
         self.stdout.write(json.dumps(answer, cls=_Encoder))
+
+
+@contextmanager
+def _files(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"{error.filename or directory}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{directory} holds a template that is no UTF-8.") from None
 
 
 class _Encoder(DjangoJSONEncoder):

@@ -8,16 +8,17 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error as DatabaseError
 
 from notifications.completeness import Completeness
 from notifications.management.timeline_text import lines
+from notifications.management.verbs import PlainCommand
 from notifications.timeline import Timeline, subject_of, timeline
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     help = (
         "Everything that is known of one order, or another subject, in order of time: its events, "
         "each consumer, every attempt, receipt, dead letter and operator's action; who has not "
@@ -32,6 +33,8 @@ class Command(BaseCommand):
 
     def handle(self, *, subject: str, **options: Any) -> None:
         name = subject_of(subject)
+        if not name:
+            raise CommandError("Say which order, or what else events are about.")
         try:
             found = timeline(name)
         except ImproperlyConfigured as error:
