@@ -20,7 +20,16 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from notifications import consumers, dropping, pauses, redrive, replay, resend
+from notifications import (
+    consumers,
+    dropping,
+    known,
+    pauses,
+    redrive,
+    replay,
+    resend,
+    topology,
+)
 from notifications.discarding import DiscardDeliveries, DiscardLetters, RestoreLetters
 from notifications.filters import moment
 from notifications.jobs import SLOWEST, Refused
@@ -223,7 +232,20 @@ def _check_replay(wanted: Mapping[str, Any]) -> None:
     replay.types_for(consumers.get(wanted["consumer"]), wanted.get("event_type", []))
 
 
+def _check_deliveries(wanted: Mapping[str, Any]) -> None:
+    known.insist(Pause.Kind.EVENT_TYPE, wanted.get("event_type", ()))
+    known.insist(Pause.Kind.CHANNEL, wanted.get("channel", ()))
+
+
+def _check_letters(wanted: Mapping[str, Any]) -> None:
+    known.insist(Pause.Kind.EVENT_TYPE, wanted.get("event_type", ()))
+    # A page names all queues of a consumer, those that have no letters of their own among them.
+    declared = {queue.name for queue in topology.current().queues}
+    known.insist(Pause.Kind.QUEUE, sorted(set(wanted.get("queue", ())) - declared))
+
+
 def _check_drop(wanted: Mapping[str, Any]) -> None:
+    known.insist(Pause.Kind.EVENT_TYPE, wanted.get("event_type", ()))
     for channel in wanted.get("channel", ()):
         pauses.check(Pause.Kind.CHANNEL, channel)
 
@@ -236,6 +258,7 @@ def _letters(**given: Any) -> Undertaking:
         named_by=(*_LETTERS, *_TIMES),
         grouped_by="queue",
         row=redrive.row,
+        check=_check_letters,
         **given,
     )
 
@@ -254,6 +277,7 @@ _UNDERTAKINGS: dict[str, Undertaking] = {
             named_by=(*resend.NAMED_BY, "state"),
             grouped_by="channel",
             row=resend.row,
+            check=_check_deliveries,
             overridable=True,
         ),
         _letters(
@@ -288,6 +312,7 @@ _UNDERTAKINGS: dict[str, Undertaking] = {
             named_by=(*resend.NAMED_BY, "state"),
             grouped_by="channel",
             row=resend.row,
+            check=_check_deliveries,
         ),
         _letters(
             kind=Kind.DISCARD_LETTERS,

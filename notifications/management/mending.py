@@ -10,16 +10,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseError
 
-from notifications import jobs
+from notifications import jobs, undertakings
 from notifications.filters import moment
-from notifications.management.verbs import ChangingCommand, add_changing, whoever
+from notifications.management.verbs import ChangingCommand, add_changing, read_by, whoever
 from notifications.models import Job, JobItem
+from notifications.undertakings import Reader
 from notifications.work import Outcome, Verdict, Work
 
 SHOWN = 20
@@ -63,7 +63,11 @@ class MendingCommand(ChangingCommand):
         parser.add_argument("--since", type=_moment, help="not before: 2026-11-20T14:00, or 2h")
         parser.add_argument("--until", type=_moment, help="before this time")
         parser.add_argument("--rate", type=rate, help=f"items a second, at most ({self.rate:g})")
-        parser.add_argument("--job", type=int, help="go on with this job, which has its filter")
+        parser.add_argument(
+            "--job",
+            type=read_by(undertakings.number),
+            help="go on with this job, which has its filter",
+        )
         parser.add_argument(
             "--new", action="store_true", help="cancel a stopped job of the same filter, begin anew"
         )
@@ -103,6 +107,7 @@ class MendingCommand(ChangingCommand):
         else:
             wanted = self.wanted(options) | self._times(options)
             work = self.work()
+            undertakings.undertaking(work.kind).check(wanted)
             if options["dry_run"]:
                 self._try_out(work, wanted, options)
                 return
@@ -228,16 +233,12 @@ def named(item: JobItem) -> str:
     return f"{item.delivery_id or item.dead_letter_id or item.event_id}  {item.subject}".rstrip()
 
 
-def add_named(parser: CommandParser, name: str, help: str, kind: Any = str) -> None:
+def add_named(
+    parser: CommandParser, name: str, help: str, reader: Reader = undertakings.text
+) -> None:
     """A filter that may be given several values, at once or one after the other."""
+    kind = read_by(reader)
     parser.add_argument(f"--{name}", nargs="+", action="extend", default=[], type=kind, help=help)
-
-
-def uuid_text(text: str) -> str:
-    try:
-        return str(UUID(text.partition(".")[0]))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no id") from None
 
 
 def given(options: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -440,7 +440,10 @@ def test_letters_are_chosen_by_queue_type_cause_and_time(wanted: list[str], foun
         (["--reason", "x"], "Say which"),
         (["--queue", "email"], "Say why"),
         (["--queue", "fax", "--reason", "x"], "No queue is named 'fax'; there are: analytics"),
-        (["--id", "one", "--reason", "x"], "invalid int value"),
+        (["--id", "one", "--reason", "x"], "'one' is no whole number from 1"),
+        (["--id", "0", "--reason", "x"], "'0' is no whole number from 1"),
+        (["--job", "0", "--reason", "x"], "'0' is no whole number from 1"),
+        (["--event-type", "order.craeted", "--reason", "x"], "No event type is named 'order.crae"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(arguments: list[str], said: str) -> None:

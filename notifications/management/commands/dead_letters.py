@@ -14,12 +14,28 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 from django.utils.timesince import timesince
 
-from notifications import bodies, causes, filters, keeper, letter_discards, retention
+from notifications import (
+    bodies,
+    causes,
+    filters,
+    keeper,
+    known,
+    letter_discards,
+    retention,
+    undertakings,
+)
 from notifications.aws.errors import AWS_ERRORS, explain
 from notifications.exceptions import NotProvisioned
 from notifications.letter_discards import Answer
-from notifications.management.verbs import VerbCommand, add_changing, listing, local_moment, whoever
-from notifications.models import DeadLetter
+from notifications.management.verbs import (
+    VerbCommand,
+    add_changing,
+    listing,
+    local_moment,
+    read_by,
+    whoever,
+)
+from notifications.models import DeadLetter, Pause
 from notifications.models.dead_letter import DeadLetterQuerySet
 from notifications.redaction import redact
 from notifications.redrive import queues_of
@@ -179,20 +195,27 @@ class Command(VerbCommand):
 
 
 def _add_filters(parser: ArgumentParser, *, state: str = "") -> None:
-    parser.add_argument("--queue", help="of this queue: email-bulk; email: all of that consumer")
-    parser.add_argument("--event-type", help="order.created")
-    parser.add_argument("--fingerprint", help="failures of this one cause")
-    parser.add_argument("--subject", help='about this: "order/1"')
+    text = read_by(undertakings.text)
+    parser.add_argument(
+        "--queue", type=text, help="of this queue: email-bulk; email: all of that consumer"
+    )
+    parser.add_argument("--event-type", type=text, help="order.created")
+    parser.add_argument("--fingerprint", type=text, help="failures of this one cause")
+    parser.add_argument("--subject", type=text, help='about this: "order/1"')
     parser.add_argument("--since", type=_when, help="kept here since: 2026-11-20T10:00, or 2h")
     parser.add_argument("--until", type=_when, help="kept here before: 2026-11-20T11:00")
     if state:
-        parser.add_argument("--reason", help="given up for this: not_an_event, poison, …")
+        parser.add_argument(
+            "--reason", type=text, help="given up for this: not_an_event, poison, …"
+        )
         states = [*DeadLetter.State.values, "all"]
         parser.add_argument("--state", choices=states, default=state, help="(%(default)s)")
 
 
 def _matching(options: Row) -> DeadLetterQuerySet:
     wanted: Row = {name: options.get(name) or "" for name in (*FILTERS, "state")}
+    known.insist(Pause.Kind.QUEUE, [wanted["queue"]])
+    known.insist(Pause.Kind.EVENT_TYPE, [wanted["event_type"]])
     wanted["queues"] = queues_of(filter(None, [wanted.pop("queue")]))  # as `redrive` means them
     if wanted["state"] == "all":
         wanted["state"] = ""
@@ -295,7 +318,7 @@ def _when(text: str) -> datetime:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+    if not (text.isascii() and text.isdecimal() and len(text) < 19 and int(text)):
         raise ArgumentTypeError(f"{text!r} is no dead letter's id")
     return int(text)
 

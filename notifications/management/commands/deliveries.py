@@ -17,8 +17,10 @@ from notifications import (
     delivery_discards,
     edited_resend,
     edits,
+    known,
     resend,
     suppressions,
+    undertakings,
     unknowns,
 )
 from notifications.management import delivery_text
@@ -28,9 +30,10 @@ from notifications.management.verbs import (
     add_who,
     listing,
     local_moment,
+    read_by,
     whoever,
 )
-from notifications.models import Delivery, wait
+from notifications.models import Delivery, Pause, wait
 from notifications.redaction import redact
 from notifications.unknowns import Answer
 
@@ -51,8 +54,9 @@ class Command(VerbCommand):
     def add_verbs(self, verbs: Any) -> None:
         wanted = listing(verbs, help="deliveries, newest first")
         wanted.add_argument("--state", choices=Delivery.State.values, help="in this state")
-        wanted.add_argument("--channel", help="over this channel")
-        wanted.add_argument("--subject", help='about this: "order/1"')
+        text = read_by(undertakings.text)
+        wanted.add_argument("--channel", type=text, help="over this channel")
+        wanted.add_argument("--subject", type=text, help='about this: "order/1"')
         wanted.add_argument(
             "--limit", type=_limit, default=LIMIT, help=f"at most {MOST} (%(default)s)"
         )
@@ -75,7 +79,7 @@ class Command(VerbCommand):
         settle.add_argument(
             "--fingerprint", help="all that are unknown for this one cause (manage.py failures)"
         )
-        settle.add_argument("--channel", help="of them, those of one channel")
+        settle.add_argument("--channel", type=text, help="of them, those of one channel")
         settle.add_argument(
             "--as",
             dest="state",
@@ -132,6 +136,7 @@ class Command(VerbCommand):
     def _list(self, *, limit: int = LIMIT, after: UUID | None = None, **options: Any) -> None:
         filters = {name: options.get(name) for name in ("state", "channel", "subject")}
         wanted = {name: value for name, value in filters.items() if value}
+        known.insist(Pause.Kind.CHANNEL, [options.get("channel")])
         found = list(_after(after, Delivery.objects.filter(**wanted))[: limit + 1])
         rows, following = found[:limit], str(found[limit - 1].pk) if len(found) > limit else None
         if options["json"]:
@@ -184,6 +189,7 @@ class Command(VerbCommand):
                 state=Delivery.State.UNKNOWN, next_try_at=None, fingerprint=fingerprint
             )
             if channel:
+                known.insist(Pause.Kind.CHANNEL, [channel])
                 alike = alike.filter(channel=channel)
             id = list(alike.order_by("created_at").values_list("pk", flat=True))
             if not id:

@@ -10,11 +10,12 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from notifications import failures
+from notifications import failures, known, undertakings
 from notifications.failure_counts import Selection
 from notifications.failures import By, Group
 from notifications.fingerprints import is_fingerprint
-from notifications.management.verbs import VerbCommand, listing, local_moment, whoever
+from notifications.management.verbs import VerbCommand, listing, local_moment, read_by, whoever
+from notifications.models import Pause
 from notifications.redaction import redact
 
 LIMIT, MOST = 50, 1000
@@ -38,9 +39,12 @@ class Command(VerbCommand):
             help="what they share (%(default)s)",
         )
         wanted.add_argument("--fingerprint", type=_fingerprint, help="of this one cause")
-        wanted.add_argument("--channel", help="of this channel, or this consumer")
-        wanted.add_argument("--provider", help="deliveries that this provider was asked for")
-        wanted.add_argument("--event-type", help="order.created")
+        text = read_by(undertakings.text)
+        wanted.add_argument("--channel", type=text, help="of this channel, or this consumer")
+        wanted.add_argument(
+            "--provider", type=text, help="deliveries that this provider was asked for"
+        )
+        wanted.add_argument("--event-type", type=text, help="order.created")
         wanted.add_argument("--limit", type=_limit, default=LIMIT, help=f"at most {MOST}")
         note = verbs.add_parser("note", help="write down what is known of a cause, for the next")
         note.add_argument("fingerprint", type=_fingerprint)
@@ -60,7 +64,11 @@ class Command(VerbCommand):
 
     def _list(self, *, by: By = By.CAUSE, limit: int = LIMIT, **options: Any) -> None:
         names = ("fingerprint", "channel", "provider", "event_type")
-        selection = Selection(**{name: options.get(name) or None for name in names})
+        selection = Selection(**{name: options.get(name) for name in names})
+        known.insist(Pause.Kind.EVENT_TYPE, [selection.event_type])
+        place = selection.channel
+        if place and not known.is_known(Pause.Kind.CHANNEL, place):
+            known.insist(Pause.Kind.QUEUE, [place])
         found = failures.groups(selection, by=by)
         shown = found.groups[:limit]
         if options["json"]:

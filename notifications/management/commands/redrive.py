@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from notifications import redrive, topology
+from notifications import known, redrive, undertakings
 from notifications.management.mending import MendingCommand, add_named, given
-from notifications.models import DeadLetter
+from notifications.models import DeadLetter, Pause
 
 FILTERS = ("id", "queue", "event_type", "fingerprint")
 
@@ -24,10 +23,11 @@ class Command(MendingCommand):
     rate = 10.0
 
     def add_filters(self, parser: CommandParser) -> None:
-        add_named(parser, "id", "these dead letters", int)
+        maybe = undertakings.text_or_none
+        add_named(parser, "id", "these dead letters", undertakings.number)
         add_named(parser, "queue", "of these queues: email-bulk; email: all of that consumer")
-        add_named(parser, "event-type", "of events of these types")
-        add_named(parser, "fingerprint", "of these groups: failures of one cause")
+        add_named(parser, "event-type", "of events of these types", maybe)
+        add_named(parser, "fingerprint", "of these groups: failures of one cause", maybe)
 
     def wanted(self, options: dict[str, Any]) -> dict[str, Any]:
         wanted = given(options, *FILTERS)
@@ -35,7 +35,7 @@ class Command(MendingCommand):
             raise CommandError(
                 "Say which: --id, --queue, --event-type, --fingerprint, --since or --until."
             )
-        _check_queues(wanted.get("queue", ()))
+        known.insist(Pause.Kind.QUEUE, wanted.get("queue", ()))
         return wanted
 
     def work(self) -> redrive.Redrive:
@@ -46,12 +46,3 @@ class Command(MendingCommand):
 
     def row(self, subject: DeadLetter) -> dict[str, Any]:
         return redrive.row(subject)
-
-
-def _check_queues(names: Iterable[str]) -> None:
-    """A queue that was taken away since may have dead letters; a typing error has none."""
-    known = {queue.name for queue in topology.current().queues if not queue.role.is_grave}
-    for name in names:
-        if name not in known and not DeadLetter.objects.filter(queue=name).exists():
-            there_are = ", ".join(sorted(known))
-            raise CommandError(f"No queue is named {name!r}; there are: {there_are}.")

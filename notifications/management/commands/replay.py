@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from notifications import consumers, replay
-from notifications.management.mending import MendingCommand, add_named, given, uuid_text
+from notifications import consumers, replay, undertakings
+from notifications.management.mending import MendingCommand, add_named, given
 from notifications.models import Event
 
 FILTERS = ("event_type", "subject", "event")
@@ -26,7 +26,7 @@ class Command(MendingCommand):
         parser.add_argument("consumer", nargs="?", help="its name: email, analytics")
         add_named(parser, "event-type", "events of these types; all that it takes")
         add_named(parser, "subject", 'about these: "order/1"')
-        add_named(parser, "event", "these events (ids)", uuid_text)
+        add_named(parser, "event", "these events (ids)", undertakings.uuid)
         parser.add_argument(
             "--messages-lost",
             action="store_true",

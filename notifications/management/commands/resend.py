@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from notifications import resend
-from notifications.management.mending import MendingCommand, add_named, given, uuid_text
+from notifications import resend, undertakings
+from notifications.management.mending import MendingCommand, add_named, given
 from notifications.models import Delivery
 
 FILTERS = (
@@ -34,14 +34,15 @@ class Command(MendingCommand):
     rate = 100.0
 
     def add_filters(self, parser: CommandParser) -> None:
-        add_named(parser, "delivery", "these deliveries (ids, or tags)", uuid_text)
-        add_named(parser, "order", "about these orders (numbers)", int)
+        maybe = undertakings.text_or_none
+        add_named(parser, "delivery", "these deliveries (ids, or tags)", undertakings.uuid)
+        add_named(parser, "order", "about these orders (numbers)", undertakings.number)
         add_named(parser, "subject", 'about these: "order/1"')
-        add_named(parser, "event", "about these events (ids)", uuid_text)
+        add_named(parser, "event", "about these events (ids)", undertakings.uuid)
         add_named(parser, "event-type", "about events of these types")
         add_named(parser, "channel", "over these channels")
-        add_named(parser, "provider", "by these providers, as they were asked last")
-        add_named(parser, "fingerprint", "of these groups: failures of one cause")
+        add_named(parser, "provider", "by these providers, as they were asked last", maybe)
+        add_named(parser, "fingerprint", "of these groups: failures of one cause", maybe)
         add_named(parser, "template-version", 'told in the words of these: "v3#17"')
         parser.add_argument(
             "--state",

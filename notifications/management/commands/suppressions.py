@@ -14,9 +14,9 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 
-from notifications import suppression_import, suppressions
+from notifications import known, suppression_import, suppressions
 from notifications.management.verbs import VerbCommand, add_changing, listing, local_moment, whoever
-from notifications.models import Suppression
+from notifications.models import Pause, Suppression
 from notifications.suppression_import import WrongFile, WrongLine
 from notifications.suppressions import ComplaintStands
 
@@ -202,6 +202,7 @@ class Command(VerbCommand):
 def _matching(
     *, address: str = "", channel: str = "", why: str | None = None, all: bool = False, **_: Any
 ) -> Any:
+    known.insist(Pause.Kind.CHANNEL, [channel])
     found = Suppression.objects.all() if all else Suppression.objects.in_force()
     if address:
         found = found.filter(address_hash__in=suppressions.hashes(address))

@@ -14,9 +14,11 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error as DatabaseError
 
+from notifications import known
 from notifications.filters import moment
 from notifications.management.told_text import as_json, lines
 from notifications.management.verbs import ChangingCommand, add_who, whoever
+from notifications.models import Pause
 from notifications.told import told
 
 NOT_TOLD, NO_ANSWER = 1, 2
@@ -57,6 +59,7 @@ class Command(ChangingCommand):
         if not about.strip():
             raise CommandError("Say who, what or which address.", returncode=NO_ANSWER)
         try:
+            known.insist(Pause.Kind.EVENT_TYPE, [event])
             answer = told(about, event_type=event, since=since, by=whoever(by), reason=reason or "")
         except ImproperlyConfigured as error:
             raise CommandError(str(error), returncode=NO_ANSWER) from None
