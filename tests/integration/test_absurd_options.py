@@ -20,7 +20,14 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from notifications import announcements
-from notifications.models import DeadLetter, Delivery, Job, WebhookEndpoint, WorkerProcess
+from notifications.models import (
+    DeadLetter,
+    Delivery,
+    Job,
+    ScheduledEvent,
+    WebhookEndpoint,
+    WorkerProcess,
+)
 from notifications.templating import editing, published
 from notifications.templating.places import Place
 from orders_site.api import desk
@@ -31,9 +38,8 @@ from tests.stack import ROOT
 OFFER = {"percent_off": 20, "until": "2199-12-31", "code": "PINE20"}
 
 ABSURD = (
-    *("", " ", "0", "-1", "nan", "inf", "1e999", "²", "9999999999", "9" * 19, "9" * 5000),
-    *("999999d", "9999-12-31T23:59:59-23:59", "2026-02-30", "{}", "[" * 100_000, "%s", "../.."),
-    *("no-such=thing", "00000000-0000-0000-0000-000000000000", "x" * 100_000, "\0", "\udcff"),
+    *("", "-1", "nan", "1e999", "²", "9999999999", "9" * 19, "9" * 5000, "999999d"),
+    *("9999-12-31T23:59:59-23:59", "[" * 100_000, "../..", "x" * 100_000, "\0", "\udcff"),
 )
 """The last but one cannot be typed, but a program may give it; of the last see below."""
 
@@ -165,6 +171,7 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mapping[st
         "job": str(Job.objects.get(state=Job.State.STOPPED).pk),
         "deliveries id": str(Delivery.objects.filter(state="unknown").latest("pk").pk),
         "dead_letters id": str(DeadLetter.objects.latest("pk").pk),
+        "scheduled number": str(ScheduledEvent.objects.get(state="waiting").pk),
         "webhooks endpoint": WebhookEndpoint.objects.latest("pk").name,
     }
     published.look_again()
@@ -217,15 +224,16 @@ def _trouble(words: list[str]) -> str:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("aws", "sandbox")
-@pytest.mark.parametrize("verb", VERBS)
-def test_no_value_of_an_argument_brings_a_traceback(verb: str, rows: Mapping[str, str]) -> None:
-    parser, found = VERBS[verb], []
-    for asked in _arguments(parser):
-        before, after = _typed(verb, parser, asked, rows)
-        flag = asked.option_strings[0] + "=" if asked.option_strings else ""
-        for value in ABSURD:
-            if trouble := _trouble([*before, flag + value, *after]):
-                found.append(f"{before} {asked.dest} {value[:40]!a} {after}\n{trouble}")
+@pytest.mark.parametrize("command", sorted({verb.partition(" ")[0] for verb in VERBS}))
+def test_no_value_of_an_argument_brings_a_traceback(command: str, rows: Mapping[str, str]) -> None:
+    found = []
+    for verb, parser in VERBS.items():
+        for asked in _arguments(parser) if verb.partition(" ")[0] == command else ():
+            before, after = _typed(verb, parser, asked, rows)
+            flag = asked.option_strings[0] + "=" if asked.option_strings else ""
+            for value in ABSURD:
+                if trouble := _trouble([*before, flag + value, *after]):
+                    found.append(f"{before} {asked.dest} {value[:40]!a} {after}\n{trouble}")
     assert not found, "\n".join(found)
 
 
