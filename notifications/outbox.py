@@ -96,21 +96,21 @@ def _problems(event: Event) -> Iterator[str]:
         yield f"time: must lie between {envelope.EARLIEST.year} and {envelope.LATEST.year}"
     if not 0 < len(event.subject) <= 255:
         yield f"subject: has {len(event.subject)} characters, 1 to 255 are allowed"
-    yield from _unstorable(event.data, "data")
+    yield from unstorable(event.data, "data")
     size = len(envelope.write(event.envelope()))
     if size > MAX_BYTES:
         yield f"data: the event has {size} bytes, at most {MAX_BYTES} are allowed: record ids"
 
 
-def _unstorable(value: Any, field: str) -> Iterator[str]:
+def unstorable(value: Any, field: str) -> Iterator[str]:
     """What pydantic accepts and PostgreSQL's jsonb refuses, which would cost the transaction."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from _unstorable(name, f"{field}.{name!r}")
-            yield from _unstorable(inner, f"{field}.{name}")
+            yield from unstorable(name, f"{field}.{name!r}")
+            yield from unstorable(inner, f"{field}.{name}")
     elif isinstance(value, list):
         for position, inner in enumerate(value):
-            yield from _unstorable(inner, f"{field}.{position}")
+            yield from unstorable(inner, f"{field}.{position}")
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{field}: {value} has no place in JSON"
     elif isinstance(value, str) and ("\0" in value or not _is_utf8(value)):

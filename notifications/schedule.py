@@ -18,10 +18,11 @@ from django.db.models import Min
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from notifications import audit, events, outbox
+from notifications import audit, events, outages, outbox
 from notifications.exceptions import EventRefused, NewerEvent, NotificationError, UnknownEvent
 from notifications.models import Dispatch, ScheduledEvent
-from notifications.outages import DATABASE_AWAY
+from notifications.models.scheduled_event import ScheduledEventQuerySet
+from notifications.redaction import redact
 
 LOOK_EVERY = 1.0
 """Seconds between two looks of each relay."""
@@ -53,8 +54,10 @@ def add(data: events.EventData, *, at: datetime, key: str = "") -> int:
     kind = events.type_of(data)
     if timezone.is_naive(at):
         raise EventRefused(f"{kind.name} v{kind.version}: at: must be timezone-aware")
-    if len(key) > MAX_KEY or "\0" in key:
+    if len(key) > MAX_KEY:
         raise EventRefused(f"{kind.name} v{kind.version}: key: give at most {MAX_KEY} characters")
+    for problem in outbox.unstorable(key, "key"):
+        raise EventRefused(f"{kind.name} v{kind.version}: {problem}")
     event = outbox.event_of(kind, outbox.validated(kind, data), at)
     return ScheduledEvent.objects.using(using).add(
         event_type=event.type,
@@ -80,26 +83,12 @@ def call_off(subject: str, *event_types: str, key: str | None = None) -> int:
 
 def call_off_one(number: int, *, by: str, reason: str) -> str:
     """By an operator. Why it was not done; empty when it was."""
-    using = router.db_for_write(ScheduledEvent)
-    with transaction.atomic(using=using):
-        row = ScheduledEvent.objects.using(using).filter(pk=number)
-        before = _held(number)
-        if not row.call_off(by=by):
-            return why_not(before)
-        _audit("call_off", number, before, by=by, reason=reason)
-    return ""
+    return _move("call_off", number, lambda rows: rows.call_off(by=by), by=by, reason=reason)
 
 
 def bring_forward(number: int, *, by: str, reason: str) -> str:
     """Record it now, also one that could not be. Why it was not done; empty when it was."""
-    using = router.db_for_write(ScheduledEvent)
-    with transaction.atomic(using=using):
-        row = ScheduledEvent.objects.using(using).filter(pk=number)
-        before = _held(number)
-        if not row.bring_forward():
-            return why_not(before)
-        _audit("bring_forward", number, before, by=by, reason=reason)
-    return ""
+    return _move("bring_forward", number, lambda rows: rows.bring_forward(), by=by, reason=reason)
 
 
 def why_not(row: ScheduledEvent | None) -> str:
@@ -132,51 +121,63 @@ def record_due(*, using: str = "", go_on: Callable[[], bool] = lambda: True) -> 
     return recorded
 
 
+def _move(
+    verb: str,
+    number: int,
+    move: Callable[[ScheduledEventQuerySet], object],
+    *,
+    by: str,
+    reason: str,
+) -> str:
+    using = router.db_for_write(ScheduledEvent)
+    rows = ScheduledEvent.objects.using(using).filter(pk=number)
+    with transaction.atomic(using=using):
+        before = rows.select_for_update().first()
+        if refused := why_not(before):
+            return refused
+        move(rows)
+        after = rows.get()
+        audit.record(
+            f"scheduled_event.{verb}",
+            by=by,
+            reason=reason,
+            target=after,
+            before=_facts(before),
+            after=_facts(after),
+        )
+    return ""
+
+
+def _facts(row: ScheduledEvent | None) -> dict[str, str]:
+    return {"state": row.state, "due_at": row.due_at.isoformat()} if row else {}
+
+
 def _record(row: ScheduledEvent, using: str) -> bool:
     """Whether it is an event now. What is wrong with one costs no other."""
-    rows = ScheduledEvent.objects.using(using)
     try:
         with transaction.atomic(using=using):
             kind = events.event_type(row.event_type, row.version)
             outbox.record(kind.parse(row.data), time=row.due_at)
     except (UnknownEvent, NewerEvent) as error:
-        if timezone.now() < row.due_at + UNKNOWN_HELD:
-            rows.put_off(row.pk, error.message, PAUSE)
-            return False
-        return _refused(row, error.message, using)
+        if timezone.now() < max(row.due_at, row.created_at) + UNKNOWN_HELD:
+            ScheduledEvent.objects.using(using).put_off(row.pk, error.message, PAUSE)
+        else:
+            _refuse(row, error.message, using)
+        return False
     except NotificationError as error:
-        return _refused(row, error.message, using)
-    except DATABASE_AWAY:
-        raise
+        _refuse(row, error.message, using)
+        return False
     except Exception as error:  # the shop's own validators
+        if outages.is_away(error):
+            raise
         logger.exception("Scheduled event %d raised", row.pk)
-        return _refused(row, f"{type(error).__name__}: {error}", using)
+        _refuse(row, f"{type(error).__name__}: {error}", using)
+        return False
     return True
 
 
-def _refused(row: ScheduledEvent, error: str, using: str) -> bool:
+def _refuse(row: ScheduledEvent, error: str, using: str) -> None:
     """It is kept for a person: to bring it forward when it is mended, or call it off."""
-    logger.warning("Scheduled event %d (%s) could not be recorded: %s", row.pk, row, error)
-    ScheduledEvent.objects.using(using).refuse(row.pk, error)
-    return False
-
-
-def _held(number: int) -> ScheduledEvent | None:
-    rows = ScheduledEvent.objects.using(router.db_for_write(ScheduledEvent))
-    return rows.select_for_update().filter(pk=number).first()
-
-
-def _audit(verb: str, number: int, before: ScheduledEvent | None, *, by: str, reason: str) -> None:
-    after = ScheduledEvent.objects.using(router.db_for_write(ScheduledEvent)).get(pk=number)
-    audit.record(
-        f"scheduled_event.{verb}",
-        by=by,
-        reason=reason,
-        target=after,
-        before=_facts(before),
-        after=_facts(after),
-    )
-
-
-def _facts(row: ScheduledEvent | None) -> dict[str, str]:
-    return {"state": row.state, "due_at": row.due_at.isoformat()} if row else {}
+    said = redact(error)
+    logger.warning("Scheduled event %d (%s) could not be recorded: %s", row.pk, row, said)
+    ScheduledEvent.objects.using(using).refuse(row.pk, said)

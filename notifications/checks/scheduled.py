@@ -28,9 +28,9 @@ def check_scheduled() -> Iterator[CheckMessage]:
     for event_type, version, count in counted:
         if (event_type, version) not in known:
             yield Warning(
-                f"{count} scheduled events are of {event_type} version {version}, which is not "
-                "registered: they could not be recorded when they are due.",
-                hint="Keep its class until they are recorded, or call them off: "
-                f"`manage.py scheduled list --event-type {event_type}`.",
+                f"{event_type} version {version} is scheduled ({count}) and is not registered: "
+                "it could not be recorded when it is due.",
+                hint="Keep its class until it is recorded, or call it off: `manage.py scheduled "
+                f'call-off --event-type {event_type} --reason "…"`.',
                 id="notifications.W097",
             )

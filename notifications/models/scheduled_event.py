@@ -17,8 +17,8 @@ _ADD = """
     INSERT INTO notifications_scheduledevent
         (event_type, version, subject, key, data, due_at, look_at, state, error, called_off_by)
     VALUES (
-        %(event_type)s, %(version)s, %(subject)s, %(key)s, %(data)s::jsonb, %(due_at)s, %(due_at)s,
-        'waiting', '', ''
+        %(event_type)s, %(version)s, %(subject)s, %(key)s, %(data)s::jsonb, %(due_at)s,
+        greatest(%(due_at)s, statement_timestamp()), 'waiting', '', ''
     )
     ON CONFLICT (event_type, subject, key) WHERE state IN ('waiting', 'refused') DO UPDATE
     SET version = excluded.version, data = excluded.data, due_at = excluded.due_at,
@@ -40,7 +40,10 @@ class ScheduledEventQuerySet(models.QuerySet["ScheduledEvent"]):
         data: Mapping[str, Any],
         due_at: datetime,
     ) -> int:
-        """Its number. The one that is open already, of this type, subject and key, is moved."""
+        """Its number. The one that is open already, of this type, subject and key, is moved.
+
+        What was over when it came is late from now on: no relay could have recorded it before.
+        """
         self._for_write = True
         parameters: dict[str, Any] = {
             "event_type": event_type,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from threading import Event as Signal
 
 import pytest
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
+from pydantic import field_validator
 
 from notifications import events, needs, outbox, restorations, schedule
 from notifications.checks.scheduled import check_scheduled
@@ -36,7 +37,7 @@ def add(number: int = 17, *, at: datetime | None = None, key: str = "") -> int:
 
 def came_due(*numbers: int, ago: timedelta = timedelta(seconds=1)) -> datetime:
     at = timezone.now() - ago
-    ScheduledEvent.objects.filter(pk__in=numbers).update(due_at=at, look_at=at)
+    ScheduledEvent.objects.filter(pk__in=numbers).update(due_at=at, look_at=at, created_at=at)
     return at
 
 
@@ -59,9 +60,14 @@ def test_it_is_no_event_until_it_is_due_and_then_one_of_that_moment() -> None:
     assert state_of(number) == State.RECORDED
 
 
-def test_what_is_over_already_is_due_at_once() -> None:
-    add(at=timezone.now() - timedelta(days=1))
+def test_what_is_over_already_is_due_at_once_and_late_from_now_on() -> None:
+    at = timezone.now() - timedelta(days=1)
+    add(at=at)
+    oldest = schedule.oldest_due()
+    assert oldest is not None
+    assert timezone.now() - oldest < timedelta(minutes=1), "no relay was ever asked for it before"
     assert schedule.record_due() == 1
+    assert Event.objects.get().time == at
 
 
 def test_it_shares_the_transaction_of_the_change_that_brings_it() -> None:
@@ -98,7 +104,8 @@ def test_one_that_was_recorded_may_be_scheduled_anew() -> None:
     [
         (datetime(2026, 12, 1), "", "at: must be timezone-aware"),  # noqa: DTZ001 - it is the point
         (timezone.now(), "k" * 101, "key: give at most 100 characters"),
-        (timezone.now(), "a\0b", "key: give at most 100 characters"),
+        (timezone.now(), "a\0b", "key: holds a NUL or half a surrogate pair"),
+        (timezone.now(), "a\ud800b", "key: holds a NUL or half a surrogate pair"),
     ],
 )
 def test_what_cannot_be_kept_is_refused_at_once(at: datetime, key: str, said: str) -> None:
@@ -183,6 +190,37 @@ def test_who_calls_off_too_late_is_told_so() -> None:
     assert state_of(number) == State.RECORDED
 
 
+def test_who_moves_it_too_late_schedules_another() -> None:
+    came_due(number := add())
+    held, moved = Signal(), Signal()
+
+    def relay() -> None:
+        with transaction.atomic():
+            schedule.record_due()
+            held.set()
+            moved.wait(10)
+        connections.close_all()
+
+    def shop() -> int:
+        try:
+            return add()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as threads:
+        recording = threads.submit(relay)
+        assert held.wait(10)
+        moving = threads.submit(shop)
+        assert not moving.done()
+        moved.set()
+        recording.result(10)
+        assert moving.result(10) != number
+    assert list(ScheduledEvent.objects.order_by("id").values_list("state", flat=True)) == [
+        State.RECORDED,
+        State.WAITING,
+    ]
+
+
 @pytest.fixture
 def new_type() -> Iterator[type[EventData]]:
     """An event that an older relay does not know yet."""
@@ -222,6 +260,63 @@ def test_a_type_that_this_relay_does_not_know_waits_and_is_kept(
     assert schedule.bring_forward(number, by="ada", reason="deployed") == ""
     assert schedule.record_due() == 1
     assert Event.objects.filter(type="order.review_due", subject="order/17").count() == 1
+
+
+def test_of_what_was_over_when_it_was_scheduled_an_unknown_type_waits_as_long(
+    new_type: type[EventData],
+) -> None:
+    with transaction.atomic():
+        number = schedule.add(new_type(order_id=17), at=timezone.now() - timedelta(days=1))
+    events.unregister("order.review_due")
+
+    assert schedule.record_due() == 0
+    assert state_of(number) == State.WAITING
+
+
+@pytest.fixture
+def fussy() -> Iterator[Callable[[Callable[[], None]], type[EventData]]]:
+    """Registers an event whose own validator does this."""
+
+    def registered(do: Callable[[], None]) -> type[EventData]:
+        @event("order.fussy", subject="order/{order_id}")
+        class Fussy(EventData):
+            order_id: int
+
+            @field_validator("order_id")
+            @classmethod
+            def _judge(cls, value: int) -> int:
+                do()
+                return value
+
+        return Fussy
+
+    yield registered
+    events.unregister("order.fussy")
+
+
+def _says_what_no_column_keeps() -> None:
+    raise RuntimeError("\0 of ada@example.org")
+
+
+def _asks_too_much_of_the_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT array_fill(0, ARRAY[1, 1, 1, 1, 1, 1, 1])")
+
+
+@pytest.mark.parametrize("fault", [_says_what_no_column_keeps, _asks_too_much_of_the_database])
+def test_whatever_the_shop_raises_costs_no_other(
+    fault: Callable[[], None], fussy: Callable[[Callable[[], None]], type[EventData]]
+) -> None:
+    faults: list[Callable[[], None]] = []
+    kind = fussy(lambda: [each() for each in faults] and None)
+    with transaction.atomic():
+        broken = schedule.add(kind(order_id=1), at=timezone.now() - timedelta(seconds=1))
+    other = add(2, at=timezone.now() - timedelta(seconds=1))
+    faults.append(fault)
+
+    assert schedule.record_due() == 1
+    assert (state_of(broken), state_of(other)) == (State.REFUSED, State.RECORDED)
+    assert "ada@" not in ScheduledEvent.objects.get(pk=broken).error
 
 
 def test_one_that_raises_costs_no_other() -> None:
@@ -323,7 +418,7 @@ def test_a_check_names_what_could_not_be_recorded(new_type: type[EventData]) -> 
     events.unregister("order.review_due")
     [warning] = check_scheduled()
     assert warning.id == "notifications.W097"
-    assert "1 scheduled events are of order.review_due version 1" in warning.msg
+    assert "order.review_due version 1 is scheduled (1) and is not registered" in warning.msg
 
 
 def test_what_is_due_is_found_by_an_index_among_many() -> None:
