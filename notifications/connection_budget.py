@@ -1,7 +1,7 @@
 """The connection budget: how many database connections the planned processes may open together.
 
     web      min(pool, threads + 2)   one for each thread that answers a request; gauges, /readyz
-    relay    min(pool, 20) + 1        publishers, jobs side by side, eight threads; the listener
+    relay    min(pool, 21) + 1        publishers, jobs side by side, nine threads; the listener
     worker   pool + 1 + children      tasks and polls, as many as the pool lets; the look for a
                                       lost database; one for each child that a task runs in
 
@@ -27,9 +27,10 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY = 3600.0
 """Seconds between two looks of a relay."""
 
-RELAY_THREADS = PUBLISHERS + SIDE_BY_SIDE + 8
-"""Besides: the relay itself, the chores, retention, the expansion of announcements, the job runner,
-the telling of CloudWatch, its look for the gauges of the fleet, and the one for /readyz."""
+RELAY_THREADS = PUBLISHERS + SIDE_BY_SIDE + 9
+"""Besides: the relay itself, the chores, retention, the schedule, the expansion of announcements,
+the job runner, the telling of CloudWatch, its look for the gauges of the fleet, and the one for
+/readyz."""
 
 _SERVER = """
 SELECT current_setting('max_connections')::int

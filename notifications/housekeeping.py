@@ -65,7 +65,6 @@ OWN = (
     Chore("watching what comes back", reputation.LOOK_EVERY, reputation.watch),
     Chore("adding up the minutes", minutes.EVERY, throughput.roll_up),
     Chore("measuring objectives", minutes.EVERY, objectives.roll_up),
-    Chore("recording what is due", schedule.LOOK_EVERY, schedule.record_due),
     Chore("settling digests", SETTLE_EVERY, digests.settle_all),
     Chore("counting connections", connection_budget.LOOK_EVERY, connection_budget.watch),
 )
@@ -74,10 +73,11 @@ OWN = (
 RETENTION = Chore("deleting what is over", SWEEP_EVERY, retention.sweep)
 """In a thread of its own: where there is much to delete it takes minutes, and the others go on."""
 
+SCHEDULE = Chore("recording what is due", schedule.LOOK_EVERY, schedule.record_due)
 EXPANSION = Chore("expanding announcements", 1.0, expansion.advance)
 JOBS = Chore("running jobs", 1.0, job_runner.advance)
 TELLING = Chore("telling CloudWatch", emf.LOOK_EVERY, emf.tell_fleet)
-PROMPT = (EXPANSION, JOBS, TELLING)
+PROMPT = (SCHEDULE, EXPANSION, JOBS, TELLING)
 """Each in a thread of its own, and at full speed while the relay publishes, for they cannot wait.
 A minute of which CloudWatch is told nothing wakes somebody."""
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from threading import Event, Thread
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
+from notifications import chores
 from notifications.housekeeping import Chore
 from notifications.models import Dispatch
 from notifications.nudges import CHANNEL
@@ -117,11 +118,29 @@ def test_a_stop_is_told_to_all_its_threads_at_once(monkeypatch: pytest.MonkeyPat
         second_told.set()
         return 0
 
-    chores = Chore("waiting", 60, first), Chore("ending", 60, second)
-    monkeypatch.setattr("notifications.relay.PROMPT", chores)
+    prompt = Chore("waiting", 60, first), Chore("ending", 60, second)
+    monkeypatch.setattr("notifications.relay.PROMPT", prompt)
     with relay_at_work(sweep=NEVER):
         wait_for(begun.is_set)
     assert waited == [True]
+
+
+def test_while_the_schedule_is_worked_off_the_other_chores_go_on() -> None:
+    """A million may be due at nine o'clock: that takes an hour, and dead letters are kept in it."""
+    done = Event()
+
+    def shops(*, using: str, go_on: GoOn) -> int:
+        done.set()
+        return 0
+
+    chores.register(Chore("counting visitors", 0.1, shops))
+    try:
+        with relay_at_work(sweep=NEVER), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE notifications_scheduledevent IN ACCESS EXCLUSIVE MODE")
+            done.clear()
+            assert done.wait(10)
+    finally:
+        chores.unregister("counting visitors")
 
 
 def _terminate(pid: int) -> None:
