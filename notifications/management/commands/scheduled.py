@@ -1,16 +1,19 @@
-"""`manage.py scheduled`: which events are to be recorded later; call one off, or record it now."""
+"""`manage.py scheduled`: the events that are to be recorded later; call them off, or record now."""
 
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentTypeError
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import QuerySet
 
-from notifications import schedule, timeline
+from notifications import events, schedule, timeline
+from notifications.exceptions import UnknownEvent
 from notifications.management.verbs import (
     VerbCommand,
     add_changing,
@@ -19,35 +22,37 @@ from notifications.management.verbs import (
     whoever,
 )
 from notifications.models import ScheduledEvent
+from notifications.redaction import redact
 
 State = ScheduledEvent.State
 
 LIMIT, MOST = 20, 1000
 
+FILTERS = ("state", "subject", "event_type")
+
 _MOVES: dict[str, tuple[Callable[..., str], str, str]] = {
-    "call-off": (schedule.call_off_one, "called off", "it is never recorded"),
-    "now": (schedule.bring_forward, "due now", "a relay records it at once, also one that failed"),
+    "call-off": (schedule.call_off_one, "called off", "they are never recorded"),
+    "now": (schedule.bring_forward, "due", "a relay records them at once, also what could not be"),
 }
 
 
 class Command(VerbCommand):
     help = (
-        "List the events that are to be recorded later, the next one due first; call one off, or "
-        "have it recorded now. Without a verb, the list."
+        "List the events that are to be recorded later, the next one due first; call them off, or "
+        "have them recorded now. Without a verb, the list."
     )
     verbs = ("list", *_MOVES)
 
     def add_verbs(self, verbs: Any) -> None:
         wanted = listing(verbs, help="scheduled events, the next one due first")
-        wanted.add_argument("--state", choices=State.values, help="in this state (waiting)")
-        wanted.add_argument("--subject", help='about this subject: "order/17", 17')
-        wanted.add_argument("--event-type", help="of this type")
+        _add_filters(wanted, State.values, "in this state (waiting; of a subject: in any)")
         wanted.add_argument(
             "--limit", type=_limit, default=LIMIT, help=f"at most {MOST} (%(default)s)"
         )
         for verb, (_, _, help) in _MOVES.items():
             parser = verbs.add_parser(verb, help=help)
-            parser.add_argument("number", type=_number, help="of the scheduled event")
+            parser.add_argument("number", nargs="*", type=_number, help="or all that is:")
+            _add_filters(parser, sorted(ScheduledEvent.OPEN), "in this state")
             add_changing(parser, reason="kept in the audit")
 
     def do(self, verb: str, **options: Any) -> None:
@@ -56,48 +61,59 @@ class Command(VerbCommand):
         else:
             self._move(verb, **options)
 
-    def _list(
-        self,
-        *,
-        json: bool,
-        state: str | None = None,
-        subject: str | None = None,
-        event_type: str | None = None,
-        limit: int = LIMIT,
-        **_options: Any,
-    ) -> None:
-        state = state or State.WAITING
-        wanted: dict[str, Any] = {"state": state}
-        if subject is not None:
-            wanted["subject"] = timeline.subject_of(subject)
-        if event_type is not None:
-            wanted["event_type"] = event_type
+    def _list(self, *, json: bool, limit: int = LIMIT, **options: Any) -> None:
+        state = options.get("state") or ("" if options.get("subject") else State.WAITING)
+        found = _matching({**options, "state": state})
         order = ("look_at", "id") if state == State.WAITING else ("-id",)
-        found = ScheduledEvent.objects.filter(**wanted).order_by(*order)[:limit]
+        rows = list(found.order_by(*order)[: limit + 1])
+        more, rows = len(rows) > limit, rows[:limit]
         if json:
-            self._print({"scheduled": [_as_json(row) for row in found]})
+            self._print({"scheduled": [_as_json(row) for row in rows], "more": more})
             return
-        for row in found:
+        for row in rows:
             key = f" ({row.key})" if row.key else ""
-            error = f": {row.error}" if row.error else ""
+            error = f": {redact(row.error)}" if row.error else ""
             due = local_moment(row.due_at)
             self.stdout.write(f"{row.pk}  {due}  {row}{key}  {row.get_state_display()}{error}")
-        if not found:
-            self.stdout.write(f"No scheduled event is {State(state).label}.")
+        if more:
+            self.stdout.write(f"There are more: --limit, up to {MOST}")
+        elif not rows:
+            self.stdout.write(f"No such event is {State(state).label if state else 'scheduled'}.")
 
     def _move(
-        self, verb: str, *, number: int, by: str, reason: str, dry_run: bool, **_options: Any
+        self,
+        verb: str,
+        *,
+        number: list[int],
+        by: str,
+        reason: str,
+        dry_run: bool,
+        json: bool,
+        **options: Any,
     ) -> None:
-        move, done, _ = _MOVES[verb]
-        if dry_run:
-            row = ScheduledEvent.objects.filter(pk=number).first()
-            refused = schedule.why_not(row)
+        if bool(number) == any(options.get(name) for name in FILTERS):
+            raise CommandError("Name them by their numbers, or else by what they have in common.")
+        move, to, _ = _MOVES[verb]
+        among = _matching(options).filter(state__in=ScheduledEvent.OPEN).order_by("id")
+        numbers = number or list(among.values_list("pk", flat=True))
+        left: dict[int, str] = {}
+        for each in numbers:
+            if dry_run:
+                refused = schedule.why_not(ScheduledEvent.objects.filter(pk=each).first())
+            else:
+                refused = move(each, by=whoever(by), reason=reason)
+            if refused:
+                left[each] = refused
+        moved = len(numbers) - len(left)
+        if json:
+            self._print({"moved": moved, "left_alone": left, "dry_run": dry_run})
         else:
-            refused = move(number, by=whoever(by), reason=reason)
-        if refused:
-            raise CommandError(f"Scheduled event {number}: {refused}.")
-        said = f"would be {done}; nothing was done" if dry_run else f"is {done}"
-        self.stdout.write(f"scheduled event {number} {said}")
+            for each, refused in left.items():
+                self.stdout.write(self.style.WARNING(f"{each}  left alone: {refused}"))
+            done = "would be" if dry_run else "is now" if moved == 1 else "are now"
+            self.stdout.write(f"{moved} {done} {to}")
+        if number and left:
+            sys.exit(1)
 
     def _print(self, answer: dict[str, Any]) -> None:
         self.stdout.write(json.dumps(answer, cls=DjangoJSONEncoder))
@@ -113,19 +129,38 @@ def _as_json(row: ScheduledEvent) -> dict[str, Any]:
         "data": row.data,
         "state": row.state,
         "due_at": row.due_at,
-        "error": row.error,
+        "error": redact(row.error),
         "created_at": row.created_at,
         "over_at": row.over_at,
     }
 
 
+def _add_filters(parser: CommandParser, states: Iterable[str], state: str) -> None:
+    parser.add_argument("--state", choices=states, help=state)
+    parser.add_argument("--subject", help='about this subject: "order/17", 17')
+    parser.add_argument("--event-type", help="of this type")
+
+
+def _matching(options: Mapping[str, str | None]) -> QuerySet[ScheduledEvent]:
+    wanted = {name: given for name in FILTERS if (given := options.get(name))}
+    if subject := wanted.get("subject"):
+        wanted["subject"] = timeline.subject_of(subject)
+    found = ScheduledEvent.objects.filter(**wanted)
+    if (kind := wanted.get("event_type")) and not found.exists():
+        try:
+            events.newest(kind)
+        except UnknownEvent as error:
+            raise CommandError(f"{error.message}, and no such event is scheduled.") from None
+    return found
+
+
 def _number(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 2**63:
-        raise ArgumentTypeError(f"{text!r} is no number of a scheduled event")
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise ArgumentTypeError(f"{text[:40]!r} is no number of a scheduled event")
     return int(text)
 
 
 def _limit(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST:
-        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST}")
+    if not (text.isascii() and text.isdecimal() and len(text) < 19 and 1 <= int(text) <= MOST):
+        raise ArgumentTypeError(f"{text[:40]!r} is not a whole number from 1 to {MOST}")
     return int(text)
