@@ -8,6 +8,7 @@
 | attempts, receipts | what the provider said | code, time, the provider's own id, unless that |
 | | | tells the number (Meta's do) |
 | dead letters, dispatches, inbox, jobs about their events | errors | the rest: ids and facts |
+| what is scheduled about the same | errors, operators' words | it: `FORGET` may call it off |
 | dead letters, and jobs about them alone | the operators' words | who did what, when |
 | dead letters that hold an address | the body; discarded if open | that there was one |
 | preferences and consents | the rows | |
@@ -54,6 +55,7 @@ from notifications.models import (
     Preference,
     Receipt,
     RenderedContent,
+    ScheduledEvent,
     Suppression,
 )
 from notifications.models.settlement import NAMES_A_NUMBER
@@ -236,6 +238,7 @@ def _forget_rows(person: str, addresses: set[str], erased: Erased) -> None:
     erased.add("conversations", spoken.delete()[0])
     erased.add("suppressions", listed.exclude(hint="", note="").update(hint="", note=""))
     _forget_in_filters({found for each in addresses for found in searched_hashes(each)}, erased)
+    _forget_scheduled({person}, erased)
     named = models.Q()
     for name in (person, *addresses):
         named |= audit.about(name)
@@ -274,6 +277,15 @@ def _forget_deliveries(ids: list[UUID], erased: Erased) -> None:
     for told in (Dispatch, Handled):
         of_them = told.objects.filter(event_id__in=events)
         of_them.exclude(last_error="").update(last_error="")
+    _forget_scheduled({row.subject for row in rows}, erased)
+
+
+def _forget_scheduled(subjects: set[str], erased: Erased) -> None:
+    """It holds ids alone, and goes on: services may need it, and nobody is left to be told."""
+    using = router.db_for_write(ScheduledEvent)
+    rows = ScheduledEvent.objects.using(using).filter(subject__in=subjects)
+    rows.exclude(error="").update(error="")
+    _forget_reasons("scheduledevent", _are(rows.values_list("pk", flat=True)), erased)
 
 
 def _forget_reasons(kind: str, which: models.Q, erased: Erased) -> None:

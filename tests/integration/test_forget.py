@@ -13,17 +13,18 @@ from uuid import uuid4
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
-from notifications import erasure, jobs, letter_discards, redrive, resend
+from notifications import erasure, jobs, letter_discards, redrive, resend, schedule
 from notifications.admin import search
 from notifications.conf import Route
 from notifications.conversations import note_inbound, window_open
 from notifications.discarding import RestoreLetters
 from notifications.models import (
     Attempt,
+    AuditEntry,
     DeadLetter,
     Delivery,
     Dispatch,
@@ -32,10 +33,13 @@ from notifications.models import (
     JobEntry,
     JobItem,
     Receipt,
+    ScheduledEvent,
 )
 from notifications.receipts import Told, envelope_of, take
 from notifications.resend import Resend
+from notifications.testing import deliver_in_process
 from orders_site.customers.models import Customer, Device
+from orders_site.events import OrderShipped
 from orders_site.orders.models import Order
 from orders_site.recipients import resolve
 from tests.integration.operator_rows import (
@@ -49,6 +53,7 @@ from tests.integration.operator_rows import (
     make_event,
     make_receipt,
 )
+from tests.shop import a_customer, an_order
 
 pytestmark = pytest.mark.django_db
 State = Delivery.State
@@ -141,6 +146,43 @@ def test_what_an_operator_said_of_them_goes_wherever_it_was_said(person: str) ->
     assert "rang at" not in everything_kept()
     assert "Klein" not in everything_kept()
     assert JobEntry.objects.filter(by="ada", text="begun, 1 item: forgotten").count() == 2
+
+
+def test_what_was_said_of_what_is_scheduled_about_them_goes_and_the_facts_stay(person: str) -> None:
+    later = timezone.now() + timedelta(days=7)
+    with transaction.atomic():
+        of_theirs = schedule.add(OrderShipped(order_id=1), at=later)
+        of_others = schedule.add(OrderShipped(order_id=9), at=later)
+    ScheduledEvent.objects.create(
+        event_type="customer.greeted", version=1, subject=person, due_at=later, look_at=later
+    )
+    ScheduledEvent.objects.update(state="refused", error="of Gustav Klein nobody knows")
+    for number in (of_theirs, of_others):
+        schedule.bring_forward(number, by="ada", reason="Gustav Klein rang at noon")
+    ScheduledEvent.objects.exclude(pk=of_others).update(error="of Gustav Klein nobody knows")
+
+    forget(person, "--reason", "asked for it")
+
+    assert not ScheduledEvent.objects.exclude(error="").exists()
+    entries = AuditEntry.objects.filter(action="scheduled_event.bring_forward")
+    said = dict(entries.values_list("subject", "reason"))
+    assert said == {"order/1": "forgotten", "order/9": "Gustav Klein rang at noon"}
+    assert ScheduledEvent.objects.get(pk=of_theirs).state == "waiting"
+
+
+def test_of_what_is_scheduled_about_their_orders_nobody_is_told() -> None:
+    theirs, another = (an_order(customer=a_customer(email=f"{n}@example.org")) for n in "ab")
+    Order.objects.update(state=Order.State.SHIPPED)
+    with transaction.atomic():
+        for order in (theirs, another):
+            schedule.add(OrderShipped(order_id=order.pk, carrier="DHL"), at=timezone.now())
+
+    forget(f"customer/{theirs.customer_id}", "--reason", "asked for it")
+
+    with deliver_in_process() as told:
+        assert schedule.record_due() == 2
+    assert {event.subject for event in told.events} == {f"order/{theirs.pk}", f"order/{another.pk}"}
+    assert {message.about for message in told.messages} == {f"order/{another.pk}"}
 
 
 def test_why_a_job_was_begun_that_is_about_others_too_stays(person: str) -> None:
