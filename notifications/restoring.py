@@ -31,6 +31,7 @@ from notifications.models import (
     Event,
     Job,
     Restoration,
+    ScheduledEvent,
     WorkerProcess,
 )
 from notifications.models.worker_process import SILENCE
@@ -82,9 +83,9 @@ class Found:
 
     at: when it was looked. newest: when the newest event was recorded, which is about when the
     backup was made. covers_since: from then on what happened is doubted. held: deliveries. jobs,
-    announcements: that were under way. full: the sequences that have too few numbers left to be
-    moved on. owed: by consumer, since when it had not reported on an event; who has done that since
-    the backup left no row here.
+    announcements: that were under way. scheduled: events that are ahead. full: the sequences that
+    have too few numbers left to be moved on. owed: by consumer, since when it had not reported on
+    an event; who has done that since the backup left no row here.
     """
 
     at: datetime
@@ -93,6 +94,7 @@ class Found:
     held: int
     jobs: int
     announcements: int
+    scheduled: int
     full: tuple[str, ...]
     owed: Mapping[str, datetime]
 
@@ -110,6 +112,7 @@ def look(*, skip: int = SKIPPED_IDS, again: bool = False) -> Found:
         held=Delivery.objects.doubtful().count(),
         jobs=_running_jobs().count(),
         announcements=_running_announcements().count(),
+        scheduled=_scheduled().count(),
         full=_full_sequences(skip),
         owed=_owed(),
     )
@@ -188,11 +191,13 @@ def _owed() -> dict[str, datetime]:
 
 
 def _covers_since(newest: datetime | None) -> datetime:
-    """No message is older than SQS keeps them; but an order to send one may be."""
+    """No message is older than SQS keeps them; but an order to send one may be, and what was
+    scheduled when it was over."""
     waiting = Dispatch.objects.exclude(state=Dispatch.State.PUBLISHED)
     oldest: datetime | None = waiting.aggregate(at=Min("event__time"))["at"]
+    due: datetime | None = _scheduled().aggregate(at=Min("due_at"))["at"]
     since = (newest or timezone.now()) - KEPT_BY_SQS
-    return min(since, oldest) if oldest else since
+    return min(filter(None, (since, oldest, due)))
 
 
 def _full_sequences(skip: int) -> tuple[str, ...]:
@@ -212,3 +217,7 @@ def _running_jobs() -> QuerySet[Job]:
 
 def _running_announcements() -> QuerySet[Announcement]:
     return Announcement.objects.filter(state__in=Announcement.RUNNING).order_by("pk")
+
+
+def _scheduled() -> QuerySet[ScheduledEvent]:
+    return ScheduledEvent.objects.filter(state=ScheduledEvent.State.WAITING)

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
-from notifications import announcements, nudges, restorations, restoring
+from notifications import announcements, nudges, restorations, restoring, schedule
 from notifications.conf import Route
 from notifications.filters import moment
 from notifications.glance import Glance
@@ -26,10 +26,12 @@ from notifications.models import (
     Event,
     Job,
     Restoration,
+    ScheduledEvent,
     WorkerProcess,
 )
 from notifications.recipients import Recipient
 from notifications.restoring import LOCK
+from orders_site.events import OrderShipped
 from tests.integration.operator_rows import make_delivery, make_event
 from tests.shop import a_customer, an_order
 
@@ -113,6 +115,21 @@ def test_what_each_consumer_still_owed_is_named_to_be_replayed() -> None:
     said = restored()
     assert "manage.py replay payments --since " in said
     assert "manage.py replay email --since " in said
+
+
+def test_what_is_scheduled_is_named_for_it_may_have_been_called_off_since() -> None:
+    long_over = timezone.now() - timedelta(days=40)
+    for order, at in ((1, timezone.now() + timedelta(days=7)), (2, long_over)):
+        schedule.add(OrderShipped(order_id=order), at=at)
+
+    said = restored("--dry-run")
+    assert "scheduled: 2 events, even if called off since (`manage.py scheduled`)" in said
+
+    restored()
+    assert Restoration.objects.get().covers_since == long_over, "it may have been recorded since"
+    number = ScheduledEvent.objects.latest("id").pk
+    schedule.add(OrderShipped(order_id=3), at=timezone.now())
+    assert ScheduledEvent.objects.latest("id").pk > number + SKIPPED
 
 
 def test_it_is_refused_while_workers_are_at_work() -> None:

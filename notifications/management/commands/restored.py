@@ -85,6 +85,7 @@ def _lines(found: Found, skip: int) -> list[str]:
         ),
         f"held, for they may have been told: {found.held} deliveries",
         f"stopped: {found.jobs} jobs, {found.announcements} announcements",
+        f"scheduled: {found.scheduled} events, even if called off since (`manage.py scheduled`)",
         "Now start relays, workers and web. When `manage.py queues` shows the queues empty:",
         *([f"  manage.py {line}" for line in _replays(found)] or ["  (nothing is left to replay)"]),
     ]
