@@ -48,7 +48,7 @@ from django.db.models import Max, QuerySet
 from django.db.models.functions import Now
 from django.test import override_settings
 
-from notifications import consumers, expansion
+from notifications import consumers, expansion, schedule
 from notifications import envelope as wire
 from notifications.channels.base import Attachment
 from notifications.channels.memory import MemoryChannel
@@ -56,7 +56,7 @@ from notifications.conf import conf
 from notifications.consumers import Consumer
 from notifications.envelope import Envelope
 from notifications.exceptions import NotificationError
-from notifications.models import Delivery, Dispatch, Event, wait
+from notifications.models import Delivery, Dispatch, Event, ScheduledEvent, wait
 
 MOST_ROUNDS = 50
 """Consumers may record events of their own, which are delivered in the next round."""
@@ -116,7 +116,7 @@ class InProcess:
         """Deliver what was recorded or announced since, and what that makes the consumers record,
         to the end.
 
-        What is deferred to a later time stays in the outbox (`come_due`). A consumer's exception
+        What is deferred or scheduled for a later time waits (`come_due`). A consumer's exception
         is raised as it is, or kept in `failures`, if it is one of ours and `raise_failures` is off.
         """
         try:
@@ -134,10 +134,12 @@ class InProcess:
         )
 
     def come_due(self) -> None:
-        """What waits for its recipient is due: `run` then tells a digest of what was collected.
+        """What waits for its recipient is due, and what is scheduled: `run` then tells a digest of
+        what was collected, and records what was to be recorded later.
 
         By the clock it is what it was: quiet hours that are not over hold it back once more.
         """
+        ScheduledEvent.objects.bring_forward()
         Delivery.objects.filter(state=Delivery.State.PENDING, reason__in=wait.WORDS).update(
             next_try_at=Now()
         )
@@ -153,6 +155,7 @@ class InProcess:
 
     def _take(self) -> list[Dispatch]:
         expansion.advance(using=Dispatch.objects.db, go_on=lambda: True)
+        schedule.record_due()
         due = Dispatch.objects.filter(
             pk__gt=self._seen, state=Dispatch.State.WAITING, available_at__lte=Now()
         )

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from notifications import events, schedule
+from notifications import schedule
 from notifications.admin import columns, search
 from notifications.admin.display import EMPTY, ago, as_json, due
-from notifications.admin.filters import ChoiceFilter, StateFilter
+from notifications.admin.filters import EventTypeFilter, StateFilter
 from notifications.admin.moves import Move, MovingAdmin
 from notifications.models import ScheduledEvent
 
@@ -24,14 +22,6 @@ class ScheduledStateFilter(StateFilter):
     states = State
     default = State.WAITING
     nothing = _("Nothing is scheduled.")
-
-
-class EventTypeFilter(ChoiceFilter):
-    title = _("event type")
-    parameter_name = column = "event_type"
-
-    def options(self) -> Iterable[str]:
-        return sorted({kind.name for kind in events.all_event_types()})
 
 
 def _call_off(row: ScheduledEvent, by: str, reason: str) -> str:

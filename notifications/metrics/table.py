@@ -147,7 +147,7 @@ DISPATCH_AGE = Metric(
     Unit.SECONDS,
     (),
     Where.FLEET,
-    "Since when the oldest dispatch that is due waits for a relay; 0: none waits.",
+    "Since when the oldest dispatch or scheduled event that is due waits for a relay; 0: none.",
 )
 QUEUE_MESSAGES = Metric(
     "notifications_queue_messages",

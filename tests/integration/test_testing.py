@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from notifications import schedule
 from notifications.conf import Digest, Fallback, Route
 from notifications.exceptions import TransientError
 from notifications.local.providers.client import SandboxClient
 from notifications.models import Delivery
 from notifications.testing import deliver_in_process
 from orders_site import settings as shop
+from orders_site.events import OrderShipped
+from orders_site.orders.models import Order
 from orders_site.orders.services import cancel_order, ship_order
 from tests.shop import a_customer, an_order
 
@@ -116,3 +120,22 @@ def test_a_digest_is_told_when_the_test_says_that_it_is_due(
     assert mail.subject == "2 orders of yours"
     assert all(f"Order {order.pk}:" in mail.text for order in orders)
     assert mail.about.startswith("digest/")
+
+
+def test_what_is_scheduled_is_told_when_the_test_says_that_it_is_due(
+    sandbox: SandboxClient,
+) -> None:
+    order = an_order()
+    Order.objects.filter(pk=order.pk).update(state=Order.State.SHIPPED)
+    with deliver_in_process() as told:
+        shipped = OrderShipped(order_id=order.pk, carrier="DHL")
+        schedule.add(shipped, at=timezone.now() + timedelta(days=7))
+        told.run()
+        assert not told.messages
+
+        told.come_due()
+
+    assert {message.event_type for message in told.messages} == {"order.shipped"}
+    with deliver_in_process() as told:
+        schedule.add(shipped, at=timezone.now())
+    assert told.events, "that is due by the clock"
