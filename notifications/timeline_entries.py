@@ -97,7 +97,8 @@ def of_scheduled(row: ScheduledEvent) -> Iterator[Entry]:
     yield Entry(row.created_at, Kind.EVENT, what, row.key, ids=ids)
     match row.state:
         case ScheduledEvent.State.WAITING:
-            yield Entry(row.due_at, Kind.AHEAD, gettext("%(type)s is due") % named, ids=ids)
+            detail = redact(row.error) or row.key
+            yield Entry(row.due_at, Kind.AHEAD, gettext("%(type)s is due") % named, detail, ids=ids)
         case ScheduledEvent.State.CALLED_OFF if row.over_at and not row.called_off_by:
             what = gettext("%(type)s called off") % named
             yield Entry(row.over_at, Kind.EVENT, what, gettext("by the shop"), ids=ids)

@@ -70,6 +70,9 @@ STATES: dict[str, tuple[str, Promise]] = {
     "waiting": (WAITING, _("waiting")),
     "claimed": (WAITING, _("claimed")),
     "published": (GOOD, _("published")),
+    # scheduled events, beside "waiting" and "refused"
+    "recorded": (GOOD, _("recorded")),
+    "called_off": (QUIET, _("called off")),
     # dead letters and the inbox
     "open": (TROUBLE, _("open")),
     "redriven": (QUIET, _("redriven")),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from notifications import schedule
 from notifications.admin import columns, search
-from notifications.admin.display import EMPTY, ago, as_json, due
+from notifications.admin.display import EMPTY, ago, as_json, due, two_lines
 from notifications.admin.filters import EventTypeFilter, StateFilter
 from notifications.admin.moves import Move, MovingAdmin
 from notifications.models import ScheduledEvent
@@ -40,10 +42,14 @@ def _is_open(row: ScheduledEvent) -> bool:
 class ScheduledEventAdmin(MovingAdmin[ScheduledEvent]):
     """Opens on what waits, the next one due first. `manage.py scheduled` does the same."""
 
-    list_display = ("state_badge", "event_type", "order", "key", "due_when", "error_short", "made")
-    list_display_links = ("event_type",)
+    list_display = ("state_badge", "what", "due_when", "order", "error_short")
+    list_display_links = ("what",)
     list_filter = (ScheduledStateFilter, EventTypeFilter)
     list_defer = ("data",)
+    export_columns = (
+        *("id", "state", "event_type", "version", "subject", "key", "due_at", "error"),
+        *("called_off_by", "created_at", "over_at"),
+    )
     search_help_text = _("Exactly one of: an order (123, #123 or order/123), a number.")
     fieldsets = (
         (_("What"), {"fields": (("event_type", "version"), ("order", "key"), "facts")}),
@@ -59,10 +65,9 @@ class ScheduledEventAdmin(MovingAdmin[ScheduledEvent]):
     order = columns.order(ScheduledEvent)
     error_short = columns.short("error", _("error"))
     whole_error = columns.whole("error", _("error"))
-    made = columns.ago("created_at", _("scheduled"))
     due_exactly = columns.moment("due_at", _("due"))
     created = columns.moment("created_at", _("scheduled"))
-    over = columns.moment("over_at", _("over"))
+    over = columns.moment("over_at", _("in this state since"))
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         waiting = ScheduledStateFilter.chosen(request) == State.WAITING
@@ -74,9 +79,16 @@ class ScheduledEventAdmin(MovingAdmin[ScheduledEvent]):
             found |= Q(pk=number)
         return found
 
+    @admin.display(description=_("event type"))
+    def what(self, row: ScheduledEvent) -> SafeString:
+        return two_lines(row.event_type, row.key)
+
     @admin.display(description=_("due"))
-    def due_when(self, row: ScheduledEvent) -> SafeString | str:
-        return due(row.due_at) if row.state == State.WAITING else ago(row.due_at)
+    def due_when(self, row: ScheduledEvent) -> SafeString:
+        ahead = row.due_at > timezone.now()
+        at = f"{timezone.localtime(row.due_at):%Y-%m-%d %H:%M}"
+        whole = format_html('<span class="nowrap">{}</span>', at)
+        return two_lines(whole, due(row.due_at) if ahead else ago(row.due_at))
 
     @admin.display(description=_("facts"))
     def facts(self, row: ScheduledEvent) -> SafeString | str:

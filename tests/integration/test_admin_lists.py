@@ -15,7 +15,17 @@ from django.utils import timezone
 from django_celery_results.models import TaskResult
 from pytest_django.fixtures import Settings
 
-from notifications.models import Attempt, DeadLetter, Delivery, Dispatch, Event, Handled
+from notifications import schedule
+from notifications.models import (
+    Attempt,
+    DeadLetter,
+    Delivery,
+    Dispatch,
+    Event,
+    Handled,
+    ScheduledEvent,
+)
+from orders_site.events import OrderShipped
 from tests.integration.operator_rows import (
     EMAIL,
     MODELS,
@@ -212,6 +222,17 @@ def test_waiting_dispatches_come_in_the_order_in_which_they_are_due(client: Clie
         moment = timezone.now() + timedelta(minutes=minutes)
         Dispatch.objects.filter(pk=due[name].pk).update(available_at=moment)
     assert shown(client, list_url(Dispatch)) == [str(due[name].pk) for name in "bca"]
+
+
+def test_what_was_called_off_is_shown_with_when_it_would_have_been_due(client: Client) -> None:
+    at = timezone.now() + timedelta(days=2, minutes=1)
+    schedule.add(OrderShipped(order_id=17), at=at, key="second reminder")
+    schedule.call_off("order/17")
+    page = client.get(list_url(ScheduledEvent, "?state=called_off")).content.decode()
+    assert ">called off</span>" in page
+    assert "second reminder" in page
+    assert f"{timezone.localtime(at):%Y-%m-%d %H:%M}" in page
+    assert re.search(r">in 2\sdays</time>", page)
 
 
 def test_the_pages_show_every_row_once_and_lead_back_the_same_way(client: Client) -> None:
