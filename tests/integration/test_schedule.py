@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from threading import Event as Signal
+from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
@@ -419,6 +420,15 @@ def test_a_check_names_what_could_not_be_recorded(new_type: type[EventData]) -> 
     [warning] = check_scheduled()
     assert warning.id == "notifications.W097"
     assert "order.review_due version 1 is scheduled (1) and is not registered" in warning.msg
+
+
+def test_what_was_just_scheduled_is_not_looked_for_on_a_replica(settings: Any) -> None:
+    settings.DATABASE_ROUTERS = ["tests.integration.test_preferences.ToAReplica"]
+    first, second = add(1), add(2)
+    assert schedule.bring_forward(first, by="ada", reason="it is urgent") == ""
+    assert schedule.call_off_one(second, by="ada", reason="sold out") == ""
+    assert schedule.record_due() == 1
+    assert schedule.call_off("order/1") == 0
 
 
 def test_what_is_due_is_found_by_an_index_among_many() -> None:
