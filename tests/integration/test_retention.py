@@ -33,6 +33,7 @@ from notifications.models import (
     JobEntry,
     JobItem,
     Receipt,
+    ScheduledEvent,
     Seen,
 )
 from notifications.nudges import listen
@@ -141,6 +142,22 @@ def test_an_event_goes_when_nothing_that_is_open_is_about_it() -> None:
     assert left(Event) == {young.pk, published.pk, *(event.pk for event in waited_for)}
     assert Delivery.objects.filter(event_id=over.pk).exists(), "outcomes outlive events"
     assert Handled.objects.filter(event_id=over.pk).exists()
+
+
+def test_what_was_scheduled_goes_when_it_is_over_and_else_stays() -> None:
+    for days in (9, 11):
+        at = timezone.now() - timedelta(days=days)
+        for state in ScheduledEvent.State.values:
+            about: dict[str, Any] = {"subject": f"order/{days}", "key": state, "state": state}
+            ScheduledEvent.objects.create(version=1, due_at=at, look_at=at, over_at=at, **about)
+
+    retention.sweep()
+
+    assert set(ScheduledEvent.objects.values_list("subject", "state")) == {
+        ("order/11", "refused"),
+        ("order/11", "waiting"),
+        *(("order/9", state) for state in ScheduledEvent.State.values),
+    }
 
 
 def test_a_job_goes_with_its_items_and_its_log_when_it_has_been_over_for_long() -> None:
