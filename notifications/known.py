@@ -11,12 +11,17 @@ from collections.abc import Iterable, Mapping
 from django.db.models import Model
 
 from notifications import pauses
-from notifications.models import DeadLetter, Delivery, Event, Pause, Suppression
+from notifications.models import DeadLetter, Delivery, Event, Pause, ScheduledEvent, Suppression
 
 Kind = Pause.Kind
 
 _KEPT: Mapping[Kind, tuple[tuple[type[Model], str], ...]] = {
-    Kind.EVENT_TYPE: ((Event, "type"), (DeadLetter, "event_type"), (Delivery, "event_type")),
+    Kind.EVENT_TYPE: (
+        (Event, "type"),
+        (DeadLetter, "event_type"),
+        (Delivery, "event_type"),
+        (ScheduledEvent, "event_type"),
+    ),
     Kind.CHANNEL: ((Delivery, "channel"), (Suppression, "channel")),
     Kind.QUEUE: ((DeadLetter, "queue"),),
 }

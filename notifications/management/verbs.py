@@ -34,13 +34,11 @@ Read = TypeVar("Read")
 
 @contextmanager
 def plain_refusals() -> Iterator[None]:
-    """What the database refuses, and what is no text, is said in a sentence; so is its absence."""
+    """What the database refuses is said in a sentence, also that it is away."""
     try:
         yield
     except DatabaseError as error:
         raise CommandError(f"The database refuses: {str(error).splitlines()[0]}") from None
-    except UnicodeEncodeError as error:
-        raise CommandError(f"{error.object!r} is no text in UTF-8.") from None
 
 
 class PlainCommand(BaseCommand):

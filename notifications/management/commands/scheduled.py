@@ -12,16 +12,16 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import QuerySet
 
-from notifications import events, schedule, timeline
-from notifications.exceptions import UnknownEvent
+from notifications import known, schedule, timeline, undertakings
 from notifications.management.verbs import (
     VerbCommand,
     add_changing,
     listing,
     local_moment,
+    read_by,
     whoever,
 )
-from notifications.models import ScheduledEvent
+from notifications.models import Pause, ScheduledEvent
 from notifications.redaction import redact
 
 State = ScheduledEvent.State
@@ -137,21 +137,17 @@ def _as_json(row: ScheduledEvent) -> dict[str, Any]:
 
 def _add_filters(parser: CommandParser, states: Iterable[str], state: str) -> None:
     parser.add_argument("--state", choices=states, help=state)
-    parser.add_argument("--subject", help='about this subject: "order/17", 17')
-    parser.add_argument("--event-type", help="of this type")
+    text = read_by(undertakings.text)
+    parser.add_argument("--subject", type=text, help='about this subject: "order/17", 17')
+    parser.add_argument("--event-type", type=text, help="of this type")
 
 
 def _matching(options: Mapping[str, str | None]) -> QuerySet[ScheduledEvent]:
     wanted = {name: given for name in FILTERS if (given := options.get(name))}
     if subject := wanted.get("subject"):
         wanted["subject"] = timeline.subject_of(subject)
-    found = ScheduledEvent.objects.filter(**wanted)
-    if (kind := wanted.get("event_type")) and not found.exists():
-        try:
-            events.newest(kind)
-        except UnknownEvent as error:
-            raise CommandError(f"{error.message}, and no such event is scheduled.") from None
-    return found
+    known.insist(Pause.Kind.EVENT_TYPE, [wanted.get("event_type")])
+    return ScheduledEvent.objects.filter(**wanted)
 
 
 def _number(text: str) -> int:
