@@ -201,8 +201,9 @@ class Poller:
         if polled.busy:
             full = min(broker.BATCH, max(1, share // 2))
             return self._slots.reserve(queue.consumer, full, broker.BATCH)
-        # What one idle queue may tie up: all of them together no more than half.
-        idle = self._slots.capacity // (2 * max(1, len(self._polled)))
+        # What one idle queue may tie up: all of them together no more than half of what the window
+        # has when it closes, which it may do long before their polls end.
+        idle = self._slots.prefetch // (2 * max(1, len(self._polled)))
         return self._slots.reserve(queue.consumer, 1, min(broker.BATCH, max(1, idle)))
 
     # One poll, in its thread.

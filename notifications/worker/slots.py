@@ -23,13 +23,13 @@ class Slots:
     It starts at `prefetch` (concurrency times Celery's prefetch multiplier), or at one batch if
     that is more, and opens and closes with the pace at which messages are finished. Of several
     consumers none has more than half of it: one whose provider hangs must not hold every slot,
-    or the others would not even be received.
+    or the others would not even be received. `prefetch`, `capacity`: its least and its size now.
     """
 
     def __init__(self, prefetch: int, on_free: Callable[[], None]) -> None:
         self._lock = threading.Lock()
         self._on_free = on_free
-        self._prefetch = prefetch
+        self.prefetch = prefetch
         self._consumers = 1
         self._used: Counter[str] = Counter()
         self._wanted: dict[str, int] = {}
@@ -41,7 +41,7 @@ class Slots:
     def resize(self, prefetch: int) -> None:
         """The pool has grown or shrunk."""
         with self._lock:
-            self._prefetch = prefetch
+            self.prefetch = prefetch
             self.capacity = max(self.capacity, prefetch)
 
     def divide(self, consumers: int) -> None:
@@ -113,6 +113,6 @@ class Slots:
         if elapsed < _RATE_WINDOW:
             return
         pace = self._finished / elapsed
-        self.capacity = max(self._prefetch, min(MOST, int(pace * HOLD_SECONDS)))
+        self.capacity = max(self.prefetch, min(MOST, int(pace * HOLD_SECONDS)))
         self._finished = 0
         self._since += elapsed

@@ -22,6 +22,7 @@ from notifications.dead_letters import Failure
 from notifications.worker import broker, translation
 from notifications.worker.consumption import Consumption
 from notifications.worker.handoff import Handoff
+from notifications.worker.queues import polled_queues
 from notifications.worker.received import Received
 
 logger = logging.getLogger(__name__)
@@ -120,8 +121,10 @@ class Channel(_KombuChannel):
 
     @property
     def _prefetch(self) -> int:
-        """Messages to hold at least; more than one per queue, or some would never be polled."""
-        return max(self.qos.prefetch_count or broker.BATCH, 2 * len(self._active_queues))
+        """Messages to hold at least: two for each queue. Of these the idle ones tie up half; with
+        less left over, a busy one would wait for the end of their long polls."""
+        queues = sum(len(polled_queues(consumer)) for consumer in self._active_queues)
+        return max(self.qos.prefetch_count or broker.BATCH, 2 * queues)
 
     def _run(self, received: Received) -> None:
         """On the event loop: give one message to Celery. Nothing may be raised into the loop."""

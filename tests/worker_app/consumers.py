@@ -22,7 +22,8 @@ from tests.worker_app.queues import CONSUMERS, crowd
 request.WAIT_AFTER_LOSS = 2
 broker.ANSWER_SECONDS = float(os.environ.get("PROBE_ANSWER_SECONDS", broker.ANSWER_SECONDS))
 
-for consumer in (*CONSUMERS, *crowd(int(os.environ.get("PROBE_CROWD", "0")))):
+_crowd = crowd(int(os.environ.get("PROBE_CROWD", "0")), bulk="PROBE_CROWD_BULK" in os.environ)
+for consumer in (*CONSUMERS, *_crowd):
     register(consumer)
 
 

@@ -33,11 +33,16 @@ EVENT_TYPES = (
 )
 
 
-def crowd(count: int) -> tuple[Consumer, ...]:
-    """So many consumers more, which share one task."""
+def crowd(count: int, *, bulk: bool = False) -> tuple[Consumer, ...]:
+    """So many consumers more, which share one task; `bulk`: each with a bulk queue."""
     return tuple(
         Consumer(
-            f"crowd-{number}", task="probe.other", wants=frozenset(), max_seconds=10, inbox=False
+            f"crowd-{number}",
+            task="probe.other",
+            wants=frozenset(),
+            max_seconds=10,
+            bulk=bulk,
+            inbox=False,
         )
         for number in range(count)
     )

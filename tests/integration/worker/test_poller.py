@@ -21,7 +21,7 @@ from notifications.worker.gate import Gate
 from notifications.worker.poller import Poller
 from notifications.worker.queues import PolledQueue, polled_queues
 from notifications.worker.received import Received
-from notifications.worker.slots import Slots
+from notifications.worker.slots import MOST, Slots
 from tests.integration import ledger
 from tests.waiting import wait_for
 
@@ -93,6 +93,22 @@ def test_a_queue_whose_poll_does_not_end_is_neglected_and_its_neighbour_is_not()
     wait_for(lambda: poller.neglected()["email"] < 1)
     poller.close()
     assert poller.wait(5)
+
+
+@pytest.mark.usefixtures("aws", "transactional_db")
+def test_idle_queues_tie_up_half_of_what_is_left_when_the_window_has_closed() -> None:
+    """A window wide open closes long before their long polls end: a fresh message must not wait."""
+    slots = Slots(10, on_free=lambda: None)
+    while slots.capacity < MOST:
+        slots.release("push", slots.reserve("push", 10, 10), finished=True)
+    gate = Gate(wait_seconds=3, on_missed=lambda: None)
+    poller = Poller(slots, gate, lambda *_: None, lambda *_: None, Counts())
+    for consumer in ("push", "webhook"):
+        poller.watch(polled_queues(consumer)[:1])
+    wait_for(lambda: all(queue["last_poll"] is not None for queue in poller.report()))
+    assert slots.used <= 5
+    poller.close()
+    assert poller.wait(10)
 
 
 def test_a_receive_that_raises_what_nobody_foresaw_loses_no_slot(poll: Poll) -> None:

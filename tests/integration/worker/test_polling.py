@@ -6,10 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
+from notifications.aws.provision import provision
+from notifications.conf import conf
 from notifications.local.faults import FaultClient
 from notifications.local.processes import Process
+from notifications.topology import compute
 from tests.integration.worker.conftest import Probes
 from tests.waiting import wait_for
+from tests.worker_app.queues import CONSUMERS, EVENT_TYPES, crowd
 
 Start = Callable[..., Process]
 
@@ -56,6 +60,19 @@ def test_an_idle_queue_is_one_long_poll(probes: Probes, threads_worker: Start) -
     number = probes.send("succeed")
     wait_for(lambda: probes.runs(number), within=2, what="a message that a long poll waits for")
     assert worker.alive
+
+
+def test_a_busy_queue_does_not_wait_for_the_long_polls_of_those_beside_it(
+    probes: Probes, far_worker: Start, faults: FaultClient
+) -> None:
+    """Ten queues, of which nine are idle, and a pool that alone would hold ten messages."""
+    many = crowd(4, bulk=True)
+    provision(compute(conf().prefix, frozenset(), (*CONSUMERS, *many), EVENT_TYPES))
+    crowded = {"PROBE_CROWD": "4", "PROBE_CROWD_BULK": "1", "SQS_WAIT_SECONDS": "15"}
+    far_worker("probe", *(consumer.name for consumer in many), concurrency=1, **crowded)
+    wait_for(lambda: faults.requests().get("ReceiveMessage", 0) >= 10, within=5)
+    probes.send_many(["succeed"] * 40)
+    wait_for(lambda: len(probes.runs()) == 40, within=8)
 
 
 @pytest.mark.S1
