@@ -20,11 +20,13 @@ knows them too, but nobody can call them: `.delay()` raises, and its worker refu
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from celery import Celery, _find_option_with_arg, signals
+from celery import Celery, signals
 from celery.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, SystemCheckError
 
@@ -102,8 +104,12 @@ def _insist_on_settings() -> None:
 
 
 def _pool_asked_for() -> str:
-    """`-P` of the command line. Celery lets the setting win over `-P prefork` (its default)."""
-    try:
-        return str(_find_option_with_arg(sys.argv, ["-P"], ["--pool"]))  # type: ignore[arg-type]
-    except (KeyError, IndexError):
+    """`-P` of a worker's command line, however it is written, or Celery's variable for it. Celery
+    lets the setting win over `-P prefork` (its default), and any other pool over the setting."""
+    if "worker" not in sys.argv:
         return ""
+    options = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    options.add_argument(
+        "-P", "--pool", nargs="?", default=os.environ.get("CELERY_WORKER_POOL", "")
+    )
+    return options.parse_known_args(sys.argv[1:])[0].pool or ""

@@ -41,9 +41,10 @@ class FinishRunning(bootsteps.StartStopStep):
             worker.pool.flush = None
 
     def stop(self, worker: Any) -> None:
-        if not worker.pool.uses_semaphore:
-            return
-        consumption = worker.consumer.task_consumer.channel.consumption
+        task_consumer = worker.consumer.task_consumer
+        if task_consumer is None or not worker.pool.uses_semaphore:
+            return  # told to stop before it consumed, or a pool of threads
+        consumption = task_consumer.channel.consumption
         # The loop sleeps until its next timer: a signal's flag is to be seen before that.
         worker.hub.call_repeatedly(LOOK_SECONDS, lambda: None)
         while consumption.running and not state.should_terminate:

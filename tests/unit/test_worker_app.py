@@ -79,8 +79,24 @@ def test_the_shop_s_celeryconfig_says_all_of_them() -> None:
     assert {name: getattr(celeryconfig, name) for name in REQUIRED} == dict(REQUIRED)
 
 
-def test_the_pool_asked_for_on_the_command_line_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["celery", "-A", "shop", "worker", "-P", "prefork"])
+@pytest.mark.parametrize(
+    "asked", [["-P", "prefork"], ["-Pprefork"], ["--pool=prefork"], ["--pool", "prefork", "-c4"]]
+)
+def test_the_pool_asked_for_on_the_command_line_is_the_one(
+    monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["celery", "-A", "shop", "worker", *asked])
     assert create("ours", config="celeryconfig").conf.worker_pool == "prefork"
     monkeypatch.setattr(sys, "argv", ["celery", "-A", "shop", "worker"])
     assert create("ours", config="celeryconfig").conf.worker_pool == "threads"
+
+
+def test_the_pool_of_celery_s_own_variable_is_a_worker_s_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CELERY_WORKER_POOL", "solo")
+    monkeypatch.setattr(sys, "argv", ["manage.py", "relay"])
+    assert create("ours", config="celeryconfig").conf.worker_pool == "threads"
+    monkeypatch.setattr(sys, "argv", ["celery", "-A", "shop", "worker"])
+    with pytest.raises(ImproperlyConfigured, match="worker_pool is 'solo'"):
+        create("ours", config="celeryconfig")

@@ -91,6 +91,15 @@ def test_a_worker_that_lacks_settings_says_so_and_ends(
     assert "Traceback" not in worker.log
 
 
+def test_a_pool_that_would_not_poll_is_refused_however_it_is_asked_for(
+    probes: Probes, start: Callable[..., Process]
+) -> None:
+    command = [sys.executable, "-m", "celery", "-A", "orders_site", "worker", "-Psolo"]
+    worker = start(command, name="solo")
+    assert worker.wait(within=15) not in (0, None)
+    assert "worker_pool is 'solo', but consuming events needs 'threads' or 'prefork'" in worker.log
+
+
 def test_a_worker_whose_metrics_have_no_place_says_so_and_ends(
     probes: Probes, start: Callable[..., Process]
 ) -> None:

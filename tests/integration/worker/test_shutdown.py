@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ import pytest
 
 from notifications.local.processes import Process
 from tests.integration.worker.conftest import Probes
+from tests.process_table import descendants
 from tests.waiting import wait_for
 
 Start = Callable[..., Process]
@@ -74,3 +76,15 @@ def test_a_task_longer_than_the_visibility_is_finished_and_nothing_is_left_invis
     wait_for(probes.is_empty, within=15)
     ran = [line.split()[1] for line in probes.runs()]
     assert (len(ran), len(set(ran))) == (13, 13), "each exactly once"
+
+
+def test_a_stop_while_the_children_are_forked_is_no_error(
+    probes: Probes, start: Callable[..., Process]
+) -> None:
+    command = [sys.executable, "-m", "celery", "-A", "orders_site", "worker", "-Q", "probe"]
+    worker = start([*command, "-P", "prefork", "-c", "16"], name="begun")
+    wait_for(lambda: descendants(worker.pid), what="the first child")
+    worker.terminate()
+    assert worker.wait(within=15) == 0
+    assert " ready." not in worker.log
+    assert "Traceback" not in worker.log
