@@ -125,6 +125,11 @@ class Request(_CeleryRequest):
             state.task_ready(self)
             self._settle(self._consumption.abandon)
 
+    def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
+        """At a cold stop. In a thread, which nobody can kill, the task is waited for."""
+        if pool.uses_semaphore:
+            super().cancel(pool, signal, emit_retry)
+
     def acknowledge(self) -> None:
         """The task is done with the message."""
         self._settle(self._consumption.done)

@@ -19,7 +19,8 @@ from notifications.worker.restart import Restart
 from notifications.worker.warmup import warm_up
 
 LOOK_SECONDS = 1.0
-"""Seconds between two looks at whether a stopping worker is to stop at once after all."""
+"""Seconds between two looks at whether a stopping worker is to stop at once after all, and at
+whether its children live."""
 
 
 class FinishRunning(bootsteps.StartStopStep):
@@ -45,8 +46,9 @@ class FinishRunning(bootsteps.StartStopStep):
         if task_consumer is None or not worker.pool.uses_semaphore:
             return  # told to stop before it consumed, or a pool of threads
         consumption = task_consumer.channel.consumption
-        # The loop sleeps until its next timer: a signal's flag is to be seen before that.
-        worker.hub.call_repeatedly(LOOK_SECONDS, lambda: None)
+        # The loop sleeps until its next timer: a signal's flag is to be seen before that. And the
+        # pool, closed by now, looks no more after a child that is killed: its task has no end.
+        worker.hub.call_repeatedly(LOOK_SECONDS, worker.pool._pool._join_exited_workers)
         while consumption.running and not state.should_terminate:
             worker.hub.run_once()
 

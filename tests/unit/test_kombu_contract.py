@@ -11,10 +11,11 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
-from celery import Celery, Task, _find_option_with_arg
+from celery import Celery, Task
 from celery.app import amqp, trace
 from celery.concurrency import base as pools
 from celery.concurrency import prefork, thread
+from celery.concurrency.asynpool import AsynPool
 from celery.contrib.django.task import DjangoTask
 from celery.fixups.django import DjangoFixup, DjangoWorkerFixup
 from celery.worker import components, request, state, strategy
@@ -74,6 +75,7 @@ def test_the_versions_are_those_that_were_read(package: str, pinned: str) -> Non
         (request.Request.on_failure, "self exc_info send_failed_event return_ok"),
         (request.Request.acknowledge, "self"),
         (request.Request.reject, "self requeue"),
+        (request.Request.cancel, "self pool signal emit_retry"),
         (
             trace.fast_trace_task,
             "task uuid request body content_type content_encoding loads _loc hostname _",
@@ -83,7 +85,7 @@ def test_the_versions_are_those_that_were_read(package: str, pinned: str) -> Non
         (DjangoTask.delay_on_commit, "self args kwargs"),
         (DjangoTask.apply_async_on_commit, "self args kwargs"),
         (Task.retry, "self args kwargs exc throw eta countdown max_retries options"),
-        (_find_option_with_arg, "argv short_opts long_opts"),
+        (AsynPool._join_exited_workers, "self shutdown"),
         (DatabaseBackend.mark_as_retry, None),
         (
             DatabaseBackend.mark_as_failure,

@@ -57,6 +57,19 @@ def test_sigquit_does_not_wait_for_polls(probes: Probes, threads_worker: Start) 
     assert worker.wait(within=5) is not None
 
 
+def test_sigquit_lets_a_thread_finish_which_nobody_can_kill(
+    probes: Probes, threads_worker: Start
+) -> None:
+    worker = threads_worker(concurrency=2, SQS_WAIT_SECONDS="20")
+    probes.send_many(["sleep and tell"] * 6, seconds=3.0)
+    wait_for(lambda: len(probes.runs()) == 2)
+    os.kill(worker.pid, signal.SIGQUIT)
+    assert worker.wait(within=8) == 0
+    assert "Traceback" not in worker.log
+    assert [line.split()[0] for line in probes.runs()] == ["probe.run"] * 2 + ["done"] * 2
+    assert probes.counts() == (4, 0), "the two are deleted, and the others given back"
+
+
 @pytest.mark.trap(22)
 def test_a_task_longer_than_the_visibility_is_finished_and_nothing_is_left_invisible(
     probes: Probes, threads_worker: Start
@@ -76,6 +89,20 @@ def test_a_task_longer_than_the_visibility_is_finished_and_nothing_is_left_invis
     wait_for(probes.is_empty, within=15)
     ran = [line.split()[1] for line in probes.runs()]
     assert (len(ran), len(set(ran))) == (13, 13), "each exactly once"
+
+
+def test_a_child_that_is_killed_during_a_stop_is_not_waited_for_and_its_message_comes_again(
+    probes: Probes, worker: Start
+) -> None:
+    stopping = worker("probe", pool="prefork", concurrency=2, PROBE_MAX_SECONDS="60")
+    [killed, done] = probes.send_many(["sleep and tell"] * 2, seconds=4.0)
+    wait_for(lambda: len(probes.runs()) == 2)
+    stopping.terminate()
+    wait_for(lambda: "Warm shutdown" in stopping.log)
+    os.kill(int(probes.runs(killed)[0].split()[3]), signal.SIGKILL)
+    assert stopping.wait(within=20) == 0
+    wait_for(lambda: probes.counts() == (1, 0), within=5)
+    assert [len(probes.runs(number)) for number in (killed, done)] == [1, 2]
 
 
 def test_a_stop_while_the_children_are_forked_is_no_error(
