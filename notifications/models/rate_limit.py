@@ -13,7 +13,11 @@ from django.db.models.functions import Least, Now
 from django.utils.translation import gettext_lazy as _
 
 _LONGEST_RESERVED = 2.0
-"""Seconds that anybody reserves ahead. A new limit forgets what an old, slow one put off."""
+"""Seconds that anybody reserves ahead. What an operator sets forgets what an old, slow limit put
+off."""
+
+_LONGEST_OWED = 60.0
+"""Seconds, and an interval, that a deployment which declares less has to wait at most."""
 
 # The generic cell rate algorithm in its virtual scheduling form (ITU-T I.371, annex A): a unit's
 # theoretical arrival time is one interval T = 1 / rate after the last one's, and it may come up
@@ -22,14 +26,16 @@ _LONGEST_RESERVED = 2.0
 # Many workers ask at once: the row lock of `row` makes them wait for each other, and who waited
 # reads what the one before has left. A statement's `now` is from before that wait, so `asked`
 # says how long ago it was when the answer leaves.
+#
+# What is reserved ahead are units: under another declared rate they take another time. Forgotten
+# instead, a send of many units would cost nothing while two deployments declare in turn.
 _GRANT = """
 WITH row AS MATERIALIZED (
     SELECT
         account, declared AS was_declared, statement_timestamp() AS now,
         COALESCE(override, %(declared)s::float8) AS rate,
         GREATEST(COALESCE(burst, 1), 1) AS burst,
-        CASE WHEN override IS NULL AND declared IS DISTINCT FROM %(declared)s::float8
-            THEN %(longest)s::float8 ELSE 'Infinity' END AS longest,
+        CASE WHEN override IS NULL THEN declared / %(declared)s::float8 END AS slower,
         GREATEST(extract(epoch FROM next_at - statement_timestamp()), 0)::float8 AS ahead
     FROM notifications_ratelimit
     WHERE account = %(account)s
@@ -37,7 +43,9 @@ WITH row AS MATERIALIZED (
 ), paced AS (
     SELECT row.*, 1 / NULLIF(rate, 'Infinity') AS t FROM row
 ), due AS (
-    SELECT paced.*, LEAST(ahead, longest + t) AS base FROM paced
+    SELECT paced.*,
+        LEAST(ahead * COALESCE(slower, 1), GREATEST(ahead, %(longest)s::float8 + t)) AS base
+    FROM paced
 ), wished AS (
     SELECT due.*, LEAST(
         %(most)s, GREATEST(0, floor((%(horizon)s::float8 - base) / t + burst))
@@ -115,7 +123,7 @@ class RateLimitQuerySet(models.QuerySet["RateLimit"]):
             "most": most,
             "horizon": horizon,
             "whole": whole,
-            "longest": _LONGEST_RESERVED,
+            "longest": _LONGEST_OWED,
         }
         row = self._one(_GRANT, wish)
         if row is None and declared is not None:

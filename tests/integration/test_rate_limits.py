@@ -132,6 +132,23 @@ def test_a_deploy_that_declares_more_is_not_held_back_by_what_was_declared() -> 
     assert row().declared == 5.0
 
 
+def test_what_two_deployments_declare_in_turn_never_lets_more_through_than_the_larger() -> None:
+    """While one replaces the other: what either reserved for a send of many units is owed still."""
+    began = time.monotonic()
+    while (passed := time.monotonic() - began) < 2.0:
+        for per_second in (10.0, 20.0):
+            grant(per_second, most=20, horizon=2.0, whole=True)
+
+    horizon_and_last = 2.0 * 20 + 20
+    assert row().granted <= passed * 20 + horizon_and_last
+
+
+def test_a_deploy_that_declares_less_waits_no_longer_than_a_minute_and_an_interval() -> None:
+    grant(1000.0, most=2000, horizon=2.0)
+
+    assert grant(1 / 86_400).wait <= 60 + 86_400
+
+
 @pytest.mark.parametrize("rate", [0.0, -1.0, math.nan])
 def test_what_is_no_rate_is_refused(rate: float) -> None:
     with pytest.raises(ValueError, match="pause"):
