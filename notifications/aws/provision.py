@@ -288,8 +288,12 @@ class Provisioner:
         )
         for url in (url for page in pages for url in page.get("QueueUrls", ())):
             name = url.rsplit("/", 1)[-1]
-            if name not in declared and self._is_ours(url):
-                yield Orphan("queue", name, self._messages(url))
+            try:
+                if name not in declared and self._is_ours(url):
+                    yield Orphan("queue", name, self._messages(url))
+            except ClientError as error:
+                if code(error) not in MISSING:  # SQS lists for a minute what was deleted
+                    raise
 
     def _orphaned_subscriptions(self, live: Mapping[str, Subscribed]) -> Iterator[Orphan]:
         """Of queues with our prefix only: what other teams subscribe is theirs."""

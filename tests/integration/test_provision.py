@@ -22,6 +22,7 @@ from notifications.aws.sqs import queue_url
 from notifications.consumers import Consumer
 from notifications.local.directories import Directories
 from notifications.local.emulator import emulator_environment
+from notifications.local.faults import FaultProxy
 from notifications.local.ministack import Ministack
 from notifications.local.stack import Stack
 from tests.queues import depth, take_all
@@ -494,3 +495,32 @@ def test_only_first_queues_have_a_policy() -> None:
     assert "Policy" in _attributes("parcels")
     for name in ("parcels-dlq", "parcels-bulk"):
         assert "Policy" not in _attributes(name)
+
+
+@pytest.mark.parametrize("action", ["ListQueueTags", "GetQueueAttributes"])
+@pytest.mark.parametrize(
+    "code", ["QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"]
+)
+def test_a_queue_that_was_deleted_a_moment_ago_and_is_listed_still_stops_nothing(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, action: str, code: str
+) -> None:
+    """SQS lists it for up to a minute. Another environment's may begin with our prefix, too."""
+    _provision()
+    consumers.unregister("parcels")
+    target = stack.environment["AWS_ENDPOINT_URL"]
+    proxy = FaultProxy(stack.directories, stack.processes, target=target)
+    proxy.start()
+    for name, value in proxy.environment.items():
+        monkeypatch.setenv(name, value)
+    forget()
+    try:
+        proxy.client.fault(
+            "error", actions=[action], containing="test-parcels-bulk", status=400, code=code
+        )
+        orphans = {orphan.name for orphan in plan(topology.current()).orphans}
+    finally:
+        monkeypatch.undo()
+        forget()
+        proxy.stop()
+    assert "test-parcels" in orphans
+    assert "test-parcels-bulk" not in orphans
