@@ -14,6 +14,7 @@ from notifications.exceptions import (
     ProviderPaused,
     TransientError,
 )
+from notifications.retries import RETRY_AFTER_MAX
 
 _UNVERIFIED = "email address is not verified"  # SES, API errors and SMTP response codes
 _NAMED = re.compile(r"[^\s,<>]+")
@@ -68,10 +69,11 @@ def retry_after(header: str | None) -> float | None:
     None as well for no time, and for one that is over (by our clock): taken at its word, it would
     use up all tries within a second, and have an account that is left alone probed without a rest.
     A date without its zone is taken for UTC, which is what RFC 9110 wants of it. Whoever answers
-    may write what they like here, a partner's endpoint above all: nothing of it raises.
+    may write what they like here, a partner's endpoint above all: nothing of it raises, and it is
+    RETRY_AFTER_MAX at most.
     """
     seconds = _seconds(header) if header else None
-    return seconds if seconds and seconds > 0 else None
+    return min(seconds, RETRY_AFTER_MAX) if seconds and seconds > 0 else None
 
 
 def invalid_address(what: str) -> PermanentError:

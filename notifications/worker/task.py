@@ -246,6 +246,7 @@ class EventTask(DjangoTask[Any, Any]):
         received = self._received
         if not received.headers:
             raise error
+        seconds = max(0.0, seconds)  # of no number, too: it must not keep the message's place
         if not isinstance(error, (Busy, DatabaseUnavailable)):
             metrics.record_retry(received.headers["consumer"])
         if received.envelope.event_type.internal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -15,6 +14,7 @@ from notifications.exceptions import (
     ProviderPaused,
     TransientError,
 )
+from notifications.retries import RETRY_AFTER_MAX
 
 CODES = Codes(
     paused=frozenset({"Suspended"}),
@@ -56,10 +56,16 @@ def test_the_wait_a_provider_named_is_kept() -> None:
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("7", 7.0), ("0.5", 0.5), ("1e400", math.inf), ("soon", None), (None, None)],
+    [("7", 7.0), ("0.5", 0.5), ("soon", None), (None, None)],
 )
 def test_a_retry_after_in_seconds(header: str | None, seconds: float | None) -> None:
     assert retry_after(header) == seconds
+
+
+@pytest.mark.parametrize("header", ["31536000", "1e400", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_retry_after_of_a_year_is_an_hour_and_then_it_is_looked_at_again(header: str) -> None:
+    """A charge would be put off for as long, or be a dead letter for a time beyond all dates."""
+    assert retry_after(header) == RETRY_AFTER_MAX
 
 
 def test_a_retry_after_as_a_date() -> None:

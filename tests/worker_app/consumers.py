@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from contextlib import suppress
@@ -65,6 +66,8 @@ def _probe(task: Task[Any, Any], envelope: Envelope) -> None:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("SET LOCAL statement_timeout = 1")
                 cursor.execute("SELECT pg_sleep(1)")
+        case "wait for no number" if runs_so_far == 1:
+            raise TransientError("not now", retry_after=math.nan)
         case "wait long" if runs_so_far == 1:
             raise TransientError("see you tomorrow", retry_after=24 * 3600)
         case "sleep":

@@ -261,3 +261,13 @@ def test_a_task_that_exits_the_interpreter_ends_neither_thread_nor_worker(
     wait_for(lambda: "lost its process" in worker.log)
     number = probes.send("succeed")
     wait_for(lambda: probes.runs(number))
+
+
+def test_a_wait_that_is_no_number_is_none_and_costs_the_worker_no_place(
+    probes: Probes, threads_worker: Start
+) -> None:
+    """As many as it may hold: each kept its place for ever, and then nothing was received."""
+    events = probes.send_many(["wait for no number"] * 12)
+    threads_worker(concurrency=4)
+    wait_for(lambda: all(len(probes.runs(each)) == 2 for each in events), within=20)
+    assert probes.are_served()
