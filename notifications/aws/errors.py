@@ -45,6 +45,9 @@ _BAD_CREDENTIALS = frozenset(
     }
 )
 
+_WRONG_TIME = ("signature expired", "signature not yet current", "requestexpired", "tooskewed")
+"""Of what AWS says of a request that was signed minutes ago, or ahead, by its clock."""
+
 
 def code(error: Exception) -> str:
     """AWS's own code, or the error's class."""
@@ -73,6 +76,8 @@ def explain(error: Exception) -> str:
             return "No AWS region. Set AWS_DEFAULT_REGION."
         case NotReached() | HTTPClientError():
             return f"{error} Check the network and AWS_ENDPOINT_URL, and that it is running."
+        case ClientError() if any(words in describe(error).lower() for words in _WRONG_TIME):
+            return f"The clock of this machine is wrong, says AWS ({describe(error)}). Set it."
         case ClientError() if code(error) in _BAD_CREDENTIALS:
             return f"AWS does not accept these credentials ({describe(error)}). Renew them."
         case ClientError() if code(error) in _DENIED:
