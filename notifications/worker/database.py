@@ -60,9 +60,11 @@ class DatabaseWatch:
             self._look_until_back()
             outages.reconnect()
         finally:  # or nothing would be received any more, and nobody would look
-            with self._lock:
-                self._looking = False
-            self._on_back()
+            try:
+                self._on_back()  # before anybody may stop it anew
+            finally:
+                with self._lock:
+                    self._looking = False
 
     def _look_until_back(self) -> None:
         since, failures, said = time.monotonic(), 0, ""

@@ -34,6 +34,23 @@ def test_a_database_that_answers_is_back_at_once_and_can_be_missed_again(
         wait_for(lambda times=times: told == ["lost", "back"] * times)
 
 
+def test_what_is_missed_as_it_comes_back_does_not_stop_what_goes_on_then() -> None:
+    """Else the worker was told to go on while it looked anew: it received without a database."""
+    told: list[str] = []
+    missed = iter([True])
+
+    def back() -> None:
+        if next(missed, False):
+            watch.look()
+        told.append("back")
+
+    watch = DatabaseWatch(lambda: told.append("lost"), back)
+    watch.look()
+    wait_for(lambda: "back" in told)
+    watch.close()
+    assert told == ["lost", "back"]
+
+
 def test_whatever_a_look_ends_with_the_next_one_may_find_the_database(
     watch: DatabaseWatch,
     told: list[str],
