@@ -498,9 +498,7 @@ def test_only_first_queues_have_a_policy() -> None:
 
 
 @pytest.mark.parametrize("action", ["ListQueueTags", "GetQueueAttributes"])
-@pytest.mark.parametrize(
-    "code", ["QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"]
-)
+@pytest.mark.parametrize("code", ["QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"])
 def test_a_queue_that_was_deleted_a_moment_ago_and_is_listed_still_stops_nothing(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, action: str, code: str
 ) -> None:
