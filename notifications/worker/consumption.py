@@ -208,6 +208,13 @@ class Consumption:
         for consumer in list(self._watched):
             self.leave(consumer)
 
+    def give_back_all(self) -> None:
+        """Nobody is left who could run what was begun: it is visible again at once."""
+        left = self._in_flight.take_all()
+        self._acknowledger.give_back(left)
+        for received in left:
+            self._slots.release(received.queue.consumer)
+
     def wait_for_others(self, seconds: float) -> int:
         """Wait for the tasks that have not hung; how many still run after `seconds`."""
         return self._in_flight.wait_for_others(seconds)

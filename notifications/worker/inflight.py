@@ -71,6 +71,11 @@ class InFlight:
                 self._take(received.handle)
             return waiting
 
+    def take_all(self) -> list[Received]:
+        """Every one, begun or not, out of the hold."""
+        with self._changed:
+            return [received for handle in list(self._held) if (received := self._take(handle))]
+
     def mark_extending(self, belongs: Belongs) -> list[Received]:
         """Those to be hidden anew now. Until they have been, nothing else is asked of SQS for
         them (`Acknowledger.extend`)."""

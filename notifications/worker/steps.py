@@ -46,10 +46,13 @@ class FinishRunning(bootsteps.StartStopStep):
         if task_consumer is None or not worker.pool.uses_semaphore:
             return  # told to stop before it consumed, or a pool of threads
         consumption = task_consumer.channel.consumption
+        pool = worker.pool._pool
         # The loop sleeps until its next timer: a signal's flag is to be seen before that. And the
         # pool, closed by now, looks no more after a child that is killed: its task has no end.
-        worker.hub.call_repeatedly(LOOK_SECONDS, worker.pool._pool._join_exited_workers)
+        worker.hub.call_repeatedly(LOOK_SECONDS, pool._join_exited_workers)
         while consumption.running and not state.should_terminate:
+            if not pool._pool:  # each had done its `--max-tasks-per-child`: no other comes for them
+                consumption.give_back_all()
             worker.hub.run_once()
 
 

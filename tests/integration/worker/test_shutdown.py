@@ -105,6 +105,22 @@ def test_a_child_that_is_killed_during_a_stop_is_not_waited_for_and_its_message_
     assert [len(probes.runs(number)) for number in (killed, done)] == [1, 2]
 
 
+def test_a_stop_ends_though_each_child_has_done_all_the_tasks_it_may(
+    probes: Probes, start: Callable[..., Process]
+) -> None:
+    """What is with the pool then would wait for a child that a closed pool does not fork."""
+    events = probes.send_many(["sleep"] * 40, seconds=0.05)
+    command = [sys.executable, "-m", "celery", "-A", "orders_site", "worker", "-Q", "probe"]
+    worker = start(
+        [*command, "-P", "prefork", "-c", "3", "--max-tasks-per-child", "1"], name="once"
+    )
+    wait_for(lambda: len(probes.runs()) > 5)
+    worker.terminate()
+    assert worker.wait(within=15) == 0
+    ran = len(probes.runs())
+    wait_for(lambda: probes.counts() == (len(events) - ran, 0), within=5)
+
+
 def test_a_stop_while_the_children_are_forked_is_no_error(
     probes: Probes, start: Callable[..., Process]
 ) -> None:
