@@ -117,13 +117,18 @@ class _Server(ThreadingHTTPServer):
     def server_bind(self) -> None:
         TCPServer.server_bind(self)  # without HTTPServer's question for the host's name to the DNS
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """socketserver would write a traceback past every log: of a probe that lost its patience,
+        and each time that it asks."""
+        logger.debug("Who asked how this process does was not answered", exc_info=True)
+
 
 class _Request(BaseHTTPRequestHandler):
     timeout = PATIENCE
     server_version, sys_version = "notifications", ""
 
     def do_GET(self) -> None:
-        status, content_type, body = _answer(urlsplit(self.path).path)
+        status, content_type, body = _answer(self.path.partition("?")[0])
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))

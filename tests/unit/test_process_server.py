@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 
@@ -14,6 +16,7 @@ from notifications import process_server
 from notifications.liveness import answer
 from notifications.process_server import ProcessServer, address
 from notifications.pulse import Pulse
+from tests.waiting import wait_for
 
 LOOPBACK = "127.0.0.1:0"
 
@@ -61,6 +64,19 @@ def test_a_handler_that_hangs_or_fails_keeps_nobody_else_from_an_answer(
     assert httpx.get(f"{server.url}/healthz").json() == {"alive": True}
     enough.set()
     hanging.join()
+
+
+def test_who_leaves_before_the_answer_or_asks_nonsense_leaves_no_traceback(
+    server: ProcessServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    process_server.register("/long", lambda: (200, "text/plain", b"x" * 50_000_000))
+    for asked, answer in ((b"/long", b"HTTP/1.0 200"), (b"http://[", b"HTTP/1.0 404")):
+        with socket.create_connection(server._server.server_address[:2], timeout=5) as client:
+            client.sendall(b"GET " + asked + b" HTTP/1.0\r\n\r\n")
+            assert client.recv(12) == answer
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+    wait_for(lambda: not any("process_request" in each.name for each in threading.enumerate()))
+    assert capfd.readouterr().err == ""
 
 
 def test_a_forked_child_does_not_keep_the_port() -> None:
