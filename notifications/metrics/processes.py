@@ -14,10 +14,10 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prometheus_client import Metric as Family
 from prometheus_client import values
@@ -30,11 +30,36 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 PREFIX = "notifications-metrics-"
 MEND = f"Let {VARIABLE}, or without it TMPDIR, name a directory that this process may write to."
 _LOCK = "lock"
+_SIZE = 1 << 16
+"""Bytes of a file of counts, at first; it doubles."""
+_BESIDE = 32
+"""Bytes that a count takes beside its name, at most."""
 _DEAD = 0
 """Stands for all that are gone, where the others have their process id."""
 
-_Dict: Any = MmapedDict  # it has no types
+_Mapped: Any = MmapedDict  # it has no types
 _reading = threading.Lock()
+
+
+class _Counts(_Mapped):
+    """A file of counts that has its room on the disk before anything is written there. A page that
+    a full disk does not give would end the process with SIGBUS, whatever message it is at; this
+    way it is an error, and costs a count."""
+
+    def __init__(self, filename: str) -> None:
+        with open(filename, "ab") as file:
+            _reserve(file.fileno(), max(_SIZE, os.fstat(file.fileno()).st_size))
+        super().__init__(filename)
+
+    def _init_value(self, key: str) -> None:
+        if self._used + len(key.encode()) + _BESIDE > self._capacity:
+            _reserve(self._f.fileno(), 2 * self._capacity)  # which is what it will grow to
+        super()._init_value(key)
+
+
+def _reserve(file: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):  # macOS has none
+        os.posix_fallocate(file, 0, size)
 
 
 def share() -> Path:
@@ -46,6 +71,7 @@ def share() -> Path:
         directory = _make_directory()
         os.environ[VARIABLE] = str(directory)
     if is_ours or not values.ValueClass._multiprocess:  # two of a kind write over each other
+        cast(Any, values).MmapedDict = _Counts
         values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
     counting.start_anew(partial(read, directory, is_ours=is_ours))
     return directory
@@ -57,8 +83,9 @@ def read(directory: Path, *, is_ours: bool = True) -> Iterable[Family]:
         for path in directory.glob("*_*.db") if is_ours else ():
             kind, _, pid = path.stem.rpartition("_")
             if not kind.startswith("gauge") and not _lives(int(pid)):
-                _bury(path)
-        files = sorted(map(str, directory.glob("*_*.db")))
+                with suppress(OSError):  # no room for it: it is read where it is
+                    _bury(path)
+        files = sorted(str(path) for path in directory.glob("*_*.db") if path.stat().st_size)
         return list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]
 
 
@@ -92,11 +119,19 @@ def _make_locked() -> Path:
 
 def _bury(path: Path) -> None:
     """What a child has counted that is gone goes on counting, and its file goes."""
-    dead = _Dict(str(path.with_name(f"{path.stem.partition('_')[0]}_{_DEAD}.db")))
-    for key, value, _, _ in _Dict.read_all_values_from_file(str(path)):
-        dead.write_value(key, dead.read_value(key)[0] + value, 0.0)
-    dead.close()
+    found = _told(path)
+    with closing(_Counts(str(path.with_name(f"{path.stem.partition('_')[0]}_{_DEAD}.db")))) as dead:
+        # All of it has its place before any is added: what is there in part would count twice.
+        before = {key: dead.read_value(key)[0] for key in found}
+        for key, value in found.items():
+            dead.write_value(key, before[key] + value, 0.0)
     path.unlink()
+
+
+def _told(path: Path) -> dict[str, float]:
+    if not path.stat().st_size:  # it died, or had no room, before it could count
+        return {}
+    return {key: value for key, value, _, _ in _Mapped.read_all_values_from_file(str(path))}
 
 
 def _lives(pid: int) -> bool:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -156,6 +159,56 @@ def test_what_a_child_counted_that_ended_goes_on_counting(tmp_path: Path) -> Non
         assert [each.value for each in family.samples] == [4.0]
 
     assert set(tmp_path.glob("*.db")) == {tmp_path / "counter_0.db", gauge}
+
+
+FULL = """
+import os
+from notifications import metrics
+from notifications.metrics import counting, processes
+
+def fill():
+    try:
+        while os.write(file, b"x" * 4096):
+            pass
+    except OSError:
+        pass
+
+def child(count):
+    pid = os.fork()
+    if not pid:
+        metrics.record_received("email", count)
+        os._exit(0)
+    return os.waitpid(pid, 0)[1]
+
+def told():
+    return [each.value for each in counting.samples()["notifications_messages_received_total"]]
+
+processes.share()
+file = os.open(f"{os.environ['TMPDIR']}/file", os.O_CREAT | os.O_WRONLY)
+ended = [child(1)]
+fill()
+ended += [child(10)]
+full = told()
+os.ftruncate(file, 0)
+ended += [child(100)]
+print(ended, full, told(), told())
+"""
+_UNSHARE = ("unshare", "--mount", "--map-root-user", "sh", "-c")
+
+
+def test_a_full_disk_costs_counts_and_no_process(tmp_path: Path) -> None:
+    mounted = 'mount -t tmpfs -o size=256k none "$TMPDIR"'
+    if subprocess.run([*_UNSHARE, mounted], env={**os.environ, "TMPDIR": str(tmp_path)}).returncode:
+        pytest.skip("whoever runs this may not mount a small disk")
+    done = subprocess.run(
+        [*_UNSHARE, f'{mounted} && exec "$0" -c "$1"', sys.executable, FULL],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "[0, 0, 0] [1.0] [101.0] [101.0]\n", done.stderr
+    assert "is not counted" in done.stderr
 
 
 def test_a_project_s_own_directory_is_counted_in_and_nothing_in_it_is_removed(

@@ -19,6 +19,8 @@ from notifications.pulse import Pulse
 from tests.waiting import wait_for
 
 LOOPBACK = "127.0.0.1:0"
+RESET = struct.pack("ii", 1, 0)
+"""A socket with this option ends its connection rudely."""
 
 
 @pytest.fixture
@@ -70,11 +72,11 @@ def test_who_leaves_before_the_answer_or_asks_nonsense_leaves_no_traceback(
     server: ProcessServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     process_server.register("/long", lambda: (200, "text/plain", b"x" * 50_000_000))
-    for asked, answer in ((b"/long", b"HTTP/1.0 200"), (b"http://[", b"HTTP/1.0 404")):
+    for asked, status in ((b"/long", b"HTTP/1.0 200"), (b"http://[", b"HTTP/1.0 404")):
         with socket.create_connection(server._server.server_address[:2], timeout=5) as client:
             client.sendall(b"GET " + asked + b" HTTP/1.0\r\n\r\n")
-            assert client.recv(12) == answer
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+            assert client.recv(12) == status
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     wait_for(lambda: not any("process_request" in each.name for each in threading.enumerate()))
     assert capfd.readouterr().err == ""
 
