@@ -14,18 +14,25 @@ _SHRINKS = 20
 """By more than this masking makes no text shorter ("a…@b" of 66 characters): what lies beyond so
 many times the limit is not kept, so it is not looked at."""
 
-# Lengths as RFC 5321 bounds them, which also keeps the search linear in a hostile text. In a URL
-# that somebody quotes, the @ is %40.
-_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63})*")
-# Seven digits or more after a plus, or nine or more, with the usual separators (after a plus, a
-# slash and a no-break space are some). Not within a word (an id), and not in the shape of a date:
-# "2026-11-20 10:15" is worth reading.
+_ATS = ("@", "\N{FULLWIDTH COMMERCIAL AT}", "\N{SMALL COMMERCIAL AT}", "%40", r"\u0040", "&#64;")
+"""As people write it, in Chinese and Japanese too, in a URL that somebody quotes, in JSON, HTML."""
+_AT = "|".join(map(re.escape, _ATS))
+# Lengths as RFC 5321 bounds them, which also keeps the search linear in a hostile text.
+_EMAIL = re.compile(
+    rf"""(?:[\w.!#$%&'*+/=?^`{{|}}~-]{{1,64}}|"[^"\n]{{1,64}}")(?:{_AT})"""
+    r"(?:[\w-]{1,63}(?:\.[\w-]{1,63})*|\[[\w.:]{1,64}\])"
+)
+# Seven digits or more after a plus, or nine or more, with the usual separators (after a plus, those
+# of typesetters and URLs, too). Not within a word (an id) or an ARN, and not in the shape of a
+# date: "2026-11-20 10:15" is worth reading.
 _PHONE = re.compile(
-    r"(?<![\w.:-])(?!\d{4}-\d\d-\d\d)"
-    r"(?:\+\d(?:[ \xa0()./-]{0,2}\d){6,14}|\(?\d(?:[ ().-]{0,2}\d){8,14})(?![\w-])"
+    r"(?i:(?<!\w)(?:[+\uff0b]|%2b)\d(?:(?:%20|[ \xa0\u2000-\u2015\u202f\u2212()./-]){0,2}\d){6,14}"
+    r"(?!\d)|(?:(?<![\w.:-])|(?<=[a-z\"']:))(?!\d{4}-\d\d-\d\d)"
+    r"\(?\d(?:[ ().-]{0,2}\d){8,14}(?![\w-]))"
 )
 _CREDENTIAL = re.compile(
-    r"(?i)\b(bearer|basic|(?:api[_-]?key|token|secret|password|signature)[\"']?\s*[=:])"
+    r"(?i)(\bbearer|\bbasic|"
+    r"(?:api[_-]?key|token|secret(?:[_-]?(?:access[_-]?)?key)?|password|signature)[\"']?\s*[=:])"
     r"[\s\"']*[\w.~+/=-]{8,}"
 )
 
@@ -41,7 +48,7 @@ def redact(text: str, *, address: str = "", limit: int = MAX_LENGTH, spared: str
     if address and _may_hold(text, address):
         text = re.sub(re.escape(address), lambda _: mask(address), text, flags=re.IGNORECASE)
     text = _CREDENTIAL.sub(r"\1 …", text)[: _SHRINKS * limit]
-    if "@" in text or "%40" in text:
+    if any(at in text for at in _ATS):
         text = _EMAIL.sub(lambda found: _without_name(found[0], spared), text)
     text = _PHONE.sub(lambda found: mask(re.sub(r"\D", "", found[0])), text)
     return fit(text, limit)
@@ -54,7 +61,7 @@ def redact_lines(text: str, *, spared: str = "") -> str:
 
 def _without_name(found: str, spared: str) -> str:
     """A quotation mark before it may belong to an address."""
-    return found if found.lstrip("'`") == spared else mask(found.replace("%40", "@"))
+    return found if found.lstrip("'`") == spared else mask(re.sub(_AT, "@", found))
 
 
 def _may_hold(text: str, address: str) -> bool:
