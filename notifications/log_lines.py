@@ -102,7 +102,8 @@ def _without_path(arguments: Any, request: Any) -> Any:
     route = f"/{match.route}" if match else "(no page)"
     if not isinstance(arguments, tuple):
         return arguments
-    return tuple(route if each == request.path else each for each in arguments)
+    path = request.path, request.path.encode("unicode_escape").decode()  # as Django writes it
+    return tuple(route if each in path else each for each in arguments)
 
 
 def _trace(traceparent: str) -> dict[str, str]:

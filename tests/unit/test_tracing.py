@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from notifications import log_lines, spans, tracing
 from notifications.middleware import ROUTE, TRACE
@@ -112,6 +113,16 @@ def test_a_line_holds_no_address_however_it_comes_into_it(line: Any) -> None:
     request = SimpleNamespace(path=token, resolver_match=SimpleNamespace(route="unsubscribe/<t>"))
     asked = line("%s: %s", "Not Found", token, name="django.request", request=request)
     assert asked["message"] == "Not Found: /unsubscribe/<t>"
+
+
+@pytest.mark.parametrize("end", ["", "\N{RIGHT DOUBLE QUOTATION MARK}", "\\", "%0a"])
+def test_a_line_of_django_tells_no_path_whatever_a_mail_program_has_hung_on_it(
+    end: str, line: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    Client().get(f"/secret-token{end}")
+    [record] = [each for each in caplog.records if each.name == "django.request"]
+    message = json.loads(log_lines.JsonLines().format(record))["message"]
+    assert message == "Not Found: (no page)"
 
 
 def test_a_process_may_say_its_name_and_no_address_passes_for_it(
