@@ -89,6 +89,8 @@ def _message(record: logging.LogRecord) -> str:
         request = getattr(record, "request", None)
         if record.name.startswith("django.") and hasattr(request, "path") and record.args:
             return f"{str(record.msg) % _without_path(record.args, request)}"
+        if record.name == "gunicorn.error" and isinstance(record.args, tuple):
+            return f"{str(record.msg) % _without_uri(record.args)}"
         return record.getMessage()
     except SoftTimeLimitExceeded:
         raise  # of the task that says it
@@ -104,6 +106,12 @@ def _without_path(arguments: Any, request: Any) -> Any:
         return arguments
     path = request.path, request.path.encode("unicode_escape").decode()  # as Django writes it
     return tuple(route if each in path else each for each in arguments)
+
+
+def _without_uri(arguments: tuple[object, ...]) -> tuple[object, ...]:
+    """gunicorn tells it, with what stands behind the question mark, of a request whose answer broke
+    off (an export, say)."""
+    return tuple("(its path)" if str(each).startswith("/") else each for each in arguments)
 
 
 def _trace(traceparent: str) -> dict[str, str]:

@@ -125,6 +125,14 @@ def test_a_line_of_django_tells_no_path_whatever_a_mail_program_has_hung_on_it(
     assert message == "Not Found: (no page)"
 
 
+def test_a_line_of_gunicorn_tells_no_path_of_a_request_that_broke_off(line: Any) -> None:
+    asked = ("GET", "/admin/export?q=ann+smith")
+    said = line("Error handling request %s %s", *asked, name="gunicorn.error")["message"]
+    assert said == "Error handling request GET (its path)"
+    listening = line("Listening at: %s (%s)", "http://127.0.0.1:8000", 7, name="gunicorn.error")
+    assert listening["message"] == "Listening at: http://127.0.0.1:8000 (7)"
+
+
 def test_a_process_may_say_its_name_and_no_address_passes_for_it(
     line: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
