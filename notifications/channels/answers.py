@@ -14,7 +14,11 @@ from notifications.exceptions import (
     ProviderPaused,
     TransientError,
 )
+from notifications.redaction import redact
 from notifications.retries import RETRY_AFTER_MAX
+
+LONGEST_CODE = 100
+"""Characters, as the columns hold them."""
 
 _UNVERIFIED = "email address is not verified"  # SES, API errors and SMTP response codes
 _NAMED = re.compile(r"[^\s,<>]+")
@@ -41,8 +45,10 @@ class Codes:
     def error(
         self, code: str, status: int, message: str, retry_after: float | None, reason: str = ""
     ) -> NotificationError:
-        """The error to raise for a refusal with this code and status."""
+        """The error to raise for a refusal with this code and status. A code that none of the sets
+        holds is somebody's word: whatever it is, it may be shown."""
         kind = self._kind(code, status)
+        code = redact(code, limit=LONGEST_CODE)
         if issubclass(kind, TransientError):
             error: NotificationError = kind(message, code, retry_after)
         else:

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from notifications.channels.answers import Codes, retry_after
+from notifications.channels.answers import LONGEST_CODE, Codes, retry_after
 from notifications.exceptions import (
     OutcomeUnknown,
     PermanentError,
@@ -45,6 +45,12 @@ def test_a_code_decides_and_without_one_the_status_does(
     code: str, status: int, kind: type[Exception]
 ) -> None:
     assert type(CODES.error(code, status, "", None)) is kind
+
+
+def test_a_code_that_nobody_knows_names_nobody() -> None:
+    error = CODES.error(f"550 ann.smith@example.org {'x' * 200}", 400, "", None)
+    assert error.code.startswith("550 a…@example.org xxx")
+    assert len(error.code) == LONGEST_CODE
 
 
 def test_the_wait_a_provider_named_is_kept() -> None:

@@ -215,7 +215,12 @@ def test_times_are_the_providers() -> None:
 
 
 def test_no_address_travels_on() -> None:
-    for body in (ses_event("Bounce", bounce=BOUNCE), sms_event("TEXT_INVALID")):
+    said = {"complaintFeedbackType": "abuse of ada@example.org"}  # by whoever runs a mailbox
+    for body in (
+        ses_event("Bounce", bounce=BOUNCE),
+        ses_event("Complaint", complaint=said),
+        sms_event("TEXT_INVALID"),
+    ):
         found = read(json.dumps(body))
         assert found is not None
         assert "ada@" not in envelope.write(found)

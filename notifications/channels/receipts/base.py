@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
+from notifications.channels.answers import LONGEST_CODE
 from notifications.channels.correlation import Correlation
 from notifications.channels.phone_numbers import dialled
 from notifications.exceptions import NotAnEvent
@@ -78,7 +79,7 @@ def said(
         provider=provider,
         provider_message_id=message_id[:255],
         kind=kind,
-        code=code[:100],
+        code=redact(code, limit=LONGEST_CODE),
         detail=redact(detail, address=address),
         occurred_at=occurred_at,
         undated=undated,
