@@ -35,6 +35,11 @@ _CREDENTIAL = re.compile(
     r"(?:api[_-]?key|token|secret(?:[_-]?(?:access[_-]?)?key)?|password|signature)[\"']?\s*[=:])"
     r"[\s\"']*[\w.~+/=-]{8,}"
 )
+# With which row a statement failed, as PostgreSQL says it in a DETAIL: names, tokens, all there is.
+_ROW = re.compile(
+    r"(Failing row contains )\((?s:.*?)(?:\)\.(?=\n\n|\n[A-Z]+: |\Z)|\Z)"
+    r"|(Key \([^\n]{1,200}?\)=)\([^\n]*\)"
+)
 
 
 def redact(text: str, *, address: str = "", limit: int = MAX_LENGTH, spared: str = "") -> str:
@@ -47,7 +52,7 @@ def redact(text: str, *, address: str = "", limit: int = MAX_LENGTH, spared: str
         return ""
     if address and _may_hold(text, address):
         text = re.sub(re.escape(address), lambda _: mask(address), text, flags=re.IGNORECASE)
-    text = _CREDENTIAL.sub(r"\1 …", text)[: _SHRINKS * limit]
+    text = _CREDENTIAL.sub(r"\1 …", _without_row(text))[: _SHRINKS * limit]
     if any(at in text for at in _ATS):
         text = _EMAIL.sub(lambda found: _without_name(found[0], spared), text)
     text = _PHONE.sub(lambda found: mask(re.sub(r"\D", "", found[0])), text)
@@ -56,7 +61,13 @@ def redact(text: str, *, address: str = "", limit: int = MAX_LENGTH, spared: str
 
 def redact_lines(text: str, *, spared: str = "") -> str:
     """A traceback redacted line by line, whole."""
-    return "\n".join(redact(line, spared=spared) for line in text.splitlines())
+    return "\n".join(redact(line, spared=spared) for line in _without_row(text).splitlines())
+
+
+def _without_row(text: str) -> str:
+    if "DETAIL: " not in text:
+        return text
+    return _ROW.sub(lambda found: f"{found[1] or found[2]}(…)", text)
 
 
 def _without_name(found: str, spared: str) -> str:
