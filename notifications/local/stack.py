@@ -21,9 +21,9 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -73,7 +73,8 @@ class Stack:
         durable: bool = True,
         tell: Callable[[str], object] = lambda text: None,
     ) -> None:
-        self.directories = Directories.of(directory, shared)
+        with _writing(directory):
+            self.directories = Directories.of(directory, shared)
         self.given = self._given_by_others() if given is None else given
         self.tell = tell
         self.broker = broker or self.given.get("LOCAL_AWS") or "ministack"
@@ -89,7 +90,7 @@ class Stack:
 
     def start(self) -> Stack:
         """Start the parts side by side. Raises PartFailed with every part's reason."""
-        with ExitStack() as undo:
+        with _writing(self.directories.home), ExitStack() as undo:
             lock = undo.enter_context(self._lock())
             processes = Processes(hold=[lock.fileno()], remove=[self._env_file])
             self._processes = undo.enter_context(processes)
@@ -239,6 +240,18 @@ class Stack:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+@contextmanager
+def _writing(directory: Path) -> Iterator[None]:
+    """A directory of somebody else (root, after `sudo make demo`), a disk that is full."""
+    try:
+        yield
+    except OSError as error:
+        raise PartFailed(
+            f"{directory} cannot hold the embedded parts: {error}. "
+            "It must belong to whoever runs them, with 200 MB to spare."
+        ) from None
 
 
 def _taken(lock: IO[str]) -> bool:

@@ -29,7 +29,7 @@ def load(path: Path) -> None:
     """Set what `path` (lines of NAME=value) names and the environment does not."""
     if not path.is_file():
         return
-    for line in path.read_text().splitlines():
+    for line in os.fsdecode(path.read_bytes()).splitlines():
         name, separator, value = line.partition("=")
         name = name.strip()
         if separator and not line.startswith("#") and name not in os.environ:

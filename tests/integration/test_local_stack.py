@@ -128,6 +128,16 @@ def test_a_directory_is_used_by_one_stack_at_a_time(open_stack: Open) -> None:
         open_stack()
 
 
+def test_a_directory_that_cannot_be_written_to_is_named_with_the_mend(tmp_path: Path) -> None:
+    taken = tmp_path / "file"
+    taken.touch()
+    with pytest.raises(PartFailed, match=f"{taken} cannot hold the embedded parts: .*belong to"):
+        Stack(taken, given={})
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(PartFailed, match=f"{tmp_path} cannot hold the embedded parts: .*lock"):
+        Stack(tmp_path, given={}).start()
+
+
 def test_a_database_without_its_password_is_refused(open_stack: Open) -> None:
     url = httpx.URL(open_stack().environment["DATABASE_URL"])
     for password in ("", "wrong"):

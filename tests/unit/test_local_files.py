@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 from notifications.local import variables
 from notifications.local.keys import NAMES, keys
 from notifications.local.ports import HOST, free_port, is_free
 
+ROOT = Path(__file__).parents[2]
+
 
 def test_variables_come_back_as_they_were_written(tmp_path: Path) -> None:
     file = tmp_path / "env"
     variables.write(file, {"URL": "postgresql://u:p=w@h/d", "EMPTY": ""})
     assert variables.read(file) == {"URL": "postgresql://u:p=w@h/d", "EMPTY": ""}
+
+
+def test_variables_name_paths_whatever_the_locale(tmp_path: Path) -> None:
+    home = tmp_path / "für Ätna"
+    home.mkdir()
+    code = (
+        "import os, pathlib; from notifications.local import variables\n"
+        "from orders_site.environment import load\n"
+        "here = pathlib.Path.cwd(); variables.write(here / 'env', {'HERE': str(here)})\n"
+        "load(here / 'env')\n"
+        "print(os.environ['HERE'] == variables.read(here / 'env')['HERE'] == str(here))"
+    )
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=home,
+        env={**os.environ, **ascii_only, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "True\n", done.stderr
+    assert variables.read(home / "env") == {"HERE": str(home)}
 
 
 def test_variables_are_for_their_owner_only(tmp_path: Path) -> None:
