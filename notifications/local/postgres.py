@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -67,6 +68,11 @@ class Postgres(Part):
             raise PartFailed(
                 f"{self.data} was made by PostgreSQL {found}, the embedded one is {MAJOR}. "
                 "Save what you need with the old one's pg_dump, then remove the directory."
+            )
+        elif (owner := self.data.stat().st_uid) != (user := _server_uid()):
+            raise PartFailed(
+                f"{self.data} belongs to user {owner}, and PostgreSQL would run as {user}. "
+                "Work as the user who made it, or remove the directory, with what it holds."
             )
 
     def command(self) -> Sequence[str | Path]:
@@ -151,6 +157,10 @@ def _private_directory(path: Path) -> Path:
     for directory in (path.parent, path):
         directory.mkdir(mode=0o700)
     return path
+
+
+def _server_uid() -> int:
+    return os.geteuid() or pwd.getpwnam(UNPRIVILEGED).pw_uid
 
 
 def _give_away(*paths: Path) -> None:

@@ -22,7 +22,10 @@ def read(path: Path) -> dict[str, str]:
 def write(path: Path, values: Mapping[str, str]) -> None:
     """Replace the file in one step."""
     draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
     lines = "".join(f"{name}={value}\n" for name, value in values.items())
-    draft.write_bytes(os.fsencode(lines))
-    draft.replace(path)
+    try:
+        draft.touch(mode=0o600)
+        draft.write_bytes(os.fsencode(lines))
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)  # it holds secrets, and the disk may be full

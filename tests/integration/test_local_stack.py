@@ -214,6 +214,18 @@ def test_a_cluster_of_another_postgres_is_refused(open_stack: Open, tmp_path: Pa
         open_stack()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can begin what another has made")
+def test_a_cluster_of_another_user_is_refused_with_the_mend(
+    open_stack: Open, tmp_path: Path
+) -> None:
+    data = tmp_path / "home" / "postgres"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("18\n")
+    os.chown(data, 12345, 12345)
+    with pytest.raises(PartFailed, match="belongs to user 12345, and PostgreSQL would run"):
+        open_stack(**all_but("DATABASE_URL"))
+
+
 def test_a_part_that_crashed_comes_back_at_the_same_place(open_stack: Open) -> None:
     stack = open_stack(durable=True)
     query(stack, "CREATE TABLE kept (id int)")

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from notifications.local import variables
 from notifications.local.keys import NAMES, keys
 from notifications.local.ports import HOST, free_port, is_free
@@ -19,6 +21,13 @@ def test_variables_come_back_as_they_were_written(tmp_path: Path) -> None:
     file = tmp_path / "env"
     variables.write(file, {"URL": "postgresql://u:p=w@h/d", "EMPTY": ""})
     assert variables.read(file) == {"URL": "postgresql://u:p=w@h/d", "EMPTY": ""}
+
+
+def test_variables_that_cannot_be_written_leave_no_draft(tmp_path: Path) -> None:
+    (tmp_path / "env" / "in its place").mkdir(parents=True)
+    with pytest.raises(OSError, match="env"):
+        variables.write(tmp_path / "env", {"A": "secret"})
+    assert list(tmp_path.iterdir()) == [tmp_path / "env"]
 
 
 def test_variables_name_paths_whatever_the_locale(tmp_path: Path) -> None:
