@@ -57,7 +57,9 @@ class Postgres(Part):
         return (self.data / PASSWORD_FILE).read_text().strip()
 
     def url(self, database: str) -> str:
-        return f"postgresql://{USER}:{self.password}@{HOST}:{self.port}/{database}"
+        # It has no certificate, and PGSSLMODE may be set for another server.
+        server = f"{USER}:{self.password}@{HOST}:{self.port}"
+        return f"postgresql://{server}/{database}?sslmode=disable"
 
     def prepare(self) -> None:
         """Make the cluster if there is none."""

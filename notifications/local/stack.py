@@ -34,6 +34,7 @@ from notifications.local.directories import Directories
 from notifications.local.emulator import Emulator
 from notifications.local.keys import keys
 from notifications.local.parts import Part, PartFailed
+from notifications.local.ports import HOST
 from notifications.local.postgres import Postgres
 from notifications.local.processes import Processes
 from notifications.local.sandbox import SMTP_PORT_VARIABLE, ProviderSandbox, sandbox_environment
@@ -48,6 +49,8 @@ TIDYING = 15.0
 BY_HTTP = {"DJANGO_HTTPS": "0"}
 """There is no certificate on 127.0.0.1."""
 SWAPS = ("DATABASE_URL", "AWS_ENDPOINT_URL")
+PAST_PROXIES = ("no_proxy", "NO_PROXY")
+"""Which addresses an HTTP proxy of the network is not asked for, as everybody reads it."""
 
 
 class Stack:
@@ -210,7 +213,14 @@ class Stack:
             (yielding if part.yields else ours).update(part.environment)
         given = {name: value for name in SWAPS if (value := self.given.get(name))}
         yielding |= {name: value for name in yielding if (value := self.given.get(name))}
+        if ours:
+            ours |= dict.fromkeys(PAST_PROXIES, self._past_proxies())
         return given | yielding | ours
+
+    def _past_proxies(self) -> str:
+        """The proxy of a company cannot reach what runs here."""
+        said = next((told for name in PAST_PROXIES if (told := self.given.get(name))), "")
+        return said if said == "*" else ",".join(filter(None, [said, HOST, "localhost"]))
 
     def _lock(self) -> IO[str]:
         """One stack per directory; right after a crash, wait until its guardian has tidied up."""

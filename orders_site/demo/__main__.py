@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
 
 def _run(stack: Stack, given: argparse.Namespace) -> int:
     os.environ.update({**RATES, **os.environ, **stack.environment})
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orders_site.settings")
+    os.environ["DJANGO_SETTINGS_MODULE"] = "orders_site.settings"  # not those of another project
     django.setup()
 
     from orders_site.demo import house, limits, show

@@ -76,7 +76,7 @@ def addresses_in(logs: Path) -> list[str]:
 def test_the_demo_delivers_every_message_once_and_says_so_and_listens_on_the_loopback_alone(
     demo: Demo, tmp_path: Path
 ) -> None:
-    process = demo("--orders", "20", "--exit", "--json")
+    process = demo("--orders", "20", "--exit", "--json", DJANGO_SETTINGS_MODULE="another.project")
     wait_for(lambda: is_open(tmp_path), within=120, what="the house")
     found = listeners(process)
     assert {address for address, _ in found} == {"127.0.0.1"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -151,6 +152,29 @@ def test_what_the_environment_names_is_used_and_not_started(open_stack: Open) ->
     assert stack.parts == []
     assert stack.environment.items() >= given.items()
     assert stack.environment["AWS_ENDPOINT_URL_SESV2"] == "http://127.0.0.1:2"
+
+
+def test_neither_a_proxy_nor_a_demand_for_tls_comes_between(
+    open_stack: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a company's machines have them in their environment, for other servers."""
+    monkeypatch.setenv("PGSSLMODE", "require")
+    monkeypatch.setenv("http_proxy", f"http://{HOST}:{free_port()}")
+    stack = open_stack(no_proxy="intranet.example")
+    monkeypatch.delenv("http_proxy")
+    asks = (
+        "import os, boto3, httpx, psycopg; psycopg.connect(os.environ['DATABASE_URL']).close()\n"
+        "boto3.client('sqs').list_queues(); httpx.get(os.environ['PAYMENT_ENDPOINT'])\n"
+        "print(os.environ['NO_PROXY'] == os.environ['no_proxy'], os.environ['no_proxy'])"
+    )
+    proxy = {"http_proxy": f"http://{HOST}:{free_port()}"}
+    done = subprocess.run(
+        [sys.executable, "-c", asks],
+        env={**os.environ, **proxy, **stack.environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == f"True intranet.example,{HOST},localhost\n", done.stderr[-500:]
 
 
 def test_an_aws_account_needs_no_emulator(open_stack: Open) -> None:
