@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import django
 from rich.console import Console
 
+from notifications.local.directories import passing
 from notifications.local.parts import PartFailed
 from notifications.local.processes import ProcessFailed, stopped_by_signals
 from notifications.local.stack import Stack
@@ -34,13 +34,11 @@ def main() -> int:
         console.width = 120  # a log has no edge
     os.chdir(ROOT)
     tell = partial(console.print, markup=False, soft_wrap=True)
-    home = LOCAL / "announcement"
-    home.mkdir(parents=True, exist_ok=True)
     try:
         with (
             stopped_by_signals(),
-            tempfile.TemporaryDirectory(dir=home) as directory,
-            Stack(Path(directory), shared=LOCAL, given={}, tell=tell) as stack,
+            passing(LOCAL / "announcement") as directory,
+            Stack(directory, shared=LOCAL, given={}, tell=tell) as stack,
         ):
             return _run(stack, given, console, tell)
     except (PartFailed, ProcessFailed) as failure:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from notifications.local import variables
+from notifications.local.directories import locked, passing
 from notifications.local.keys import NAMES, keys
 from notifications.local.ports import HOST, free_port, is_free
 
@@ -73,6 +74,16 @@ def test_keys_that_are_missing_are_added_and_the_others_stay(tmp_path: Path) -> 
     variables.write(tmp_path / "keys", {"DJANGO_SECRET_KEY": "mine"})
     assert keys(tmp_path / "keys")["DJANGO_SECRET_KEY"] == "mine"
     assert keys(tmp_path / "keys")["ADDRESS_HASH_KEY"]
+
+
+def test_what_a_killed_run_left_goes_with_the_next_and_what_is_in_use_stays(tmp_path: Path) -> None:
+    with passing(tmp_path) as in_use, locked(in_use / "lock"):
+        left = tmp_path / "left"
+        (left / "postgres").mkdir(parents=True)
+        (left / "lock").touch()
+        with passing(tmp_path) as ours:
+            assert sorted(tmp_path.iterdir()) == sorted([in_use, ours])
+        assert list(tmp_path.iterdir()) == [in_use]
 
 
 def test_a_port_is_free_until_somebody_listens_on_it() -> None:
