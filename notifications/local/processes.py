@@ -90,6 +90,11 @@ class Process:
         self._ended(self.pid)
         return self._popen.returncode
 
+    def must_live(self) -> None:
+        """Raises ProcessFailed with the end of its log when it has ended by itself."""
+        if not self.alive:
+            raise ProcessFailed(self._story(f"ended by itself (exit status {self.returncode})"))
+
     def terminate(self) -> None:
         """Ask it to stop, in the way its program understands."""
         if self.alive:

@@ -36,7 +36,7 @@ from notifications.local.keys import keys
 from notifications.local.parts import Part, PartFailed
 from notifications.local.ports import HOST
 from notifications.local.postgres import Postgres
-from notifications.local.processes import Processes
+from notifications.local.processes import Processes, ProcessFailed
 from notifications.local.sandbox import SMTP_PORT_VARIABLE, ProviderSandbox, sandbox_environment
 
 BROKERS = {
@@ -114,13 +114,17 @@ class Stack:
     def watch(self) -> NoReturn:
         """Return never. Raises PartFailed when a part ends by itself."""
         while True:
-            for part in self.parts:
-                if part.process is not None and not part.process.alive:
-                    raise PartFailed(
-                        f"{part.name} ended by itself (exit status {part.process.returncode}). "
-                        f"The end of {part.process.log_file}:\n{part.process.tail()}"
-                    )
+            self.look()
             time.sleep(0.5)
+
+    def look(self) -> None:
+        """The same, at once, and returns when all is well."""
+        for part in self.parts:
+            if part.process is not None:
+                try:
+                    part.process.must_live()
+                except ProcessFailed as failure:
+                    raise PartFailed(str(failure)) from None
 
     def part(self, name: str) -> Part:
         """The part of that name. Raises KeyError when the environment gave it instead."""

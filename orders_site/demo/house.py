@@ -45,6 +45,7 @@ class House:
     inbox: str
     password: str
     processes: tuple[Process, ...]
+    parts: Stack
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -53,6 +54,13 @@ class House:
             "also": "user operator or reader, who may do less, by the same password",
             "inbox": self.inbox,
         }
+
+    def look(self, *, at_all: bool) -> None:
+        """Raises PartFailed or ProcessFailed when an embedded part has ended by itself; at_all: a
+        process of the shop too, without which the others go on."""
+        self.parts.look()
+        for process in self.processes if at_all else ():
+            process.must_live()
 
     def close(self) -> None:
         """Ask all to stop at once, then wait: each finishes what it holds."""
@@ -111,6 +119,7 @@ def open_house(stack: Stack, *, port: int, password: str) -> House:
         inbox=stack.environment["PROVIDER_SANDBOX_URL"] + "/",
         password=password,
         processes=(web, relay, *workers),
+        parts=stack,
     )
 
 

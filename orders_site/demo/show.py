@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from django.db import DatabaseError
 from rich.console import Console
 from rich.live import Live
 
+from notifications.local.parts import PartFailed
 from notifications.local.providers.client import SandboxClient
 from orders_site.demo import trouble
 from orders_site.demo.house import House
@@ -77,6 +79,9 @@ def run(options: Options, house: House, sandbox: SandboxClient, limits: Limits) 
         trouble.stir_up(sandbox, seed=options.seed)
 
     def look() -> Snapshot:
+        house.look(at_all=options.exit)
+        if rush.error is not None:
+            raise rush.error
         return baseline.snapshot(orders=rush.placed)
 
     def done(seen: Snapshot, quiet: float) -> bool:
@@ -99,11 +104,12 @@ def run(options: Options, house: House, sandbox: SandboxClient, limits: Limits) 
         if options.exit:
             raise
         console.print("Ended; closing the house …")
+    except (DatabaseError, OSError) as error:  # the database is gone, or the disk is full
+        house.look(at_all=False)
+        raise PartFailed(f"The demo cannot go on: {str(error).splitlines()[0]}") from None
     finally:
         rush.stop()
         manifest.close()
-    if rush.error is not None:
-        raise rush.error
     if not options.exit:
         return 0
     verdict = judge(manifest, _accepted(sandbox))

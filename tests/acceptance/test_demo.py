@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from notifications.local import variables
 from notifications.local.providers.client import SandboxClient
 from notifications.local.stack import Stack
 from tests.process_table import descendants, listening, runs
@@ -126,6 +128,29 @@ def test_the_demo_killed_leaves_nothing_behind(demo: Demo, tmp_path: Path) -> No
     process.send_signal(signal.SIGKILL)
     process.wait(60)
     wait_for(lambda: not any(map(runs, children)), within=30, what="every child to be gone")
+
+
+def test_a_part_that_ends_by_itself_ends_the_demo_with_the_reason(
+    demo: Demo, tmp_path: Path
+) -> None:
+    process = demo("--orders", "1000")
+    wait_for(lambda: is_open(tmp_path), within=120, what="the house")
+    children = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in descendants(process.pid)}
+    [emulator] = [pid for pid, command in children.items() if command.endswith("-m\0ministack\0")]
+    os.kill(emulator, signal.SIGKILL)
+    assert process.wait(60) == 2
+    assert "ministack ended by itself (exit status -9)" in "\n".join(lines(tmp_path))
+
+
+def test_orders_that_can_no_longer_be_placed_end_the_demo_with_the_reason(
+    demo: Demo, tmp_path: Path
+) -> None:
+    process = demo("--orders", "1000")
+    wait_for(lambda: is_open(tmp_path), within=120, what="the house")
+    with psycopg.connect(variables.read(tmp_path / "demo" / "env")["DATABASE_URL"]) as database:
+        database.execute("ALTER TABLE orders_order ADD CONSTRAINT no_more CHECK (false) NOT VALID")
+    assert process.wait(60) == 2
+    assert lines(tmp_path)[-1].startswith("The demo cannot go on: new row for relation")
 
 
 @pytest.mark.parametrize(
