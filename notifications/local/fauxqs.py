@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -63,18 +62,18 @@ class Fauxqs(Emulator):
         shutil.copy(PACKAGE, self._installed / "package.json")
         shutil.copy(LOCK, self._installed / "package-lock.json")
         npm = _node().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        result = subprocess.run(
+        self.run(
             [_node(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+            purpose="install",
+            within=900,
+            env={
+                **os.environ,
+                "PATH": f"{_node().parent}{os.pathsep}{os.environ.get('PATH', '')}",
+                "npm_config_cache": str(self._installed.parent / "npm"),  # there may be no home
+                "npm_config_update_notifier": "false",
+            },
             cwd=self._installed,
-            env={**os.environ, "PATH": f"{_node().parent}{os.pathsep}{os.environ.get('PATH', '')}"},
-            capture_output=True,
-            text=True,
-            check=False,
         )
-        if result.returncode:
-            raise PartFailed(
-                f"fauxqs: npm could not install it:\n{result.stderr.strip()}\n{self.instead}"
-            )
         (self._installed / "ready").touch()
 
 

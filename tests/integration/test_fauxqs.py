@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -141,3 +143,19 @@ def test_the_long_poll_of_a_client_that_has_gone_takes_no_message(
     sqs.send_message(QueueUrl=queue, MessageBody="m")
 
     assert _received(sqs, queue) == ["m"]
+
+
+def test_an_installation_is_ended_with_all_else_and_needs_no_home(
+    tmp_path: Path, processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/dev/null")  # as good as none
+    with socket.create_server((HOST, 0)) as silent, ThreadPoolExecutor() as pool:
+        registry = f"http://{HOST}:{silent.getsockname()[1]}"
+        monkeypatch.setenv("npm_config_replace_registry_host", "always")
+        monkeypatch.setenv("npm_config_registry", registry)
+        starting = pool.submit(Fauxqs(Directories.of(tmp_path), processes).start)
+        asked, _ = silent.accept()
+        processes.close()
+        with asked, pytest.raises(PartFailed, match="fauxqs: install failed"):
+            starting.result(timeout=20)
+    assert (tmp_path / "fauxqs" / "npm").is_dir()
