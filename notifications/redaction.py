@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from notifications.recipients import mask
 from notifications.texts import fit
 
 MAX_LENGTH = 1000
 """Characters kept of one excerpt."""
+
+_SECRET = 4
+"""Characters of a URL's path or query, from which on it may be one."""
 
 _SHRINKS = 20
 """By more than this masking makes no text shorter ("a…@b" of 66 characters): what lies beyond so
@@ -46,12 +50,15 @@ def redact(text: str, *, address: str = "", limit: int = MAX_LENGTH, spared: str
     """`text` with credentials, e-mail addresses and phone numbers masked, cut to `limit`.
 
     `address` is masked wherever it stands, whatever its shape (a device token, say)
-    and in any case. `spared`: a worker's own name (`celery@host`), which is no address.
+    and in any case; of a URL its path and query by themselves, too.
+    `spared`: a worker's own name (`celery@host`), which is no address.
     """
     if not text:
         return ""
-    if address and _may_hold(text, address):
-        text = re.sub(re.escape(address), lambda _: mask(address), text, flags=re.IGNORECASE)
+    for form, shown in _forms(address):
+        if _may_hold(text, form):
+            quoted = shown.replace("\\", r"\\")
+            text = re.sub(re.escape(form), quoted, text, flags=re.IGNORECASE)
     text = _CREDENTIAL.sub(r"\1 …", _without_row(text))[: _SHRINKS * limit]
     if any(at in text for at in _ATS):
         text = _EMAIL.sub(lambda found: _without_name(found[0], spared), text)
@@ -73,6 +80,20 @@ def _without_row(text: str) -> str:
 def _without_name(found: str, spared: str) -> str:
     """A quotation mark before it may belong to an address."""
     return found if found.lstrip("'`") == spared else mask(re.sub(_AT, "@", found))
+
+
+def _forms(address: str) -> Iterator[tuple[str, str]]:
+    """How somebody may quote it, and what is shown instead: a server that does not know our path
+    says which one it was, and what is secret of a URL stands there."""
+    if address:
+        yield address, mask(address)
+    if "://" in address:
+        place = re.search(r"[/?#]", rest := address.partition("://")[2])
+        target = rest[place.start() :] if place else ""
+        path, _, query = target.partition("?")
+        for form, shown in ((target, "/…"), (path, "/…"), (query, "…")):
+            if len(form) >= _SECRET:
+                yield form, shown
 
 
 def _may_hold(text: str, address: str) -> bool:

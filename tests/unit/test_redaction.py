@@ -106,3 +106,22 @@ def test_an_excerpt_is_short_and_fit_for_postgresql() -> None:
 def test_of_a_url_the_host_is_shown(url: str, shown: str) -> None:
     assert mask(url) == shown
     assert redact(f"POST {url} failed", address=url) == f"POST {shown} failed"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (
+            "<p>The requested URL /a/Secret-path was not found",
+            "<p>The requested URL /… was not found",
+        ),
+        ("Cannot POST /a/secret-path?key=word", "Cannot POST /…"),
+        ("Cannot POST /a/secret-path?key=word&amp;x=1", "Cannot POST /…&amp;x=1"),
+        ("no such hook: key=word", "no such hook: …"),
+    ],
+)
+def test_a_server_that_quotes_the_path_of_a_url_does_not_give_it_away(
+    said: str, shown: str
+) -> None:
+    assert redact(said, address="https://hooks.partner.example/a/secret-path?key=word") == shown
+    assert redact("404 / not found", address="https://hooks.partner.example/") == "404 / not found"
