@@ -256,6 +256,15 @@ def test_counters_are_told_by_what_came_to_them() -> None:
     assert list(emitter.news()) == [(table.RECEIVED, ("email",), 2)]
 
 
+def test_a_counter_that_begins_again_is_told_by_what_came_since() -> None:
+    emitter = emf.Emitter(counting.samples)
+    metrics.record_received("email", 3)
+    assert list(emitter.news()) == [(table.RECEIVED, ("email",), 3)]
+    counting.start_anew()
+    metrics.record_received("email", 2)
+    assert list(emitter.news()) == [(table.RECEIVED, ("email",), 2)]
+
+
 def test_durations_are_told_by_the_buckets_they_fell_into() -> None:
     emitter = emf.Emitter(counting.samples)
     for seconds in (0.003, 0.02, 0.02, 1000.0):
