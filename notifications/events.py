@@ -25,6 +25,9 @@ from notifications.exceptions import EventRefused, NewerEvent, UnknownEvent
 MAX_NAMED, MAX_LOCATION = 10, 100
 """Wrong fields that a refusal names, and characters of where each of them stands."""
 
+UNKNOWN_HELD = timedelta(minutes=30)
+"""For which an event waits whose type is not known here: a rolling deploy may yet bring it."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\Z")
 
 

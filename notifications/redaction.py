@@ -39,6 +39,9 @@ _CREDENTIAL = re.compile(
     r"(?:api[_-]?key|token|secret(?:[_-]?(?:access[_-]?)?key)?|password|signature)[\"']?\s*[=:])"
     r"[\s\"']*[\w.~+/=-]{8,}"
 )
+_CREDENTIAL_WORDS = ("bearer", "bas", "key", "token", "secret", "password", "gnature")
+"""One of them, in any case, stands in whatever that finds: they are looked for in a tenth of the
+time. No i is in them, which an undotted one passes for."""
 # With which row a statement failed, as PostgreSQL says it in a DETAIL: names, tokens, all there is.
 _ROW = re.compile(
     r"(Failing row contains )\((?s:.*?)(?:\)\.(?=\n\n|\n[A-Z]+: |\Z)|\Z)"
@@ -59,7 +62,7 @@ def redact(text: str, *, address: str = "", limit: int = MAX_LENGTH, spared: str
         if _may_hold(text, form):
             quoted = shown.replace("\\", r"\\")
             text = re.sub(re.escape(form), quoted, text, flags=re.IGNORECASE)
-    text = _CREDENTIAL.sub(r"\1 …", _without_row(text))[: _SHRINKS * limit]
+    text = _without_credential(_without_row(text))[: _SHRINKS * limit]
     if any(at in text for at in _ATS):
         text = _EMAIL.sub(lambda found: _without_name(found[0], spared), text)
     text = _PHONE.sub(lambda found: mask(re.sub(r"\D", "", found[0])), text)
@@ -75,6 +78,13 @@ def _without_row(text: str) -> str:
     if "DETAIL: " not in text:
         return text
     return _ROW.sub(lambda found: f"{found[1] or found[2]}(…)", text)
+
+
+def _without_credential(text: str) -> str:
+    folded = text.casefold()
+    if not any(word in folded for word in _CREDENTIAL_WORDS):
+        return text
+    return _CREDENTIAL.sub(r"\1 …", text)
 
 
 def _without_name(found: str, spared: str) -> str:

@@ -30,10 +30,6 @@ LOOK_EVERY = 1.0
 AT_ONCE = 100
 """Recorded in one transaction."""
 
-UNKNOWN_HELD = timedelta(minutes=30)
-"""For which an event waits whose type this relay does not know: a rolling deploy may yet bring it.
-As long as a worker holds one (`notifications.worker.unknown_events`)."""
-
 PAUSE = timedelta(minutes=1)
 """Between two looks at such a one."""
 
@@ -159,7 +155,7 @@ def _record(row: ScheduledEvent, using: str) -> bool:
             kind = events.event_type(row.event_type, row.version)
             outbox.record(kind.parse(row.data), time=row.due_at)
     except (UnknownEvent, NewerEvent) as error:
-        if timezone.now() < max(row.due_at, row.created_at) + UNKNOWN_HELD:
+        if timezone.now() < max(row.due_at, row.created_at) + events.UNKNOWN_HELD:
             ScheduledEvent.objects.using(using).put_off(row.pk, error.message, PAUSE)
         else:
             _refuse(row, error.message, using)

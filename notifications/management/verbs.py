@@ -136,6 +136,19 @@ def read_by(reader: Callable[[str], Read]) -> Callable[[str], Read]:
     return read
 
 
+def up_to(most: int) -> Callable[[str], int]:
+    """An argument's type: a whole number from 1."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and len(text) < 19 and 1 <= int(text) <= most):
+            raise argparse.ArgumentTypeError(
+                f"{text[:40]!r} is not a whole number from 1 to {most}"
+            )
+        return int(text)
+
+    return read
+
+
 def reference_text(text: str) -> str:
     """A person's reference. An address in its place would find nobody, and be kept as a name."""
     if not 0 < len(text.strip()) <= MOST_REASON:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 
+from notifications import events
 from notifications.exceptions import UnknownEvent
 from notifications.worker.received import Received
 
 logger = logging.getLogger(__name__)
 
-UNKNOWN_HELD = 30 * 60
+UNKNOWN_HELD = events.UNKNOWN_HELD.total_seconds()
 """Seconds for which an event of unknown type waits: a rolling deploy may yet bring its model."""
 
 FIRST_WAIT, LONGEST_WAIT = 30, 300

@@ -250,7 +250,7 @@ def test_a_type_that_this_relay_does_not_know_waits_and_is_kept(
     )
     assert row.look_at > timezone.now() + schedule.PAUSE - timedelta(seconds=10)
 
-    came_due(number, ago=schedule.UNKNOWN_HELD)
+    came_due(number, ago=events.UNKNOWN_HELD)
     assert schedule.record_due() == 0
     assert state_of(number) == State.REFUSED
     assert state_of(other) == State.RECORDED

@@ -15,7 +15,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from notifications import announcement_progress, announcements, rate_limits
 from notifications.announcement_progress import Standing
 from notifications.management.announcing import details, summary, watch
-from notifications.management.verbs import VerbCommand, add_changing, listing, whoever
+from notifications.management.verbs import VerbCommand, add_changing, listing, up_to, whoever
 from notifications.models import Announcement
 from notifications.rate_limits import in_words
 
@@ -45,7 +45,7 @@ class Command(VerbCommand):
         wanted = listing(verbs, help="announcements, the latest first")
         wanted.add_argument("--state", choices=Announcement.State.values, help="in this state")
         wanted.add_argument(
-            "--limit", type=_limit, default=LIMIT, help=f"at most {MOST} (%(default)s)"
+            "--limit", type=up_to(MOST), default=LIMIT, help=f"at most {MOST} (%(default)s)"
         )
         for verb, help in (
             ("show", "one of them: each channel, and its log"),
@@ -151,9 +151,3 @@ def _rate(text: str) -> float:
         return rate_limits.wished(text)
     except ImproperlyConfigured as error:
         raise ArgumentTypeError(str(error)) from None
-
-
-def _limit(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST:
-        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST}")
-    return int(text)

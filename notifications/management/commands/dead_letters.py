@@ -33,6 +33,7 @@ from notifications.management.verbs import (
     listing,
     local_moment,
     read_by,
+    up_to,
     whoever,
 )
 from notifications.models import DeadLetter, Pause
@@ -56,14 +57,14 @@ class Command(VerbCommand):
     def add_verbs(self, verbs: Any) -> None:
         wanted = listing(verbs, help="dead letters, newest first")
         _add_filters(wanted, state="open")
-        wanted.add_argument("--limit", type=_limit, default=LIMIT, help=f"at most {MOST}")
+        wanted.add_argument("--limit", type=up_to(MOST), default=LIMIT, help=f"at most {MOST}")
         wanted.add_argument("--after", type=_number, help="go on after the one of this id")
         show = listing(verbs, "show", help="one of them: its body, why it is here, what is ahead")
         show.add_argument("id", type=_number)
         show.add_argument("--raw", action="store_true", help="the body's bytes and nothing else")
         group = listing(verbs, "group", help="how many have one cause, the most frequent first")
         _add_filters(group, state="open")
-        group.add_argument("--limit", type=_limit, default=LIMIT, help=f"at most {MOST}")
+        group.add_argument("--limit", type=up_to(MOST), default=LIMIT, help=f"at most {MOST}")
         listing(verbs, "depth", help="how many, by consumer: in SQS, and open here")
         for verb, words in (("discard", "set them aside"), ("restore", "open them again")):
             move = listing(verbs, verb, help=words)
@@ -320,10 +321,4 @@ def _when(text: str) -> datetime:
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 19 and int(text)):
         raise ArgumentTypeError(f"{text!r} is no dead letter's id")
-    return int(text)
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= MOST:
-        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST}")
     return int(text)

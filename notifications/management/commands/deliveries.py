@@ -31,6 +31,7 @@ from notifications.management.verbs import (
     listing,
     local_moment,
     read_by,
+    up_to,
     whoever,
 )
 from notifications.models import Delivery, Pause, wait
@@ -58,7 +59,7 @@ class Command(VerbCommand):
         wanted.add_argument("--channel", type=text, help="over this channel")
         wanted.add_argument("--subject", type=text, help='about this: "order/1"')
         wanted.add_argument(
-            "--limit", type=_limit, default=LIMIT, help=f"at most {MOST} (%(default)s)"
+            "--limit", type=up_to(MOST), default=LIMIT, help=f"at most {MOST} (%(default)s)"
         )
         wanted.add_argument(
             "--after", type=_delivery_id, help="go on after the delivery of this id"
@@ -333,9 +334,3 @@ def _fact(text: str) -> tuple[str, str]:
     if not equals or not name.isidentifier():
         raise ArgumentTypeError(f"{text[:40]!r} is no FIELD=TEXT")
     return name, value
-
-
-def _limit(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST:
-        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST}")
-    return int(text)

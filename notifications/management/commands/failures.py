@@ -14,7 +14,14 @@ from notifications import failures, known, undertakings
 from notifications.failure_counts import Selection
 from notifications.failures import By, Group
 from notifications.fingerprints import is_fingerprint
-from notifications.management.verbs import VerbCommand, listing, local_moment, read_by, whoever
+from notifications.management.verbs import (
+    VerbCommand,
+    listing,
+    local_moment,
+    read_by,
+    up_to,
+    whoever,
+)
 from notifications.models import Pause
 from notifications.redaction import redact
 
@@ -45,7 +52,7 @@ class Command(VerbCommand):
             "--provider", type=text, help="deliveries that this provider was asked for"
         )
         wanted.add_argument("--event-type", type=text, help="order.created")
-        wanted.add_argument("--limit", type=_limit, default=LIMIT, help=f"at most {MOST}")
+        wanted.add_argument("--limit", type=up_to(MOST), default=LIMIT, help=f"at most {MOST}")
         note = verbs.add_parser("note", help="write down what is known of a cause, for the next")
         note.add_argument("fingerprint", type=_fingerprint)
         note.add_argument("--text", required=True, type=_text, help="in place of what is there")
@@ -141,9 +148,3 @@ def _text(text: str) -> str:
     if not 0 < len(text.strip()) <= failures.LONGEST_NOTE:
         raise ArgumentTypeError(f"give 1 to {failures.LONGEST_NOTE} characters")
     return text
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= MOST:
-        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST}")
-    return int(text)

@@ -12,7 +12,14 @@ from django.utils.datastructures import MultiValueDict
 
 from notifications import jobs, undertakings, weighing
 from notifications.management.mending import answer, named, rate
-from notifications.management.verbs import VerbCommand, add_changing, listing, local_moment, whoever
+from notifications.management.verbs import (
+    VerbCommand,
+    add_changing,
+    listing,
+    local_moment,
+    up_to,
+    whoever,
+)
 from notifications.models import Job, JobItem
 from notifications.undertakings import Undertaking
 
@@ -210,7 +217,9 @@ class Command(VerbCommand):
 
 
 def _add_limit(parser: CommandParser) -> None:
-    parser.add_argument("--limit", type=_limit, default=LIMIT, help=f"at most {MOST} (%(default)s)")
+    parser.add_argument(
+        "--limit", type=up_to(MOST), default=LIMIT, help=f"at most {MOST} (%(default)s)"
+    )
 
 
 def _filter(text: str) -> tuple[str, str]:
@@ -218,12 +227,6 @@ def _filter(text: str) -> tuple[str, str]:
     if not name or not equals:
         raise ArgumentTypeError(f"{text!r} is no filter: give channel=email")
     return name, value
-
-
-def _limit(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST:
-        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST}")
-    return int(text)
 
 
 def _job(number: int) -> Job:

@@ -19,6 +19,7 @@ from notifications.management.verbs import (
     listing,
     local_moment,
     read_by,
+    up_to,
     whoever,
 )
 from notifications.models import Pause, ScheduledEvent
@@ -47,7 +48,7 @@ class Command(VerbCommand):
         wanted = listing(verbs, help="scheduled events, the next one due first")
         _add_filters(wanted, State.values, "in this state (waiting; of a subject: in any)")
         wanted.add_argument(
-            "--limit", type=_limit, default=LIMIT, help=f"at most {MOST} (%(default)s)"
+            "--limit", type=up_to(MOST), default=LIMIT, help=f"at most {MOST} (%(default)s)"
         )
         for verb, (_, _, help) in _MOVES.items():
             parser = verbs.add_parser(verb, help=help)
@@ -153,10 +154,4 @@ def _matching(options: Mapping[str, str | None]) -> QuerySet[ScheduledEvent]:
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise ArgumentTypeError(f"{text[:40]!r} is no number of a scheduled event")
-    return int(text)
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 19 and 1 <= int(text) <= MOST):
-        raise ArgumentTypeError(f"{text[:40]!r} is not a whole number from 1 to {MOST}")
     return int(text)

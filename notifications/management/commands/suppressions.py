@@ -15,7 +15,14 @@ from django.core.management.base import CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 
 from notifications import known, suppression_import, suppressions
-from notifications.management.verbs import VerbCommand, add_changing, listing, local_moment, whoever
+from notifications.management.verbs import (
+    VerbCommand,
+    add_changing,
+    listing,
+    local_moment,
+    up_to,
+    whoever,
+)
 from notifications.models import Pause, Suppression
 from notifications.suppression_import import WrongFile, WrongLine
 from notifications.suppressions import ComplaintStands
@@ -39,7 +46,7 @@ class Command(VerbCommand):
         wanted.add_argument("--channel", default="", help="email, sms, …")
         wanted.add_argument("--for", dest="why", choices=Suppression.Reason.values)
         wanted.add_argument("--all", action="store_true", help="what was lifted, too")
-        wanted.add_argument("--limit", type=_limit, default=LIMIT, help=f"at most {MOST}")
+        wanted.add_argument("--limit", type=up_to(MOST), default=LIMIT, help=f"at most {MOST}")
         wanted.add_argument("--after", type=_number, help="go on after the one of this id")
         adding = listing(verbs, "add", help="send nothing more to an address")
         adding.add_argument("address")
@@ -270,10 +277,4 @@ def _line(each: Suppression) -> str:
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**63):
         raise ArgumentTypeError(f"{text!r} is no suppression's id")
-    return int(text)
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= MOST:
-        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST}")
     return int(text)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 import pytest
 from celery import shared_task
@@ -23,11 +21,10 @@ from notifications.worker import neighbours
 from notifications.worker.database import DatabaseUnavailable
 from notifications.worker.task import EventTask
 from tests.integration.letters import ANN, BEN, Town, letter, tell
+from tests.integration.worker import deeds
+from tests.integration.worker.deeds import Deed
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-Deed = Callable[[], None]
-deeds: dict[UUID, Deed] = {}
 
 
 def succeed() -> None:
@@ -71,19 +68,12 @@ def hold_a_transaction_idle() -> None:
     max_retries=2,
 )
 def task(self: object, envelope: Envelope) -> None:
-    deeds[envelope.id]()
+    deeds.do(envelope)
 
 
 def run(event: Envelope, deed: Deed = take_too_long, *, receives: int = 2) -> None:
     """One receive of the event, in which the task does that."""
-    deeds[event.id] = deed
-    headers: dict[str, Any] = {"consumer": "email", "queue": "email", "fifo": False}
-    headers |= {"receive_count": receives, "sent_at": time.time()}
-    task.push_request(headers=headers, retries=0)
-    try:
-        task(event)
-    finally:
-        task.pop_request()
+    deeds.receive(task, event, deed, receives=receives)
 
 
 @pytest.fixture(autouse=True)

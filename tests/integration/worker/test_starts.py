@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
-from uuid import UUID
 
 import pytest
 from celery import shared_task
@@ -20,12 +16,11 @@ from notifications.models import Handled
 from notifications.worker.starts import FIRST_WAIT, LONGEST_WAIT, MOST_STARTS
 from notifications.worker.task import EventTask
 from tests.integration.letters import letter
+from tests.integration.worker import deeds
+from tests.integration.worker.deeds import Deed
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-Deed = Callable[[], None]
-deeds: dict[UUID, Deed] = {}
 
 
 class Died(BaseException):
@@ -49,19 +44,12 @@ def fail(error: Exception) -> Deed:
 
 @shared_task(bind=True, base=EventTask, name="tests.starts", autoretry_for=(TransientError,))
 def task(self: object, envelope: Envelope) -> None:
-    deeds[envelope.id]()
+    deeds.do(envelope)
 
 
 def run(event: Envelope, deed: Deed = nothing, *, receives: int = 2) -> None:
     """One receive of the event, in which the task does that."""
-    deeds[event.id] = deed
-    headers: dict[str, Any] = {"consumer": "email", "queue": "email", "fifo": False}
-    headers |= {"receive_count": receives, "sent_at": time.time()}
-    task.push_request(headers=headers, retries=0)
-    try:
-        task(event)
-    finally:
-        task.pop_request()
+    deeds.receive(task, event, deed, receives=receives)
 
 
 def die_with(event: Envelope, *, times: int) -> None:
