@@ -93,15 +93,17 @@ class MailConnections:
                 outcome.put(error)
                 _close(backend)
             else:
+                outcome.put(None)
                 if late.is_set():
                     _close(backend)
-                outcome.put(None)
 
         threading.Thread(target=open_it, name="mail-connect", daemon=True).start()
         try:
             error = outcome.get(timeout=deadline.left())
         except Empty:
             late.set()
+            if not outcome.empty():  # it came in between, and did not see that it is late
+                _close(backend)
             raise TimeoutError("The mail server did not let us in, in time.") from None
         if error is not None:
             raise error
