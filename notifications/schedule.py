@@ -18,7 +18,8 @@ from django.db.models import Min
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from notifications import audit, events, outages, outbox
+from notifications import audit, events, outages, outbox, topology
+from notifications.advisory import lock_for_transaction
 from notifications.exceptions import EventRefused, NewerEvent, NotificationError, UnknownEvent
 from notifications.models import Dispatch, ScheduledEvent
 from notifications.models.scheduled_event import ScheduledEventQuerySet
@@ -34,6 +35,8 @@ PAUSE = timedelta(minutes=1)
 """Between two looks at such a one."""
 
 MAX_KEY = 100
+
+LOCK = "notifications/schedule"
 
 logger = logging.getLogger(__name__)
 
@@ -104,11 +107,15 @@ def oldest_due() -> datetime | None:
 
 
 def record_due(*, using: str = "", go_on: Callable[[], bool] = lambda: True) -> int:
-    """Record what is due; how many events. Any number of relays may do so side by side."""
+    """Record what is due; how many events. Any number of relays may do so: side by side, or where
+    a topic keeps the order, one after the other."""
     using = using or router.db_for_write(ScheduledEvent)
+    keeps_order = any(topic.fifo for topic in topology.current().topics)
     recorded, full = 0, True
     while full and go_on():
         with transaction.atomic(using=using):
+            if keeps_order and not lock_for_transaction(LOCK, using=using):
+                break
             due = ScheduledEvent.objects.using(using).due()
             rows = list(due.select_for_update(skip_locked=True)[:AT_ONCE])
             done = [row.pk for row in rows if _record(row, using)]

@@ -163,6 +163,34 @@ def test_of_relays_side_by_side_one_records_each() -> None:
     assert len(subjects) == len(set(subjects)) == 2 * schedule.AT_ONCE + 5
 
 
+@pytest.mark.parametrize(("fifo", "recorded"), [(set(), 1), ({"order-events"}, 0)])
+def test_where_the_order_is_kept_relays_record_one_after_the_other(
+    settings: Any, fifo: set[str], recorded: int
+) -> None:
+    settings.NOTIFICATIONS = settings.NOTIFICATIONS | {"FIFO_TOPICS": fifo}
+    first = add(key="first")
+    came_due(first)
+    second_is_due, done = Signal(), Signal()
+
+    def relay() -> None:
+        with transaction.atomic():
+            schedule.record_due()
+            second_is_due.set()
+            done.wait(10)
+        connections.close_all()
+
+    with ThreadPoolExecutor(1) as threads:
+        recording = threads.submit(relay)
+        assert second_is_due.wait(10)
+        came_due(add(key="second"))
+        assert schedule.record_due() == recorded, "a relay beside it"
+        done.set()
+        recording.result(10)
+    schedule.record_due()
+    keys = ScheduledEvent.objects.filter(state=State.RECORDED).values_list("key", flat=True)
+    assert set(keys) == {"first", "second"}
+
+
 def test_who_calls_off_too_late_is_told_so() -> None:
     came_due(number := add())
     held, called = Signal(), Signal()
