@@ -24,6 +24,7 @@ class Alarm(StrEnum):
     DEAD_LETTERS = "dead_letters"
     LAG = "lag"
     DISPATCH_AGE = "dispatch_age"
+    SCHEDULED_REFUSED = "scheduled_refused"
     UNKNOWN_OUTCOMES = "unknown_outcomes"
     BOUNCE_RATE = "bounce_rate"
     OBJECTIVE_BURN = "objective_burn"
@@ -63,6 +64,11 @@ _PAGES: Mapping[Alarm, AlarmPage] = {
     Alarm.LAG: AlarmPage("admin:console_overview", "lag"),
     Alarm.DISPATCH_AGE: AlarmPage(
         "admin:notifications_dispatch_changelist", "dispatch-age", query="?state=waiting"
+    ),
+    Alarm.SCHEDULED_REFUSED: AlarmPage(
+        "admin:notifications_scheduledevent_changelist",
+        "scheduled-refused",
+        query="?state=refused",
     ),
     Alarm.UNKNOWN_OUTCOMES: AlarmPage(
         "admin:notifications_delivery_changelist", "unknown-outcomes", query="?state=unknown"

@@ -98,6 +98,7 @@ def alarms(layout: Topology) -> tuple[Alarm, ...]:
     return (
         *(alarm for queue in each for alarm in _of_consumer(layout, queue)),
         _dispatch_age(layout),
+        _scheduled_refused(layout),
         _metrics_missing(layout),
         *(_objective(layout, event_type) for event_type in sorted(conf().objectives)),
         *(
@@ -196,6 +197,17 @@ def _dispatch_age(layout: Topology) -> Alarm:
         **_ours(table.DISPATCH_AGE, layout),
         threshold=UNPUBLISHED,
         periods=2,
+    )
+
+
+def _scheduled_refused(layout: Topology) -> Alarm:
+    return Alarm(
+        name="scheduled-refused",
+        kind=Kind.SCHEDULED_REFUSED,
+        what="Scheduled events could not be recorded when they were due: they wait for a person.",
+        **_ours(table.SCHEDULED_REFUSED, layout),
+        threshold=0,
+        missing=MISSING,
     )
 
 

@@ -26,7 +26,7 @@ from notifications.lookout import SPAN
 from notifications.metrics import table
 from notifications.metrics.counting import OTHER
 from notifications.metrics.table import Metric
-from notifications.models import Breaker, Delivery
+from notifications.models import Breaker, Delivery, ScheduledEvent
 from notifications.queue_overview import overview
 from notifications.topology import Role
 
@@ -104,6 +104,10 @@ def of_dispatches() -> Iterator[Reading]:
     yield Reading(table.DISPATCH_AGE, (), age)
 
 
+def of_schedule() -> Iterator[Reading]:
+    yield Reading(table.SCHEDULED_REFUSED, (), ScheduledEvent.objects.refused().count())
+
+
 def of_accounts() -> Iterator[Reading]:
     """How far limits are used, since the look before this one, and which breakers are open."""
     open_ones = set(
@@ -145,7 +149,7 @@ def of_objectives() -> Iterator[Reading]:
 
 
 PARTS: tuple[Part, ...] = (
-    *(of_sqs, of_queues, of_lag, of_dispatches, of_accounts, of_unknown, of_bounces),
+    *(of_sqs, of_queues, of_lag, of_dispatches, of_schedule, of_accounts, of_unknown, of_bounces),
     of_objectives,
 )
 

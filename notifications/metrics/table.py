@@ -173,6 +173,14 @@ DEAD_LETTERS_OPEN = Metric(
     Where.FLEET,
     "Dead letters that wait for somebody: those in SQS and the open rows.",
 )
+SCHEDULED_REFUSED = Metric(
+    "notifications_scheduled_refused",
+    Kind.GAUGE,
+    Unit.COUNT,
+    (),
+    Where.FLEET,
+    "Scheduled events that could not be recorded when they were due, and wait for somebody.",
+)
 LIMIT_USED = Metric(
     "notifications_limit_used_ratio",
     Kind.GAUGE,
@@ -250,6 +258,7 @@ TABLE: tuple[Metric, ...] = (
     *(PUBLISHED, PUBLISH_FAILURES, RECEIVED, DELIVERIES, HANDLED, RETRIES, DEAD_LETTERS),
     *(TASK_SECONDS, PROVIDER_SECONDS),
     *(LAG, DISPATCH_AGE, QUEUE_MESSAGES, QUEUE_OLDEST_AGE, DEAD_LETTERS_OPEN),
+    SCHEDULED_REFUSED,
     *(LIMIT_USED, BREAKER_OPEN, LAST_POLL_AGE, WORKERS, UNKNOWN_OUTCOMES, BOUNCE_RATIO),
     *(OBJECTIVE_BURN, OBJECTIVE_FAST, SCRAPE_ERRORS),
 )
@@ -281,8 +290,8 @@ LABELS: Mapping[str, str] = {
     "outcome": "`done`; `ignored` (done already, or put off to the outbox); `waits` (a lease, a "
     "turn, the database); `retried`; `failed` (a dead letter); `lost` (its process died, or took "
     "too long)",
-    "part": "`sqs`, `queues`, `lag`, `dispatches`, `accounts`, `unknown`, `bounces`, `objectives`; "
-    "`time`: the look took longer than a scrape waits",
+    "part": "`sqs`, `queues`, `lag`, `dispatches`, `schedule`, `accounts`, `unknown`, `bounces`, "
+    "`objectives`; `time`: the look took longer than a scrape waits",
     "provider": "as it stands on attempts: `ses`, `fcm`",
     "quantile": "`0.5`, `0.95`",
     "queue": "a queue without the prefix: `email`, `email-bulk`, `email-dlq`",

@@ -63,6 +63,10 @@ class ScheduledEventQuerySet(models.QuerySet["ScheduledEvent"]):
         waiting = self.filter(state=ScheduledEvent.State.WAITING, look_at__lte=Now())
         return waiting.order_by("look_at", "id")
 
+    def refused(self) -> models.QuerySet[ScheduledEvent]:
+        """What could not be recorded, and waits for a person."""
+        return self.filter(state=ScheduledEvent.State.REFUSED).order_by("id")
+
     def over(self) -> models.QuerySet[ScheduledEvent]:
         return self.filter(state__in=ScheduledEvent.OVER)
 

@@ -24,7 +24,15 @@ from notifications.exceptions import TransientError
 from notifications.local.ports import free_port
 from notifications.metrics import counting, emf, exposition, fleet, gauges, table
 from notifications.metrics.table import TABLE
-from notifications.models import Breaker, DeadLetter, Delivery, Dispatch, Event, RateLimit
+from notifications.models import (
+    Breaker,
+    DeadLetter,
+    Delivery,
+    Dispatch,
+    Event,
+    RateLimit,
+    ScheduledEvent,
+)
 from notifications.nudges import listen
 from tests.conftest import Start
 from tests.integration import ledger
@@ -133,6 +141,15 @@ def test_the_fleet_is_told_as_the_overview_has_it(settings: Any) -> None:
     Delivery.objects.filter(state="sent").update(provider="ses")
     DeadLetter.objects.create(queue="email", message_id="m", body=b"", reason="r")
     Breaker.objects.create(account="push", state="open")
+    for subject, state in (("order/1", "refused"), ("order/2", "waiting")):
+        ScheduledEvent.objects.create(
+            event_type="order.review_due",
+            version=1,
+            subject=subject,
+            due_at=timezone.now() + timedelta(hours=1),
+            look_at=timezone.now() + timedelta(hours=1),
+            state=state,
+        )
     RateLimit.objects.set_override("email", 10.0, by="ada", reason="a test")
     gauges._granted["email"] = (0, time.monotonic() - 100)
     RateLimit.objects.update(granted=500)
@@ -148,6 +165,7 @@ def test_the_fleet_is_told_as_the_overview_has_it(settings: Any) -> None:
     assert found[table.QUEUE_OLDEST_AGE.name]["payments",] >= 0
     assert found[table.DEAD_LETTERS_OPEN.name]["email",] == 1
     assert found[table.UNKNOWN_OUTCOMES.name]["email",] == 1
+    assert found[table.SCHEDULED_REFUSED.name][()] == 1
     assert found[table.BREAKER_OPEN.name]["push",] == 1
     assert found[table.BREAKER_OPEN.name]["email",] == 0
     assert found[table.LIMIT_USED.name]["email",] == pytest.approx(0.5, rel=0.1)

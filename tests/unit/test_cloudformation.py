@@ -388,6 +388,7 @@ def test_every_alarm_leads_to_a_page_and_a_runbook_and_ours_are_of_metrics_there
         *("/admin/console/overview/", "/admin/console/queues/", "/admin/console/failures/"),
         *("/admin/console/providers/", "/admin/notifications/delivery/?state=unknown"),
         *("/admin/notifications/dispatch/?state=waiting", "/admin/console/overview/#objectives"),
+        "/admin/notifications/scheduledevent/?state=refused",
     }
     told = {(each.metric, each.threshold) for each in every if "email" in each.name}
     assert told == {
