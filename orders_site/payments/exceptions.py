@@ -19,6 +19,15 @@ class PaymentRefused(PaymentError):
     """Asking again cannot help until somebody has mended something: an account, an order."""
 
 
+class OtherAmount(PaymentRefused):
+    """What stands at the provider under our key is not what we ask for: somebody with the same
+    account used the key before, another database of the shop. A person must look."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("other_amount", f"under {key} the provider has another amount.")
+        self.args = (key,)
+
+
 class ProviderAway(PaymentError):
     """Not now, and nothing was done: ask again in `retry_after` seconds, or when you like."""
 

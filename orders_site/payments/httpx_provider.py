@@ -79,11 +79,11 @@ class HttpxProvider:
 
     def refund(self, *, key: str, charge: str, amount: int) -> Refunded:
         answer = self._ask("POST", f"/charges/{charge}/refunds", key=key, json={"amount": amount})
-        return Refunded(_id(_accepted(answer)))
+        return _refunded(_accepted(answer))
 
     def find_refund(self, *, key: str) -> Refunded | None:
         found = self._find("/refunds", key)
-        return None if found is None else Refunded(_id(found))
+        return None if found is None else _refunded(found)
 
     def _find(self, path: str, key: str) -> dict[str, Any] | None:
         rows = _accepted(self._ask("GET", path, params={"key": key})).get("data")
@@ -168,7 +168,12 @@ def _charged(row: dict[str, Any]) -> Charged:
     """What is pending, or in a state that nobody here knows, may still come to nothing."""
     if row.get("status") != "succeeded":
         raise Unanswered("not_settled", "The payment provider has not settled the charge yet.")
-    return Charged(_id(row))
+    currency = row.get("currency")
+    return Charged(_id(row), _amount(row), currency.upper() if isinstance(currency, str) else "")
+
+
+def _refunded(row: dict[str, Any]) -> Refunded:
+    return Refunded(_id(row), _amount(row))
 
 
 def _id(row: dict[str, Any]) -> str:
@@ -176,3 +181,9 @@ def _id(row: dict[str, Any]) -> str:
     if not isinstance(found, str) or not found:
         raise Unanswered("unreadable_answer", "The provider's answer has no id.")
     return found
+
+
+def _amount(row: dict[str, Any]) -> int | None:
+    """As it is said; None where it is not."""
+    found = row.get("amount")
+    return found if isinstance(found, int) else None

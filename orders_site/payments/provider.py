@@ -8,9 +8,15 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Charged:
-    """The money was taken."""
+    """The money was taken: so much, where the provider says how much."""
 
     provider_id: str
+    amount: int | None = None
+    currency: str = ""
+
+    def is_of(self, amount: int, currency: str) -> bool:
+        """Whether that is what was asked for, as far as is said."""
+        return self.amount in (None, amount) and self.currency in ("", currency)
 
 
 @dataclass(frozen=True)
@@ -22,9 +28,14 @@ class Declined:
 
 @dataclass(frozen=True)
 class Refunded:
-    """The money was given back."""
+    """The money was given back: so much, where the provider says how much."""
 
     provider_id: str
+    amount: int | None = None
+
+    def is_of(self, amount: int) -> bool:
+        """Whether that is what was asked for, as far as is said."""
+        return self.amount in (None, amount)
 
 
 class Provider(Protocol):

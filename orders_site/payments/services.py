@@ -13,12 +13,20 @@ from django.db import transaction
 
 from orders_site.orders.models import Order
 from orders_site.payments import signals
-from orders_site.payments.exceptions import Held, PaymentError, PaymentRefused, Unanswered
+from orders_site.payments.exceptions import (
+    Held,
+    OtherAmount,
+    PaymentError,
+    PaymentRefused,
+    Unanswered,
+)
 from orders_site.payments.models import Payment, PaymentRefund
 from orders_site.payments.provider import Charged, Declined, Provider, Refunded
 
 MARGIN = 2.0
 """Seconds of a lease beyond the two requests that it covers: a look-up and what follows it."""
+
+_MAY_BE_DONE = (Unanswered, OtherAmount)
 
 
 def expect_charge(*, order_id: int) -> None:
@@ -102,12 +110,16 @@ class _Charge:
     def ask(self, provider: Provider) -> Charged | Declined:
         payment = self.payment
         found = provider.find_charge(key=payment.key) if self.in_doubt else None
-        return found or provider.charge(
+        answer = found or provider.charge(
             key=payment.key,
             amount=payment.amount_minor,
             currency=payment.currency,
             reference=f"order/{payment.order_id}",
         )
+        ours = payment.amount_minor, payment.currency
+        if isinstance(answer, Charged) and not answer.is_of(*ours):
+            raise OtherAmount(payment.key)
+        return answer
 
     def record(self, answer: Charged | Declined) -> None:
         """Whoever lost the lease leaves it to the next holder, who gets the same answer."""
@@ -115,7 +127,7 @@ class _Charge:
             _record_charge(self.payment, answer)
 
     def give_up(self, error: PaymentError) -> None:
-        doubtful = self.in_doubt or isinstance(error, Unanswered)
+        doubtful = self.in_doubt or isinstance(error, _MAY_BE_DONE)
         state = Payment.State.CHARGING if doubtful else Payment.State.EXPECTED
         Payment.objects.release(self.payment, self.token, state=state)
 
@@ -132,9 +144,12 @@ class _Refund:
 
     def ask(self, provider: Provider) -> Refunded:
         found = provider.find_refund(key=self.refund.key) if self.in_doubt else None
-        return found or provider.refund(
+        answer = found or provider.refund(
             key=self.refund.key, charge=self.payment.provider_id, amount=self.amount
         )
+        if not answer.is_of(self.amount):
+            raise OtherAmount(self.refund.key)
+        return answer
 
     def record(self, answer: Refunded) -> None:
         if Payment.objects.release(self.payment, self.token):
@@ -143,7 +158,7 @@ class _Refund:
     def give_up(self, error: PaymentError) -> None:
         with transaction.atomic():
             released = Payment.objects.release(self.payment, self.token)
-            if released and not (self.in_doubt or isinstance(error, Unanswered)):
+            if released and not (self.in_doubt or isinstance(error, _MAY_BE_DONE)):
                 PaymentRefund.objects.put_back(self.refund)
                 Payment.objects.take_back(self.payment, self.amount)
 

@@ -19,6 +19,7 @@ from notifications.models import Breaker, Event, Handled
 from orders_site.orders.models import Order
 from orders_site.orders.services import Line, cancel_order, refund_order
 from orders_site.payments.consumers import CONSUMER, handle
+from orders_site.payments.doubting_provider import DoubtingProvider
 from orders_site.payments.httpx_provider import HttpxProvider
 from orders_site.payments.models import Payment, PaymentRefund
 from orders_site.payments.watched_provider import WatchedProvider
@@ -180,6 +181,35 @@ def test_a_charge_whose_answer_was_lost_is_looked_up_and_not_repeated(sandbox, p
     assert Payment.objects.get().state == "completed"
     assert (sandbox.requests("payments"), sandbox.requests("payment-lookups")) == (1, 1)
     assert len(sandbox.charges()) == 1
+
+
+def test_a_charge_of_another_amount_under_its_key_pays_no_order_and_is_a_persons(sandbox, provider):
+    """Of another database with the same account: staging, or one that was made anew."""
+    order = an_order()
+    provider.charge(
+        key=f"charge-{order.pk}", amount=100, currency="EUR", reference=f"order/{order.pk}"
+    )
+    for _ in range(2):
+        with pytest.raises(PermanentError, match="other_amount"):
+            handle(event(order, "order.created"), DoubtingProvider(provider))
+
+    assert Payment.objects.get().state == "charging"
+    assert not Event.objects.filter(type="payment.completed").exists()
+    assert [each.amount for each in sandbox.charges()] == [100]
+
+
+def test_a_refund_of_another_amount_under_its_key_gives_nothing_back(sandbox, provider):
+    order = an_order()
+    handle(event(order, "order.created"), provider)
+    refund = refund_order(order=order, amount=euros(1500), reason="damaged")
+    (charge,) = sandbox.charges()
+    provider.refund(key=f"refund-{refund.pk}", charge=charge.id, amount=200)
+    for _ in range(2):
+        with pytest.raises(PermanentError, match="other_amount"):
+            handle(event(order, "order.refunded"), DoubtingProvider(provider))
+
+    assert PaymentRefund.objects.get().state == "refunding"
+    assert Payment.objects.get().refunded_minor == 1500
 
 
 def test_a_fault_of_the_account_is_given_up_and_a_redrive_after_the_mend_succeeds(
