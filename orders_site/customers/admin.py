@@ -18,6 +18,7 @@ from notifications.audit import Person
 from notifications.models import Delivery
 from notifications.suppressions import canonical
 from orders_site.admin import EditableAdmin
+from orders_site.customers.forms import CustomerForm
 from orders_site.customers.models import Customer, Device
 
 
@@ -60,6 +61,7 @@ class DeviceInline(admin.TabularInline):
 
 @admin.register(Customer)
 class CustomerAdmin(RevealingAdmin, EditableAdmin):
+    form = CustomerForm
     change_form_template = "admin/customers/customer/change_form.html"
     personal = ["first_name", "last_name", "email", "phone", "whatsapp"]
     list_display = [

@@ -11,10 +11,10 @@ from orders_site.customers.models import Customer, Device
 def forget_customer(*, customer_id: int) -> bool:
     """Erase the person and keep the row: orders belong to it, and the books must be kept.
 
-    Done once more, it changes nothing. False when there is no such customer.
+    Done once more, it changes nothing. False when there is no such customer. The row goes first:
+    whoever holds it may be entering a device.
     """
     with transaction.atomic():
-        Device.objects.filter(customer_id=customer_id).delete()
         forgotten = Customer.objects.filter(pk=customer_id).update(
             first_name="Forgotten",
             last_name=f"customer {customer_id}",
@@ -29,4 +29,5 @@ def forget_customer(*, customer_id: int) -> bool:
             push_consent=False,
             forgotten_at=Coalesce("forgotten_at", Now()),
         )
+        Device.objects.filter(customer_id=customer_id).delete()
     return bool(forgotten)

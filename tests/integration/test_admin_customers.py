@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
 import pytest
+from django.db import transaction
 from django.test import Client
 
+from orders_site.customers.models import Customer, Device
+from orders_site.customers.services import forget_customer
+from tests.integration.together import all_at_once, waiting_for_locks
 from tests.shop import a_customer
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db
 
@@ -30,3 +38,45 @@ def test_a_customer_is_found_by_a_phone_number_however_it_is_spelled(
 def test_a_customer_who_is_not_there_yet_was_told_nothing(admin_client: Client) -> None:
     page = admin_client.get("/admin/customers/customer/add/").content.decode()
     assert "what they were told" not in page
+
+
+def as_it_was_shown(customer: Customer) -> dict[str, Any]:
+    """What the form of a revealed page posts, whatever was done since."""
+    fields = ("first_name", "last_name", "email", "phone", "whatsapp", "country", "locale")
+    form = {name: getattr(customer, name) for name in (*fields, "time_zone")}
+    inline = {"devices-TOTAL_FORMS": 0, "devices-INITIAL_FORMS": 0}
+    return {**form, **inline, "email_consent": "on"}
+
+
+def test_who_was_forgotten_while_their_page_was_open_stays_forgotten(admin_client: Client) -> None:
+    customer = a_customer()
+    forget_customer(customer_id=customer.pk)
+    erased = Customer.objects.values().get()
+
+    page = f"/admin/customers/customer/{customer.pk}/change/"
+    for url in (f"{page}?revealed=1", page):
+        said = admin_client.post(url, as_it_was_shown(customer)).content.decode()
+        assert f"customer/{customer.pk} was forgotten: nothing is entered of them any more." in said
+
+    assert Customer.objects.values().get() == erased
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_device_that_is_entered_while_its_owner_is_forgotten_goes_too() -> None:
+    customer = a_customer()
+    entered = threading.Event()
+
+    def enter() -> None:
+        with transaction.atomic():  # as the page does it
+            Customer.objects.select_for_update().get()
+            Device.objects.create(customer=customer, platform="ios", token="new")
+            entered.set()
+            wait_for(waiting_for_locks, within=20, what="the erasure to wait for this")
+
+    def forget() -> None:
+        assert entered.wait(20)
+        forget_customer(customer_id=customer.pk)
+
+    all_at_once([enter, forget])
+
+    assert not Device.objects.exists()
