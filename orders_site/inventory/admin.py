@@ -57,7 +57,7 @@ class StockItemAdmin(EditableAdmin):
         )
 
     def matching(self, term: str) -> Q:
-        return Q(product__sku=term.upper())
+        return Q(product__sku__in={term, term.upper()})
 
     def prepare(self, rows: list[StockItem]) -> None:
         reserved = ReservationLine.objects.reserved(rows)

@@ -51,7 +51,7 @@ class ProductAdmin(EditableAdmin):
     price_shown = money("price", _("price"))
 
     def matching(self, term: str) -> Q:
-        return Q(sku=term.upper())
+        return Q(sku__in={term, term.upper()})
 
 
 class OrderStateFilter(StateFilter):

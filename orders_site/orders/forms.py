@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from orders_site.orders.models import Order, Refund
-from orders_site.orders.money import CURRENCIES, Money
+from orders_site.orders.money import CURRENCIES, MAX_AMOUNT, Money
 
 CARRIERS = ["DHL", "Royal Mail", "UPS", "PostNord", "Australia Post", "Yamato"]
 
@@ -52,6 +52,7 @@ class RefundForm(forms.Form):
                 % {"number": order.pk, "currency": order.currency, "most": left.major},
                 initial=left.major,
                 min_value=Decimal(1).scaleb(-digits),
+                max_digits=len(str(MAX_AMOUNT)),
                 decimal_places=digits,
             )
             self.fields[self._left_of(order)] = forms.IntegerField(

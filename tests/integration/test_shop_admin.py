@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from notifications.models import Event
 from orders_site.inventory.models import Reservation
+from orders_site.inventory.services import stock_product
 from orders_site.orders.models import Order, Refund
 from orders_site.orders.samples import Samples
 from orders_site.orders.services import Line
@@ -118,6 +119,21 @@ def test_an_address_is_found_as_it_was_written_down_with_capital_letters_too(
         assert f"{page}{found.pk}/change/" in listed
 
 
+def test_a_product_is_found_by_its_sku_as_it_was_entered(admin_client: Client) -> None:
+    """In the list, and where one is chosen to be kept in stock."""
+    product = a_product(sku="mug-Ähre")
+    listed = admin_client.get("/admin/orders/product/", {"q": "mug-Ähre"}).content.decode()
+    assert f"/admin/orders/product/{product.pk}/change/" in listed
+
+    asked = {"app_label": "inventory", "model_name": "stockitem", "field_name": "product"}
+    chosen = admin_client.get("/admin/autocomplete/", {**asked, "term": "mug-Ähre"}).json()
+    assert [each["id"] for each in chosen["results"]] == [str(product.pk)]
+
+    stock_product(product=product, on_hand=1)
+    shelf = admin_client.get("/admin/inventory/stockitem/", {"q": "mug-Ähre"}).content.decode()
+    assert "/admin/inventory/stockitem/" in shelf.partition("<tbody>")[2]
+
+
 def test_an_order_leads_to_its_deliveries(admin_client: Client) -> None:
     order = an_order()
     link = f"/admin/notifications/delivery/?q=order%2F{order.pk}"
@@ -219,6 +235,7 @@ def a_refund(order: Order, amount: str, reason: str = "damaged") -> dict[str, An
         ("0", "greater than or equal to 0.01"),
         ("1.005", "no more than 2 decimal places"),
         ("-5", "greater than or equal to 0.01"),
+        ("1e999999999", "no more than 13 digits"),
     ],
 )
 def test_an_amount_that_cannot_be_refunded_is_refused_in_words(
