@@ -202,8 +202,10 @@ def _find(request: HttpRequest, order_id: int) -> Order:
 
 
 def find_customer(customer_id: int) -> Customer:
-    """Any of the shop's. Raises Problem 422."""
-    customer = Customer.objects.only("pk").filter(pk=customer_id).first()  # nothing of them is read
+    """Any of the shop's who was not forgotten: nobody could be told what was charged. Raises
+    Problem 422."""
+    known = Customer.objects.only("pk")  # nothing of them is read
+    customer = known.filter(pk=customer_id, forgotten_at=None).first()
     if customer is None:
         fault = Fault("customer", f"there is no customer {customer_id}")
         raise Problem(422, "invalid", f"customer: there is no customer {customer_id}.", [fault])

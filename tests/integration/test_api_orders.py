@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from notifications.models import Event
+from orders_site.customers.services import forget_customer
 from orders_site.orders.models import Order
 from tests.api import ORDERS, Caller, a_caller, an_order_for
 from tests.plans import many_orders
@@ -259,6 +260,15 @@ def test_a_change_is_validated_too(
     assert response.status_code == 422
     fields = [fault["field"] for fault in response.json()["error"]["fields"]]
     assert any(name.endswith(field) for name in fields), fields
+
+
+def test_nothing_is_ordered_for_who_was_forgotten(caller: Caller) -> None:
+    customer = a_customer()
+    forget_customer(customer_id=customer.pk)
+    refused = caller.place(customer)
+    assert refused.status_code == 422
+    assert refused.json()["error"]["fields"][0]["field"] == "customer"
+    assert not Order.objects.exists()
 
 
 def test_money_of_another_currency_is_refused(caller: Caller, placed: Any) -> None:
