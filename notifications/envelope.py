@@ -126,7 +126,8 @@ def _read_cloudevent(body: dict[str, Any]) -> Envelope:
     if not isinstance(data, dict):
         raise NotAnEvent("data: must be a JSON object")
     kind = events.event_type(name, version)
-    payload = _validate(kind, data, ours=source == conf().source)
+    ours = source == conf().source
+    payload = _validate(kind, data, ours=ours)
     subject = _text(body, "subject")
     return Envelope(
         id=_uuid(body),
@@ -139,11 +140,12 @@ def _read_cloudevent(body: dict[str, Any]) -> Envelope:
         if kind.internal
         else _text({"subject": kind.subject_of(payload)}, "subject"),
         time=_moment(_text(body, "time")),
-        data=data,
+        # Another publisher's "1000" is our 1000; of ours a newer process may have said more.
+        data=data if ours else payload.model_dump(mode="json", exclude_unset=True),
         generation=_whole(body, "generation", 0),
         traceparent=tracing.read(body.get(tracing.HEADER)),
-        foreign=source != conf().source,
-        announcement=(_whole(body, "announcement", 0) or None) if source == conf().source else None,
+        foreign=not ours,
+        announcement=(_whole(body, "announcement", 0) or None) if ours else None,
     )
 
 

@@ -57,6 +57,12 @@ def test_a_cloud_event_of_another_source_is_foreign() -> None:
     assert envelope.read(changed(source="urn:warehouse")).foreign
 
 
+def test_another_publishers_facts_are_those_that_its_numbers_in_quotes_stand_for() -> None:
+    data = {"order_id": "7", "amount_minor": "1000", "currency": "EUR"}
+    read = envelope.read(changed(source="urn:warehouse", type="order.refunded", data=data))
+    assert read.data == {"order_id": 7, "amount_minor": 1000, "currency": "EUR"}
+
+
 def test_of_other_publishers_those_types_are_believed_that_the_setting_names(settings: Any) -> None:
     shipped = {"order_id": 7, "carrier": "DHL"}
     bodies = (
