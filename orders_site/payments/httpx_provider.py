@@ -27,6 +27,7 @@ READ_TIMEOUT = 10.0
 
 MAX_CONNECTIONS = 64
 MAX_CODE = 40
+_CAME_TO_NOTHING = ("failed", "canceled", "cancelled")
 _NOT_CONNECTED = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -173,6 +174,9 @@ def _charged(row: dict[str, Any]) -> Charged:
 
 
 def _refunded(row: dict[str, Any]) -> Refunded:
+    """One on its way is made, as far as we are concerned; a bank may have sent it back."""
+    if row.get("status") in _CAME_TO_NOTHING:
+        raise PaymentRefused("refund_failed", "The refund came to nothing at the provider.")
     return Refunded(_id(row), _amount(row))
 
 

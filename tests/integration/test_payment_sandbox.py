@@ -230,6 +230,18 @@ def test_a_status_counts_whatever_its_body_is_like(
     provider.close()
 
 
+@pytest.mark.parametrize("status", ["failed", "canceled"])
+def test_a_refund_that_came_to_nothing_is_none(partner: Open, status: str) -> None:
+    row = f'{{"id": "re_1", "amount": 990, "status": "{status}"}}'
+    there = partner(in_turn("200 OK", [row.encode(), f'{{"data": [{row}]}}'.encode()]))
+    provider = HttpxProvider(f"http://127.0.0.1:{there.port}", "a key")
+    with pytest.raises(PaymentRefused, match="refund_failed"):
+        provider.refund(key="refund-1", charge="ch_1", amount=990)
+    with pytest.raises(PaymentRefused, match="refund_failed"):
+        provider.find_refund(key="refund-1")
+    provider.close()
+
+
 @pytest.mark.parametrize("data", ["5", "{}", '"x"', "[5]", "[null]", "[[]]", "[{}]"])
 def test_a_list_that_is_none_leaves_a_charge_unanswered(partner: Open, data: str) -> None:
     there = partner(says("200 OK", f'{{"data": {data}}}'.encode()))
