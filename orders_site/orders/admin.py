@@ -22,6 +22,7 @@ from notifications.admin import display, search
 from notifications.admin.filters import StateFilter
 from notifications.models import Delivery
 from orders_site.admin import EditableAdmin, ShopAdmin
+from orders_site.forms import SeenForm
 from orders_site.orders.exceptions import OrderError
 from orders_site.orders.forms import CancelForm, RefundForm, ShipForm
 from orders_site.orders.models import Order, OrderLine, Product, Refund
@@ -44,6 +45,9 @@ Done = dict[str, str]
 
 @admin.register(Product)
 class ProductAdmin(EditableAdmin):
+    form = SeenForm
+    change_form_template = "admin/shop/editable.html"
+    fields = ["sku", "name", "price_minor", "currency"]
     list_display = ["sku", "name", "price_shown"]
     search_help_text = _("The whole SKU.")
     ordering = ["sku"]

@@ -61,6 +61,25 @@ def test_who_was_forgotten_while_their_page_was_open_stays_forgotten(admin_clien
     assert Customer.objects.values().get() == erased
 
 
+@pytest.mark.parametrize("revealed", [False, True])
+def test_a_page_older_than_its_row_puts_no_consent_back(
+    admin_client: Client, revealed: bool
+) -> None:
+    customer = a_customer()
+    page = f"/admin/customers/customer/{customer.pk}/"
+    shown = admin_client.post(f"{page}reveal/") if revealed else admin_client.get(f"{page}change/")
+    seen = shown.context["adminform"].form["seen"].value()
+    assert f'name="seen" value="{seen}"' in shown.content.decode()
+    Customer.objects.update(sms_consent=False)  # on another page
+
+    url = f"{page}change/?revealed=1" if revealed else f"{page}change/"
+    form = {**as_it_was_shown(customer), "sms_consent": "on", "seen": seen}
+    said = admin_client.post(url, form).content.decode()
+
+    assert "It was changed meanwhile: open the page again." in said
+    assert not Customer.objects.get().sms_consent
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_device_that_is_entered_while_its_owner_is_forgotten_goes_too() -> None:
     customer = a_customer()

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from notifications.models import Event
 from orders_site.inventory.models import Reservation
 from orders_site.inventory.services import stock_product
-from orders_site.orders.models import Order, Refund
+from orders_site.orders.models import Order, Product, Refund
 from orders_site.orders.samples import Samples
 from orders_site.orders.services import Line
 from orders_site.payments.models import Payment, PaymentRefund
@@ -132,6 +132,29 @@ def test_a_product_is_found_by_its_sku_as_it_was_entered(admin_client: Client) -
     stock_product(product=product, on_hand=1)
     shelf = admin_client.get("/admin/inventory/stockitem/", {"q": "mug-Ähre"}).content.decode()
     assert "/admin/inventory/stockitem/" in shelf.partition("<tbody>")[2]
+
+
+def test_a_page_older_than_its_row_puts_no_price_back(admin_client: Client) -> None:
+    product = a_product(price_minor=2495)
+    url = f"/admin/orders/product/{product.pk}/change/"
+    hers, his = (fields_of(admin_client.get(url)) for _ in range(2))
+
+    assert admin_client.post(url, {**hers, "price_minor": "2995"}).status_code == 302
+    said = admin_client.post(url, {**his, "name": "Mug"}).content.decode()
+
+    assert "It was changed meanwhile: open the page again." in said
+    product.refresh_from_db()
+    assert (product.price_minor, product.name) == (2995, "Mug “Salt & Pine”")
+    again = fields_of(admin_client.get(url))
+    assert admin_client.post(url, {**again, "name": "Mug"}).status_code == 302
+    assert Product.objects.get().name == "Mug"
+
+
+def fields_of(page: Any) -> dict[str, Any]:
+    """What the form of this page holds and would post."""
+    form = page.context["adminform"].form
+    assert f'name="seen" value="{form["seen"].value()}"' in page.content.decode()
+    return {name: form[name].value() for name in form.fields}
 
 
 def test_an_order_leads_to_its_deliveries(admin_client: Client) -> None:
