@@ -177,7 +177,8 @@ def _refunded(row: dict[str, Any]) -> Refunded:
     """One on its way is made, as far as we are concerned; a bank may have sent it back."""
     if row.get("status") in _CAME_TO_NOTHING:
         raise PaymentRefused("refund_failed", "The refund came to nothing at the provider.")
-    return Refunded(_id(row), _amount(row))
+    charge = row.get("charge")
+    return Refunded(_id(row), _amount(row), charge if isinstance(charge, str) else "")
 
 
 def _id(row: dict[str, Any]) -> str:

@@ -192,13 +192,14 @@ class PaymentRefundQuerySet(models.QuerySet["PaymentRefund"]):
             refund, PaymentRefund.State.REFUNDING, PaymentRefund.State.DUE, amount_minor=None
         )
 
-    def finish(self, refund: PaymentRefund, provider_id: str) -> bool:
-        """The money was given back."""
+    def finish(self, refund: PaymentRefund, provider_id: str, amount: int) -> bool:
+        """So much money was given back."""
         return self._move(
             refund,
             PaymentRefund.State.REFUNDING,
             PaymentRefund.State.DONE,
             provider_id=provider_id,
+            amount_minor=amount,
             settled_at=Now(),
         )
 

@@ -28,14 +28,11 @@ class Declined:
 
 @dataclass(frozen=True)
 class Refunded:
-    """The money was given back: so much, where the provider says how much."""
+    """The money was given back: so much of which charge, where the provider says it."""
 
     provider_id: str
     amount: int | None = None
-
-    def is_of(self, amount: int) -> bool:
-        """Whether that is what was asked for, as far as is said."""
-        return self.amount in (None, amount)
+    charge: str = ""
 
 
 class Provider(Protocol):

@@ -147,13 +147,25 @@ class _Refund:
         answer = found or provider.refund(
             key=self.refund.key, charge=self.payment.provider_id, amount=self.amount
         )
-        if not answer.is_of(self.amount):
+        if not self._is_what_was_asked(answer):
             raise OtherAmount(self.refund.key)
         return answer
 
     def record(self, answer: Refunded) -> None:
         if Payment.objects.release(self.payment, self.token):
-            PaymentRefund.objects.finish(self.refund, answer.provider_id)
+            given_back = self.amount if answer.amount is None else answer.amount
+            if given_back < self.amount:
+                Payment.objects.take_back(self.payment, self.amount - given_back)
+            PaymentRefund.objects.finish(self.refund, answer.provider_id, given_back)
+
+    def _is_what_was_asked(self, answer: Refunded) -> bool:
+        """Of all that is left there was less, maybe, when it was asked for by a process whose notes
+        are gone: what a part of it went back by is found then, too."""
+        if answer.charge not in ("", self.payment.provider_id):
+            return False
+        if answer.amount in (None, self.amount):
+            return True
+        return self.refund.wanted_minor is None and 1 <= answer.amount < self.amount
 
     def give_up(self, error: PaymentError) -> None:
         with transaction.atomic():

@@ -212,6 +212,35 @@ def test_a_refund_of_another_amount_under_its_key_gives_nothing_back(sandbox, pr
     assert Payment.objects.get().refunded_minor == 1500
 
 
+def test_what_was_given_back_before_its_notes_were_lost_is_found_in_any_order(sandbox, provider):
+    """A restored database asks for all that is left: a part of it went back by another refund."""
+    order = an_order()
+    handle(event(order, "order.created"), provider)
+    (charge,) = sandbox.charges()
+    part = refund_order(order=order, amount=euros(1500), reason="damaged")
+    cancel_order(order=order, reason="customer_request")
+    provider.refund(key=f"refund-{part.pk}", charge=charge.id, amount=1500)
+    provider.refund(key=f"refund-cancelled-{order.pk}", charge=charge.id, amount=3490)
+
+    for kind in ("order.cancelled", "order.refunded"):
+        handle(event(order, kind), DoubtingProvider(provider))
+
+    given_back = dict(PaymentRefund.objects.values_list("key", "amount_minor"))
+    assert given_back == {f"refund-{part.pk}": 1500, f"refund-cancelled-{order.pk}": 3490}
+    assert Payment.objects.get().refunded_minor == sandbox.charges()[0].refunded == 4990
+
+
+def test_all_that_is_left_is_not_found_given_back_of_another_charge(sandbox, provider):
+    order, other = an_order(), an_order()
+    for each in (order, other):
+        handle(event(each, "order.created"), provider)
+    cancel_order(order=order, reason="customer_request")
+    elsewhere = Payment.objects.get(order=other).provider_id
+    provider.refund(key=f"refund-cancelled-{order.pk}", charge=elsewhere, amount=100)
+    with pytest.raises(PermanentError, match="other_amount"):
+        handle(event(order, "order.cancelled"), DoubtingProvider(provider))
+
+
 def test_a_fault_of_the_account_is_given_up_and_a_redrive_after_the_mend_succeeds(
     sandbox, provider
 ):
