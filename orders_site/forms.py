@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from django import forms
 from django.db.models import Model
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext
 
 
@@ -37,7 +37,7 @@ class SeenForm(forms.ModelForm):
         """For a form that has more to say of the row as it is now. Raises ValidationError."""
 
     def _digest(self, row: Model) -> str:
-        """Of the fields that this page may change."""
+        """Of the fields that this page may change; keyed, for they are a person's."""
         names = sorted({field.name for field in row._meta.concrete_fields} & set(self.fields))
         values = repr([(name, getattr(row, name)) for name in names])
-        return hashlib.sha256(values.encode()).hexdigest()[:16]
+        return salted_hmac(__name__, values).hexdigest()[:16]
