@@ -93,6 +93,11 @@ def register(consumer: Consumer) -> Consumer:
             f"Consumer name {consumer.name!r}: use 1 to 40 of a-z, 0-9 and -, "
             f"starting with a letter and not ending in {' or '.join(_TAKEN)}."
         )
+    if consumer.wants is not None and not isinstance(consumer.wants, frozenset | set):
+        raise ImproperlyConfigured(
+            f"Consumer {consumer.name!r}: wants is {consumer.wants!r}: give a set of event types, "
+            'as frozenset({"order.shipped"}), or None for every one.'
+        )
     known = _registry.get(consumer.name)
     if known is not None and known.task != consumer.task:
         raise ImproperlyConfigured(

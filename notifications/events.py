@@ -11,9 +11,10 @@ address or a name: queues and dead letters are no place for personal data.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from string import Formatter
 from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -97,6 +98,8 @@ def event(
             raise ImproperlyConfigured(
                 f"Event type {name!r}: use lower-case words joined by dots, like 'order.created'."
             )
+        for problem in _misfits(model, subject, version, worth_sending_for):
+            raise ImproperlyConfigured(f"Event type {name!r}: {problem}.")
         known = _registry.get((name, version))
         if known is not None and known.data.__qualname__ != model.__qualname__:
             raise ImproperlyConfigured(
@@ -122,6 +125,26 @@ def event(
     return register
 
 
+def _misfits(model: Any, subject: str, version: Any, worth_sending_for: Any) -> Iterator[str]:
+    """What would otherwise fail where an event is recorded, or told: in production, each time."""
+    if not (isinstance(model, type) and issubclass(model, EventData)):
+        yield f"its class must be an EventData: class {getattr(model, '__name__', '…')}(EventData)"
+        return
+    if type(version) is not int or version < 1:
+        yield f"version is {version!r}, and must be a whole number from 1 on"
+    if not isinstance(worth_sending_for, timedelta):
+        yield f"worth_sending_for is {worth_sending_for!r}, and must be a timedelta"
+    has = [*model.model_fields, *model.model_computed_fields]
+    try:
+        named = [field for _, field, _, _ in Formatter().parse(subject) if field is not None]
+    except ValueError as error:
+        yield f"subject {subject!r} cannot be read: {error}"
+        return
+    for field in named:
+        if re.split(r"[.[]", field, maxsplit=1)[0] not in has:
+            yield f"subject {subject!r} names {field!r}; {model.__name__} has: {', '.join(has)}"
+
+
 def event_type(name: str, version: int) -> EventType:
     """The registered type, or `UnknownEvent`."""
     try:
@@ -132,6 +155,12 @@ def event_type(name: str, version: int) -> EventType:
 
 def type_of(data: EventData) -> EventType:
     """The type that this payload's class was registered for."""
+    if not isinstance(data, EventData):
+        given = data.__name__ if isinstance(data, type) else f"a {type(data).__name__}"
+        raise UnknownEvent(
+            f"{given} is no event: give an instance of a class that @event(...) registered, "
+            "as OrderCreated(order_id=7)"
+        )
     try:
         return _by_model[type(data)]
     except KeyError:

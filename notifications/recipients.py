@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
 from notifications.channels.base import Attachment
@@ -50,8 +51,15 @@ class Recipient:
 
 def resolve(envelope: Envelope, route: Route) -> list[Recipient]:
     """Ask the shop who is to be told about this event on this route."""
-    resolver = cast(Callable[[Envelope, Route], Iterable[Recipient]], _hook("recipients"))
-    return list(resolver(envelope, route))
+    found = _listed("recipients", Recipient, _hook("recipients")(envelope, route))
+    for recipient in found:
+        if not isinstance(recipient.reference, str) or not recipient.reference:
+            raise _nonsense(
+                "recipients",
+                f"a Recipient whose reference is {recipient.reference!r}",
+                'a text that stays the same and is no address, as "customer/42"',
+            )
+    return found
 
 
 def named(envelope: Envelope, *, channel: str, route: str, reference: str) -> Recipient | None:
@@ -68,24 +76,32 @@ def context(envelope: Envelope, recipient: Recipient) -> dict[str, Any]:
     """Ask the shop what the templates of this event may use."""
     if not conf().context:
         return {}
-    return cast(Callable[[Envelope, Recipient], dict[str, Any]], _hook("context"))(
-        envelope, recipient
-    )
+    given = _hook("context")(envelope, recipient)
+    if not isinstance(given, Mapping):
+        raise _nonsense("context", _a(given), "a dictionary of what the templates may use")
+    return dict(given)
 
 
 def attachments(envelope: Envelope, recipient: Recipient) -> tuple[Attachment, ...]:
     """Ask the shop what goes with the email about this event."""
     if not conf().attachments:
         return ()
-    hook = cast(Callable[[Envelope, Recipient], Iterable[Attachment]], _hook("attachments"))
-    return tuple(hook(envelope, recipient))
+    return tuple(_listed("attachments", Attachment, _hook("attachments")(envelope, recipient)))
 
 
 def no_longer_true(envelope: Envelope) -> str | None:
     """Ask the shop whether the event still holds: the reason why not, or None."""
     if not conf().still_true:
         return None
-    return cast(Callable[[Envelope], str | None], _hook("still_true"))(envelope)
+    given = _hook("still_true")(envelope)
+    if given and not isinstance(given, str | Promise):
+        # True, above all, of a hook that answers its own name: all it is asked of would be skipped.
+        raise _nonsense(
+            "still_true",
+            "True" if given is True else _a(given),
+            "the reason why it is not true any more, as a text, or None where it is",
+        )
+    return str(given) if given else None
 
 
 def mask(address: str) -> str:
@@ -148,3 +164,28 @@ def _hook(name: str) -> Callable[..., Any]:
             f'NOTIFICATIONS["{name.upper()}"] is not set: give the dotted path of your function.'
         )
     return cast(Callable[..., Any], import_string(path))
+
+
+_Kind = TypeVar("_Kind")
+
+
+def _listed(hook: str, kind: type[_Kind], given: Any) -> list[_Kind]:
+    """What a hook gave, one by one; TypeError for what is none of that kind."""
+    wanted = f"an iterable of {kind.__name__}(…), which may be empty"
+    if not isinstance(given, Iterable) or isinstance(given, str):
+        raise _nonsense(hook, _a(given), wanted)
+    found = list(given)
+    for each in found:
+        if not isinstance(each, kind):
+            raise _nonsense(hook, f"an iterable with {_a(each)} in it", wanted)
+    return found
+
+
+def _nonsense(hook: str, given: str, wanted: str) -> TypeError:
+    path = getattr(conf(), hook)
+    return TypeError(f'NOTIFICATIONS["{hook.upper()}"], {path}, gave {given}: give {wanted}.')
+
+
+def _a(given: object) -> str:
+    """Its kind, never what it holds: that may be an address."""
+    return "None" if given is None else f"a {type(given).__name__}"

@@ -51,8 +51,8 @@ def add(data: events.EventData, *, at: datetime, key: str = "") -> int:
     using = router.db_for_write(ScheduledEvent)
     outbox.insist_on_transaction("add()", using)
     kind = events.type_of(data)
-    if timezone.is_naive(at):
-        raise EventRefused(f"{kind.name} v{kind.version}: at: must be timezone-aware")
+    if not isinstance(at, datetime) or timezone.is_naive(at):
+        raise EventRefused(f"{kind.name} v{kind.version}: at: must be a timezone-aware datetime")
     if len(key) > MAX_KEY:
         raise EventRefused(f"{kind.name} v{kind.version}: key: give at most {MAX_KEY} characters")
     for problem in outbox.unstorable(key, "key"):

@@ -27,6 +27,7 @@ from notifications.setting import (
     Category,
     ChannelConf,
     Conf,
+    Digest,
     Fallback,
     ProviderConf,
     QuietHours,
@@ -47,11 +48,21 @@ def problems(given: Any) -> Iterator[str]:
     if unknown := sorted(map(str, set(given) - KEYS)):
         yield f"NOTIFICATIONS has unknown keys {unknown}; it may hold {sorted(KEYS)}."
     for name in _misfits(given):
-        yield f'NOTIFICATIONS["{name}"] must be {_KINDS[name][1]}.'
+        yield f'NOTIFICATIONS["{name}"] must be {_KINDS[name][1]}{_culprit(name, given[name])}.'
 
 
 def _misfits(given: Mapping[str, Any]) -> list[str]:
     return [name for name, (fits, _) in _KINDS.items() if name in given and not fits(given[name])]
+
+
+def _culprit(name: str, value: Any) -> str:
+    """Which of its entries is the wrong one; empty where it is none of them alone. What one holds
+    is not said: it may be a secret."""
+    fits = _KINDS[name][0]
+    if not isinstance(value, Mapping) or not fits({}):
+        return ""
+    wrong = [repr(key) for key, entry in value.items() if not fits({key: entry})]
+    return f" (look at {', '.join(wrong)})" if wrong else ""
 
 
 def unreadable(given: Any) -> set[str]:
@@ -74,10 +85,18 @@ def _maps(value: Any, fits_key: type, fits: Callable[[Any], bool]) -> bool:
     )
 
 
-def _holds(value: Any, kind: type | tuple[type, ...]) -> bool:
+def _holds(
+    value: Any, kind: type | tuple[type, ...], fits: Callable[[Any], bool] = lambda entry: True
+) -> bool:
     return isinstance(value, list | tuple | set | frozenset) and all(
-        isinstance(entry, kind) for entry in value
+        isinstance(entry, kind) and fits(entry) for entry in value
     )
+
+
+def _is_route(value: Route | Fallback) -> bool:
+    if isinstance(value, Fallback):
+        return isinstance(value.channels, tuple) and _holds(value.channels, str)
+    return _is_text(value.channel) and isinstance(value.digest, Digest | None)
 
 
 def _is_channel(value: Any) -> bool:
@@ -115,8 +134,8 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         "a dictionary of channel names and ChannelConf(…), providers being a tuple of ProviderConf",
     ),
     "ROUTES": (
-        lambda value: _maps(value, str, lambda entry: _holds(entry, (Route, Fallback))),
-        "a dictionary of event types and lists of Route(…) and Fallback(…)",
+        lambda value: _maps(value, str, lambda entry: _holds(entry, (Route, Fallback), _is_route)),
+        "a dictionary of event types and lists of Route(…, digest=Digest(…)) and Fallback((…), …)",
     ),
     "CATEGORIES": (
         lambda value: _maps(value, str, lambda entry: isinstance(entry, Category)),

@@ -26,6 +26,8 @@ def adapter(channel: str, provider: str = "") -> ChannelAdapter:
 def make(channel: str, provider: str = "") -> ChannelAdapter:
     """A new adapter as the settings describe it, or ImproperlyConfigured saying what is wrong."""
     described, where = _described(channel, provider)
+    if not described.adapter:
+        raise ImproperlyConfigured(f"{where}: it has no adapter: give its dotted path.")
     try:
         return cast(ChannelAdapter, import_string(described.adapter)(**described.options))
     except (ImportError, TypeError, ValueError) as error:

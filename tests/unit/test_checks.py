@@ -153,6 +153,9 @@ def test_every_message_says_how_to_mend_it(found: Any) -> None:
         ({"CHANNELS": ["email"]}, '"CHANNELS"] must be a dictionary of channel names'),
         ({"CHANNELS": {"email": "a.b"}}, '"CHANNELS"] must be'),
         ({"ROUTES": {"order.created": ["email"]}}, '"ROUTES"] must be'),
+        ({"ROUTES": {"order.shipped": [Route("email", digest="08:00")]}}, "'order.shipped'"),  # type: ignore[arg-type]
+        ({"ROUTES": {"order.shipped": [Fallback("push", within=timedelta(1))]}}, "'order.shipped'"),  # type: ignore[arg-type]
+        ({"QUIET_HOURS": {"sms": ("21:00", "08:00")}}, "(look at 'sms')"),
         ({"ADDRESS_HASH_KEYS": {"1": "x"}}, '"ADDRESS_HASH_KEYS"] must be'),
         ({"EDITABLE": {"order.created": Editable(free="note")}}, '"EDITABLE"] must be'),
         ({"OBJECTIVES": {"order.created": 0.95}}, '"OBJECTIVES"] must be'),
@@ -301,6 +304,7 @@ def test_an_event_that_may_be_told_in_no_way_is_found(found: Any) -> None:
     ("path", "options", "said"),
     [
         ("nowhere.Adapter", {}, "No module named 'nowhere'"),
+        ("", {}, "it has no adapter: give its dotted path"),
         (f"{__name__}.Picky", {"colour": "green"}, "green is no colour"),
         ("notifications.channels.memory.MemoryChannel", {"colour": "red"}, "colour"),
         ("notifications.channels.email.SesEmail", {"from_address": ""}, "from_address"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shlex
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -55,9 +57,10 @@ class Command(BaseCommand):
         return "\n".join(
             [
                 *(started or ["  nothing: the environment names every part"]),
-                f"  Logs in {home / 'logs'}; every manage.py and celery command of this checkout",
-                f"  finds the parts by {home / 'env'}. In other terminals, one after the other:",
+                f"  Logs in {home / 'logs'}. In other terminals, one after the other;",
+                "  the first line in each, where your settings do not read that file by themselves:",
                 "",
+                f"    set -a; . {shlex.quote(str(_from_here(home / 'env')))}; set +a",
                 *(f"    {command}" for command in self._next_commands()),
                 "",
                 "Ctrl-C ends them; what they hold stays for the next time.",
@@ -74,8 +77,17 @@ class Command(BaseCommand):
             f"{python} manage.py createsuperuser",
             f"{python} manage.py runserver",
             f"{python} manage.py relay -v 2",
-            f"{python} -m celery -A {project} worker -l INFO -Q {queues}",
+            f"{python} -m celery -A {_worker_app(project)} worker -l INFO -Q {queues}",
         ]
+
+
+def _worker_app(project: str) -> str:
+    """The module of its own that docs/extending.md gives the app, where there is one."""
+    beside = f"{project}.notifications_worker"
+    try:
+        return beside if importlib.util.find_spec(beside) else project
+    except ModuleNotFoundError:  # settings in a module of their own, below no package
+        return project
 
 
 def _from_here(path: Path) -> Path:

@@ -42,7 +42,10 @@ class Command(PlainCommand):
         except DatabaseError as error:
             raise CommandError(f"The database refuses: {str(error).splitlines()[0]}") from None
         if not found.entries:
-            raise CommandError(f"Nothing is known of {name}.")
+            hint = (
+                "" if "/" in subject else ' Say the whole subject of what is no order: "sku/MUG".'
+            )
+            raise CommandError(f"Nothing is known of {name}.{hint}")
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(found), cls=DjangoJSONEncoder))
             return
