@@ -71,6 +71,7 @@
 | notifications.E095 | the database does not answer |
 | notifications.E096 | transactions are isolated above READ COMMITTED |
 | notifications.W097 | what is scheduled is of a type or version that is not registered |
+| notifications.E098 | django_celery_results is not installed: no message could be given up |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
 None of them needs a database or a network, but for E065, E095, W097, and E096 where the server sets
@@ -89,7 +90,7 @@ from django.db import router
 
 from notifications.checks.allow_list import check_allow_list, check_no_allow_list
 from notifications.checks.audiences import check_audiences
-from notifications.checks.celery import check_celery
+from notifications.checks.celery import check_celery, check_results
 from notifications.checks.channels import check_adapters, check_timeouts
 from notifications.checks.chores import check_chores
 from notifications.checks.connections import check_connections, check_isolation, check_reachable
@@ -232,6 +233,7 @@ _OF_MESSAGING: tuple[Callable[[], Found], ...] = (
     check_recipient_limits,
     check_reach,
     check_celery,
+    check_results,
     check_retention,
     check_order,
     check_whatsapp_templates,

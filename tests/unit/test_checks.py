@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from celery import shared_task
+from django.apps import apps
 from django.contrib.admin import AdminSite
 from django.core.checks import CheckMessage
 from psycopg import IsolationLevel
@@ -443,6 +444,15 @@ def test_a_database_that_will_not_do_is_found(
     settings.DATABASES = {"default": database}
 
     assert ids(list(checks.check_database())) == expected
+
+
+def test_a_project_that_could_not_keep_a_failed_task_is_found(found: Any) -> None:
+    installed = {config.name for config in apps.get_app_configs()}
+    apps.set_available_apps(installed - {"django_celery_results"})
+    try:
+        assert ids(found()) == ["E098"]
+    finally:
+        apps.unset_available_apps()
 
 
 def test_a_machine_without_any_settings_is_told_so_without_a_stack_trace(tmp_path: Path) -> None:

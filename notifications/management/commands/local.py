@@ -58,7 +58,7 @@ class Command(BaseCommand):
             [
                 *(started or ["  nothing: the environment names every part"]),
                 f"  Logs in {home / 'logs'}. In other terminals, one after the other;",
-                "  the first line in each, where your settings do not read that file by themselves:",
+                "  the first line in each, unless your settings read that file by themselves:",
                 "",
                 f"    set -a; . {shlex.quote(str(_from_here(home / 'env')))}; set +a",
                 *(f"    {command}" for command in self._next_commands()),
