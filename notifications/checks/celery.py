@@ -33,8 +33,8 @@ def check_celery() -> Iterator[CheckMessage]:
 
 
 def check_results() -> Iterator[CheckMessage]:
-    """Where failed tasks are kept (`notifications.worker.results`). Before a message is given up its
-    failure is; where that cannot be, it comes again for ever."""
+    """Where failed tasks are kept (`notifications.worker.results`). Before a message is given up
+    its failure is kept; where that cannot be, it comes again for ever."""
     if not apps.is_installed("django_celery_results"):
         yield Error(
             "django_celery_results is not installed: no message that fails could be given up.",

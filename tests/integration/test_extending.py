@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
 from notifications.local.stack import Stack
 
@@ -159,9 +160,7 @@ def examples(text: str) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def project(tmp_path: Path, stack: Stack) -> Path:
-    subprocess.run(
-        [sys.executable, "-m", "django", "startproject", "shop", tmp_path], check=True, timeout=60
-    )
+    call_command("startproject", "shop", str(tmp_path))
     for name, text in BESIDE.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
