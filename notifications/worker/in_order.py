@@ -16,7 +16,8 @@ queue's `maxReceiveCount` last for days."""
 
 
 def wait(seconds: float, *, worn: int = 0) -> float:
-    """For how long to hide it that is to come again in `seconds`. worn: receives too many."""
+    """For how long to hide it that is to come again in `seconds`. worn: receives too many. Also
+    of another queue's message that cannot be put off."""
     least = _doubled(WORN_WAIT, worn - 1) if worn > 0 else 0.0
     return min(LONGEST_WAIT, max(seconds, least))
 

@@ -249,17 +249,21 @@ class EventTask(DjangoTask[Any, Any]):
         seconds = max(0.0, seconds)  # of no number, too: it must not keep the message's place
         if not isinstance(error, (Busy, DatabaseUnavailable)):
             metrics.record_retry(received.headers["consumer"])
-        if received.envelope.event_type.internal:
-            seconds = min(seconds, LONGEST_SLEEP)  # it has no event that could be put off
+        worn = _worn(received, error)
+        if received.envelope.event_type.internal:  # it has no event that could be put off
+            seconds = min(LONGEST_SLEEP, in_order.wait(seconds, worn=worn))
         elif received.headers["fifo"]:
-            seconds = in_order.wait(seconds, worn=_worn(received, error))
-        elif seconds > LONGEST_SLEEP or _worn(received, error):
+            seconds = in_order.wait(seconds, worn=worn)
+        elif seconds > LONGEST_SLEEP or worn:
             try:
                 _put_off(received, seconds)
             except UNAVAILABLE as lost:
                 leave_replica(lost)
                 error = DatabaseUnavailable(type(lost).__name__)
-                seconds = random.uniform(*DATABASE_WAIT)  # noqa: S311
+                # It may answer and take nothing, as with a full disk: then nothing else ends this
+                # but SQS, by the receives that are left.
+                wait = random.uniform(*DATABASE_WAIT)  # noqa: S311
+                seconds = min(LONGEST_SLEEP, in_order.wait(wait, worn=worn))
             else:
                 raise Ignore(f"deferred for {seconds:.0f} s: {_words(error)}")
         raise Retry(exc=error, when=seconds)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from celery import shared_task
 from celery.exceptions import Ignore, Retry
+from django.db import connection
 from django.utils import timezone
 
 from notifications import consumers, receipts
@@ -23,6 +24,16 @@ from notifications.worker.task import LONGEST_SLEEP, MOST_RECEIVES, EventTask
 from tests.integration.letters import letter
 
 pytestmark = pytest.mark.django_db
+
+
+_FULL_DISK = """
+    CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100';
+    END $$;
+    CREATE TRIGGER full_disk BEFORE INSERT ON notifications_dispatch
+    FOR EACH STATEMENT EXECUTE FUNCTION full_disk()
+"""
 
 
 @shared_task(bind=True, base=EventTask, name="tests.put_off")
@@ -80,6 +91,23 @@ def test_what_has_no_event_sleeps_however_often_it_was_received() -> None:
     with pytest.raises(Retry):
         task(internal)
     assert not Dispatch.objects.exists()
+
+
+@pytest.mark.parametrize("internal", [False, True])
+def test_while_the_database_answers_and_takes_nothing_its_last_receives_last_for_long(
+    received: dict[str, Any], internal: bool
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_FULL_DISK)
+    event = replace(letter(), type=receipts.TYPE) if internal else letter()
+    waits = []
+    for _ in range(SPARE_RECEIVES - MOST_RECEIVES):
+        with pytest.raises(Retry) as retry:
+            task(event)
+        waits.append(retry.value.when)
+        received["receive_count"] += 1
+    assert sum(waits) > 3600, "not made a dead letter by SQS within a minute"
+    assert max(waits) <= LONGEST_SLEEP
 
 
 def test_on_a_fifo_queue_it_is_hidden_longer_instead_lest_its_successors_overtake_it(
