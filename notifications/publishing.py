@@ -50,6 +50,11 @@ class Batch:
     entries: tuple[Entry, ...]
 
     @property
+    def place(self) -> str:
+        """As `Dispatch.objects.claim` names it."""
+        return f"{self.kind}/{self.destination}"
+
+    @property
     def ids(self) -> list[int]:
         return [int(entry.id) for entry in self.entries]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
+from collections import defaultdict
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from django.utils import timezone
 
 from notifications import metrics, spans, topology
 from notifications.aws.batches import Outcome
+from notifications.connection_pool import lend_connection
 from notifications.housekeeping import PROMPT, RETENTION, Housekeeping
 from notifications.models import Dispatch
 from notifications.models.dispatch import LEASE, LONGEST_BACK_OFF
@@ -50,7 +52,8 @@ LOOP_PATIENCE = 120.0
 content, each of its ten entries goes by itself, with the time-outs of a call."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
-"""Seconds between passes while nothing gets through, doubled at each."""
+"""Seconds for which a topic or queue is left alone whose calls fail, doubled at each. Likewise
+between two tries while the database is away."""
 
 SEVERAL = 3
 """Calls that fail one after the other are no hiccup any more."""
@@ -76,7 +79,7 @@ class Tally:
 
 
 class Brake:
-    """Pauses the relay while no call gets through: failed rows would only be counted up."""
+    """Leaves alone what no call gets through to: failed rows would only be counted up."""
 
     def __init__(self) -> None:
         self._failures = 0
@@ -85,7 +88,7 @@ class Brake:
 
     @property
     def seconds(self) -> float:
-        """How long to wait before the next pass."""
+        """How long to wait before the next call."""
         return max(self._until - time.monotonic(), 0.0)
 
     @property
@@ -124,7 +127,9 @@ class Relay:
     ) -> None:
         self.tally = Tally()
         self.pulse = Pulse(LOOP_PATIENCE)
-        self._brake = Brake()
+        self._brake = Brake()  # of all calls together
+        self._brakes: defaultdict[str, Brake] = defaultdict(Brake)
+        """By place. One that fails (a queue that was deleted, say) holds up no other."""
         self._once = once
         self._rows = rows
         self._publishers = publishers
@@ -183,6 +188,7 @@ class Relay:
                 with self.pulse.excused():
                     found = self._pass(pool)
                     self._report()
+                    lend_connection()  # to the publishers: the pool may have no other
             except DATABASE_AWAY as error:
                 self._lose_database(error)
                 continue
@@ -202,7 +208,9 @@ class Relay:
         if time.monotonic() >= self._sweep_at:
             self._sweep()
         until = time.monotonic() + self._lease.total_seconds() / 2
-        claimed = Dispatch.objects.claim(self._rows, lease=self._lease, in_order=in_order())
+        claimed = Dispatch.objects.claim(
+            self._rows, lease=self._lease, in_order=in_order(), left_alone=list(self._left_alone())
+        )
         prepared = prepare(claimed)
         self._refuse(claimed, prepared)
         for batch in prepared.batches:
@@ -237,13 +245,27 @@ class Relay:
         if abandoned := Dispatch.objects.take_back_abandoned():
             logger.warning("%d rows of a relay that died are due again.", abandoned)
 
+    def _left_alone(self) -> dict[str, float]:
+        """The places whose calls fail, and for how many seconds more. With `once`, none: each row
+        has its one try."""
+        brakes = {} if self._once else self._brakes.copy()
+        return {place: brake.seconds for place, brake in brakes.items() if brake.seconds}
+
     def _refuse(self, claimed: list[Dispatch], prepared: Prepared) -> None:
+        """In one statement, and said once for each reason: all that waited for a queue which is
+        declared no more may be among them."""
+        by_error: defaultdict[str, list[Dispatch]] = defaultdict(list)
         for dispatch in claimed:
-            if (error := prepared.refused.get(dispatch.pk)) and dispatch.token:
-                logger.error("Dispatch %d cannot be published: %s", dispatch.pk, error)
-                Dispatch.objects.back_off(dispatch.token, {dispatch.pk: error})
-                self.tally.add(published=0, errors={dispatch.pk: error})
+            if error := prepared.refused.get(dispatch.pk):
+                by_error[error].append(dispatch)
+        for error, alike in by_error.items():
+            several = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
+            logger.error("Dispatch %d%s cannot be published: %s", alike[0].pk, several, error)
+            for dispatch in alike:
                 metrics.record_publish_failures(_known(dispatch.destination), 1)
+        if by_error and (token := claimed[0].token):
+            Dispatch.objects.back_off(token, prepared.refused)
+            self.tally.add(published=0, errors=prepared.refused)
 
     def _work_off(self, batch: Batch, until: float) -> None:
         """One batch, in a publishing thread. Given back when its lease could end meanwhile."""
@@ -272,7 +294,8 @@ class Relay:
         published = {int(row): message_id for row, message_id in outcome.published.items()}
         errors = {int(row): error for row, error in outcome.failed.items()}
         self.tally.add(published=len(published), errors=errors)
-        self._brake.call_ended(got_through=outcome.got_through)
+        for brake in (self._brake, self._brakes[batch.place]):
+            brake.call_ended(got_through=outcome.got_through)
         if published:
             metrics.record_published(batch.destination, len(published))
             Dispatch.objects.mark_published(batch.token, published)
@@ -289,12 +312,23 @@ class Relay:
 
     def _rest(self, listener: Listener, *, found: int) -> None:
         """Until a nudge, a stop, or the next look."""
-        if pause := self._brake.seconds:
-            wait_for([self._wake], pause)  # a nudge would change nothing
-        elif not found:
-            alert = time.monotonic() < self._alert_until
-            if listener.wait(ALERT_POLL if alert else self._sweep_every, or_for=self._wake):
-                self._alert_until = time.monotonic() + ALERT_FOR
+        if found:
+            return
+        if left_alone := self._left_alone():
+            # Not for a nudge: most are of what is left alone, and each look reads past all of it.
+            self._wait(min(SWEEP, *left_alone.values()))
+            return
+        alert = time.monotonic() < self._alert_until
+        if listener.wait(ALERT_POLL if alert else self._sweep_every, or_for=self._wake):
+            self._alert_until = time.monotonic() + ALERT_FOR
+        self._hush()
+
+    def _wait(self, seconds: float) -> None:
+        """For so long, or until the bell rings."""
+        wait_for([self._wake], seconds)
+        self._hush()
+
+    def _hush(self) -> None:
         with suppress(BlockingIOError):
             self._wake.recv(1024)
 
@@ -313,7 +347,7 @@ class Relay:
         connection.close()
         # A pool tries again ever more rarely, up to minutes apart; a new one tries at once.
         connection.close_pool()
-        wait_for([self._wake], _pause(self._outage))
+        self._wait(_pause(self._outage))
 
     def _find_database(self) -> None:
         if self._outage:

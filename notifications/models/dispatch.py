@@ -51,6 +51,7 @@ _CLAIM = """
     WITH due AS MATERIALIZED (
         SELECT candidate.id FROM notifications_dispatch candidate
         WHERE candidate.state = 'waiting' AND candidate.available_at <= statement_timestamp()
+          AND candidate.kind || '/' || candidate.destination <> ALL(%(left_alone)s)
           AND NOT (
             candidate.kind || '/' || candidate.destination = ANY(%(in_order)s)
             AND EXISTS (
@@ -211,13 +212,19 @@ class DispatchQuerySet(models.QuerySet["Dispatch"]):
         waiting.update(available_at=Now())
 
     def claim(
-        self, limit: int, *, lease: timedelta = LEASE, in_order: Collection[str] = ()
+        self,
+        limit: int,
+        *,
+        lease: timedelta = LEASE,
+        in_order: Collection[str] = (),
+        left_alone: Collection[str] = (),
     ) -> list[Dispatch]:
         """Up to `limit` due rows, ours for `lease`, all with one new token; oldest first.
 
         in_order: the FIFO destinations as "topic/<name>" and "queue/<name>"; of these a row
         is due only when no earlier row of its subject is open. Rows of one subject are made
         under its lock (the order's row), so that their ids stand in the order of commits.
+        left_alone: destinations of which no row is wanted now.
         """
         self._for_write = True
         parameters = {
@@ -225,6 +232,7 @@ class DispatchQuerySet(models.QuerySet["Dispatch"]):
             "lease": lease,
             "token": uuid4(),
             "in_order": list(in_order),
+            "left_alone": list(left_alone),
         }
         claimed = list(self.raw(_CLAIM, parameters, using=self.db))
         events = models.Prefetch("event", Event.objects.using(self.db))

@@ -12,7 +12,9 @@ import httpx
 import pytest
 from django.core.management import CommandError, call_command
 
-from notifications import envelope
+from notifications import envelope, topology
+from notifications.aws import clients
+from notifications.aws.sqs import queue_url
 from notifications.local.faults import FaultClient, FaultProxy
 from notifications.local.ports import free_port
 from notifications.local.processes import Process
@@ -213,6 +215,49 @@ def test_a_topic_that_is_not_there_yet_is_waited_for(stack: Stack) -> None:
     call_command("relay", once=True, verbosity=0)
 
     assert arrived() == ids(events)
+
+
+def test_a_queue_that_is_gone_keeps_nothing_else_waiting(relay: Start) -> None:
+    sqs = clients.client("sqs")
+    sqs.delete_queue(QueueUrl=queue_url(topology.current().queue("email-bulk").physical))
+    (event,) = record_orders(1)
+    Dispatch.objects.update(kind="queue", destination="email-bulk")
+    lost = Dispatch.objects.get()
+    others = [Dispatch(kind=lost.kind, destination=lost.destination, event=event)] * 2999
+    Dispatch.objects.bulk_create(others)
+    relay()
+    wait_for(lambda: Dispatch.objects.filter(tries__gt=0).count() > 100, within=30)
+
+    events = record_orders(5, first=2)
+
+    topic = Dispatch.objects.filter(kind="topic")
+    wait_for(lambda: not topic.exclude(state="published").exists(), within=15)
+    assert Counter(arrived()) == Counter(ids(events))
+    assert "does not exist" in Dispatch.objects.get(pk=lost.pk).last_error
+
+
+def test_a_queue_that_is_declared_no_more_is_said_once_for_all_that_waits_for_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rows = [Dispatch(kind="queue", destination="pigeons", body="{}") for _ in range(30)]
+    Dispatch.objects.bulk_create(rows)
+
+    with pytest.raises(CommandError, match="30 could not be published"):
+        call_command("relay", once=True, verbosity=0)
+
+    [said] = [each for each in caplog.messages if "pigeons" in each]
+    assert said.startswith(f"Dispatch {rows[0].pk} and 29 more cannot be published: No queue")
+    assert set(Dispatch.objects.values_list("state", "tries")) == {("waiting", 1)}
+
+
+def test_one_database_connection_is_enough_to_publish_each_row_once(relay: Start) -> None:
+    relay(DATABASE_POOL_SIZE="1")
+    events = record_orders(30)
+
+    wait_for(all_published, within=30)
+
+    assert Counter(arrived()) == Counter(ids(events))
+    assert set(Dispatch.objects.values_list("tries", flat=True)) == {1}
 
 
 def test_a_dispatch_to_one_queue_carries_the_generation_and_the_attributes() -> None:
