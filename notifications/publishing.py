@@ -101,7 +101,7 @@ def publish(batch: Batch) -> Outcome:
     """One call. Fails whole where the call did; a bad entry does not take the others with it."""
     try:
         return _SEND[batch.kind](batch.physical, batch.entries)
-    except AWS_ERRORS as error:
+    except (*AWS_ERRORS, RuntimeError) as error:  # of credentials that have ended, newly fetched
         if not is_about_the_content(error):
             return _failed(batch, describe(error), got_through=False)
         if len(batch.entries) == 1:

@@ -40,9 +40,11 @@ FAILURES = (
     NotProvisioned,
     OSError,
     ResponseParserError,
+    RuntimeError,
     ValueError,
 )
-"""What a call may raise, a garbled answer included. None of it ends consumption."""
+"""What a call may raise, a garbled answer included; a RuntimeError of credentials that have ended
+already when botocore is given them. None of it ends consumption."""
 
 _EXPIRED = frozenset(
     {

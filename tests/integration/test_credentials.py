@@ -12,10 +12,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from notifications import aws
 from notifications.aws import clients
+from notifications.aws.batches import Entry
+from notifications.publishing import Batch, publish
+from notifications.worker.acknowledger import Acknowledger
+from notifications.worker.counts import Counts
+from notifications.worker.queues import polled_queues
+from notifications.worker.received import Received
+from tests.waiting import wait_for
 
 QUEUES = ("first", "second", "third")
 
@@ -24,16 +33,20 @@ import json, pathlib, datetime
 counter = pathlib.Path({counter!r})
 number = int(counter.read_text()) + 1 if counter.exists() else 1
 counter.write_text(str(number))
-soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=1)
+minutes = -60 if pathlib.Path({ended!r}).exists() else 1
+soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minutes)
 print(json.dumps({{"Version": 1, "AccessKeyId": f"KEY{{number}}", "SecretAccessKey": "s",
                    "SessionToken": "t", "Expiration": soon.isoformat()}}))
 """
 """What a role's credentials come from: each asking gives others, which end in a minute. botocore
-takes those for ended, so that each call has to fetch new ones."""
+takes those for ended, so that each call has to fetch new ones. While the file `ended` is there,
+they are: as where a clock is wrong, or whoever gives them out gives what it had."""
 
 
 class Sqs(ThreadingHTTPServer):
-    """Answers that there is nothing, and remembers who asked for which queue."""
+    """Answers that there is nothing, and remembers who asked for which queue. ended: the file."""
+
+    ended: Path
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -46,12 +59,18 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         [key] = re.findall(r"Credential=(\w+)/", self.headers["Authorization"])
-        self.server.asked.append((request["QueueUrl"].rpartition("/")[2], key))
+        answer: dict[str, Any] = {}
+        if name := request.get("QueueName"):
+            answer["QueueUrl"] = f"http://127.0.0.1:{self.server.server_port}/0/{name}"
+        else:
+            self.server.asked.append((request["QueueUrl"].rpartition("/")[2], key))
+            answer["Successful"] = [{"Id": each["Id"]} for each in request.get("Entries", ())]
+        body = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/x-amz-json-1.0")
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
         """pytest needs no access log."""
@@ -61,20 +80,22 @@ class _Handler(BaseHTTPRequestHandler):
 def sqs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sqs]:
     """An SQS that this process's clients reach with a role's credentials."""
     issuer, config = tmp_path / "issuer", tmp_path / "config"
-    issuer.write_text(ISSUER.format(python=sys.executable, counter=str(tmp_path / "counter")))
+    files = {name: str(tmp_path / name) for name in ("counter", "ended")}
+    issuer.write_text(ISSUER.format(python=sys.executable, **files))
     issuer.chmod(stat.S_IRWXU)
     config.write_text(f"[default]\ncredential_process = {issuer}\n")
     server = Sqs()
+    server.ended = tmp_path / "ended"
     thread = Thread(target=server.serve_forever)
     thread.start()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-    clients.forget()
+    aws.forget()
     yield server
     monkeypatch.undo()
-    clients.forget()
+    aws.forget()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -91,3 +112,32 @@ def test_every_queue_is_asked_with_credentials_that_are_fresh(sqs: Sqs) -> None:
     keys = [int(key.removeprefix("KEY")) for _, key in sqs.asked]
     assert keys == sorted(keys)
     assert len(set(keys)) == len(keys), "each call had credentials of its own"
+
+
+def test_a_deletion_is_tried_again_while_there_are_only_credentials_that_have_ended(
+    sqs: Sqs,
+) -> None:
+    counts = Counts()
+    acknowledger = Acknowledger(counts)
+    queue = polled_queues("email")[0]
+    sqs.ended.touch()
+
+    acknowledger.delete(Received(queue, "id", "handle", "{}", 1, 0.0, 0.0))
+
+    wait_for(lambda: counts.snapshot().get("delete_failed"))
+    sqs.ended.unlink()
+    wait_for(lambda: counts.snapshot().get("delete_done"), within=30)
+    assert [name for name, _ in sqs.asked] == [queue.physical]
+    acknowledger.close(5)
+
+
+def test_a_relay_with_credentials_that_have_ended_says_so_on_the_row(sqs: Sqs) -> None:
+    sqs.ended.touch()
+
+    outcome = publish(
+        Batch("queue", "email", "test-email", False, uuid4(), (Entry("1", "{}"), Entry("2", "{}")))
+    )
+
+    assert not outcome.got_through, "so that it leaves SQS alone for a while"
+    assert outcome.failed.keys() == {"1", "2"}
+    assert "are still expired" in outcome.failed["1"]
