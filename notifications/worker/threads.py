@@ -33,14 +33,14 @@ class Threads:
 
     def submit(self, job: Job) -> None:
         """Run `job` in one of the threads, or here and now once they are closed; its errors are
-        logged."""
+        logged. Where no thread can be had it waits for one, or for the next job."""
         with self._changed:
             self._unfinished += 1
             closed = self._closed
             if not closed:
+                self._jobs.put(job)
                 if self._threads < min(self._unfinished, self._most):
                     self._start_one()
-                self._jobs.put(job)
         if closed:
             self._finish(job)
 
@@ -63,9 +63,7 @@ class Threads:
             self._threads = 0
 
     def _start_one(self) -> None:
-        self._threads += 1
-        name = f"{self._name}-{self._threads}"
-        threading.Thread(target=self._run, name=name, daemon=True).start()
+        self._threads += _is_started(f"{self._name}-{self._threads + 1}", self._run)
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -103,8 +101,7 @@ class Timer:
                 first = not self._due or when < self._due[0][0]
                 heapq.heappush(self._due, (when, next(self._number), job))
                 if not self._started:
-                    self._started = True
-                    threading.Thread(target=self._run, name=self._name, daemon=True).start()
+                    self._started = _is_started(self._name, self._run)
                 elif first:
                     self._changed.notify()
         if closed:
@@ -137,3 +134,14 @@ class Timer:
             job()
         except Exception:
             logger.exception("A job of %s failed", self._name)
+
+
+def _is_started(name: str, run: Job) -> bool:
+    """Not while the process, or its container, has all the threads that it may have. That is said,
+    and not raised: who has work done here has let go of it already."""
+    try:
+        threading.Thread(target=run, name=name, daemon=True).start()
+    except RuntimeError as error:
+        logger.error("Thread %s could not be started: %s", name, error)
+        return False
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -177,6 +178,41 @@ def test_what_comes_after_threads_were_closed_is_run_by_whoever_brings_it(
     threads.submit(lambda: done.append(threading.current_thread().name))
     assert done == [threading.current_thread().name]
     assert threads.wait_until_idle(5)
+
+
+@contextmanager
+def no_thread_to_be_had() -> Iterator[None]:
+    """As at the limit of a container: one of so large a stack has nowhere to be."""
+    usual = threading.stack_size(1 << 47)
+    try:
+        yield
+    finally:
+        threading.stack_size(usual)
+
+
+def test_what_no_thread_can_be_had_for_is_run_with_what_comes_next(
+    threads: Threads, caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[str] = []
+    with no_thread_to_be_had():
+        threads.submit(lambda: done.append("first"))
+    assert "Thread test-1 could not be started" in caplog.text
+
+    threads.submit(lambda: done.append("second"))
+
+    assert threads.wait_until_idle(10)
+    assert done == ["first", "second"]
+
+
+def test_a_timer_that_could_have_no_thread_runs_with_what_comes_next() -> None:
+    timer, done = Timer("test"), threading.Event()
+    with no_thread_to_be_had():
+        timer.after(0.0, done.set)
+
+    timer.after(0.0, lambda: None)
+
+    assert done.wait(10)
+    timer.close()
 
 
 def test_a_timer_runs_jobs_in_the_order_of_their_time() -> None:
