@@ -28,6 +28,8 @@ from notifications.templating.places import DEFAULT
 EMPTY = "—"
 SHORT = 80
 """Characters of an error in a list."""
+SENTENCE = 300
+"""Characters of a text where it is what one came to read."""
 
 NEAR = timedelta(days=7)
 """Before a deadline, from when on it is warned of."""
@@ -194,9 +196,9 @@ def percent(part: float) -> str:
     return f"{int(part * 1000) / 10:g} %"
 
 
-def short(text: str, *, address: str = "") -> str:
-    """One line of an error for a list, without the addresses it may hold."""
-    return Truncator(redact(" ".join(text.split()), address=address)).chars(SHORT) or EMPTY
+def short(text: str, *, address: str = "", most: int = SHORT) -> str:
+    """One line of an error for a list, without the addresses it may hold. most: characters."""
+    return Truncator(redact(" ".join(text.split()), address=address)).chars(most) or EMPTY
 
 
 def version_url(version: TemplateVersion) -> str:

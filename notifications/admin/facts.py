@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.admin.views.main import SEARCH_VAR
@@ -15,6 +15,7 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from notifications.admin import export, keyset, search
@@ -23,6 +24,9 @@ from notifications.admin.display import EMPTY
 from notifications.admin.related import Section, audited
 
 Row = TypeVar("Row", bound=Model)
+
+LONGEST_ADDRESS = 2000
+"""Characters of a page's address, beyond which web servers and proxies refuse it (gunicorn: 4094)."""
 
 if TYPE_CHECKING:
 
@@ -128,7 +132,11 @@ class FactsAdmin(_ModelAdmin[Row]):
         if term := request.POST.get(SEARCH_VAR, "").strip():
             asked[SEARCH_VAR] = search.in_address(term)
         listed = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
-        return HttpResponseRedirect(f"{listed}?{asked.urlencode()}" if asked else listed)
+        address = f"{listed}?{asked.urlencode()}" if asked else listed
+        if len(address) > LONGEST_ADDRESS:
+            messages.error(request, gettext("That is too long to search for."))
+            return HttpResponseRedirect(listed)
+        return HttpResponseRedirect(address)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

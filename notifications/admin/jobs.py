@@ -21,6 +21,7 @@ from django.views.decorators.http import require_POST
 from notifications import jobs, undertakings
 from notifications.admin import columns, related, search
 from notifications.admin.display import (
+    SENTENCE,
     EMPTY,
     as_json,
     badge,
@@ -236,6 +237,9 @@ class JobAdmin(MovingAdmin[Job]):
         return as_json(job.filter) if job.filter else EMPTY
 
 
+_WHEN_STOPPED = _("Its log says why it stopped. Mend that and go on, or cancel it.")
+
+
 def _outcomes(job: Job) -> list[SafeString]:
     """Each with how many, leading to these items."""
     url = pages.url("job_items", job.pk)
@@ -256,6 +260,8 @@ def _facts(job: Job) -> list[tuple[object, object]]:
     ]
     if job.stage is not None and job.finished_at is None:
         facts.insert(1, (_("Stage"), _stage(job)))
+    if job.state == State.STOPPED:
+        facts.append((_("What to do"), _WHEN_STOPPED))
     if ahead := _ahead(job):
         facts.append((_("Ahead"), ahead))
     if job.finished_at:
@@ -292,7 +298,7 @@ def _log(request: HttpRequest, job: Job) -> list[related.Section]:
     titles = (_("When"), _("What"), _("Who"))
 
     def cells(row: JobEntry) -> Sequence[object]:
-        return exact(row.at), short(row.text), row.by or EMPTY
+        return exact(row.at), short(row.text, most=SENTENCE), row.by or EMPTY
 
     found: QuerySet[JobEntry] = job.log.order_by("-id")
     return related.section(request, _("Log, the latest first"), titles, found, cells)

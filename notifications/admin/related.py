@@ -16,6 +16,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from notifications.admin.display import (
+    SENTENCE,
     EMPTY,
     age,
     badge,
@@ -193,7 +194,7 @@ def mended(
         return (
             item_link(row) if by_job else link(page_url(row.job), row.job),
             badge(row.outcome),
-            short(row.why),
+            short(row.why, most=SENTENCE),
             exact(row.moved_at),
             row.job.actor,
         )

@@ -33,7 +33,7 @@ from notifications.console import asking, pages
 from notifications.console.pages import Page, register
 from notifications.jobs import AlreadyOpen, MoreThanCounted, Refused
 from notifications.models import Job
-from notifications.undertakings import Undertaking, undertaking
+from notifications.undertakings import Undertaking, number, undertaking
 from notifications.weighing import Weighed
 from notifications.work import Filter
 
@@ -62,9 +62,12 @@ def confirm_url(kind: str, wanted: Filter) -> str:
 
 def bulk(request: HttpRequest) -> HttpResponse:
     given = request.POST if request.method == "POST" else request.GET
+    filters = _filters(given)
+    if mistyped := "limit" in filters and not _is_number(filters["limit"]):
+        del filters["limit"]
     try:
         chosen = undertaking(given.get("kind", ""))
-        wanted = chosen.read(_filters(given))
+        wanted = chosen.read(filters)
     except Refused as error:
         context = {"title": gettext("Bulk work"), "wrong": error.message}
         response = pages.render(request, "bulk.html", **context)
@@ -73,6 +76,8 @@ def bulk(request: HttpRequest) -> HttpResponse:
     if not may_view(request, chosen.model):
         raise PermissionDenied
     asked = _Asked(request, chosen, wanted, override="override" in given and chosen.overridable)
+    if mistyped:
+        return asked.count_again()
     if request.method == "POST" and given.get("step") == "begin":
         return asked.begin()
     return asked.show()
@@ -139,6 +144,14 @@ class _Asked:
             must_type=weighed.total > conf().bulk.typed_above,
             staged=self.chosen.staged,
         )
+
+    def count_again(self) -> HttpResponse:
+        """For a limit that is no number. Nothing can be begun from there: without it, all would be."""
+        response = self._render(
+            wrong=gettext("Give a whole number from 1, or leave it empty: then all are meant.")
+        )
+        response.status_code = 400
+        return response
 
     def begin(self) -> HttpResponse:
         """Begin it, or say why not."""
@@ -241,6 +254,13 @@ class _Asked:
             grouped_by=_GROUPED_BY.get(self.chosen.grouped_by, self.chosen.grouped_by),
             **context,
         )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return number(text) > 0
+    except ValueError:
+        return False
 
 
 def _wrong_number(count: int) -> str:

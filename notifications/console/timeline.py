@@ -125,20 +125,32 @@ def of_subject(request: HttpRequest, subject: str) -> HttpResponse:
 def _an_address(request: HttpRequest, given: str) -> HttpResponse:
     """It stands in no event, and must not in the address of a page."""
     sealed = in_address(given)
-    where = list_url(Delivery, q=sealed) if sealed != given else list_url(Delivery)
-    may_view = request.user.has_perm("notifications.view_delivery")
     return render(
         request,
         "timeline_search.html",
         title=_("Timeline"),
         is_address=True,
-        deliveries=where if may_view else "",
+        deliveries=_deliveries(request, sealed if sealed != given else ""),
     )
 
 
+def _deliveries(request: HttpRequest, term: str) -> str:
+    """Their list, searched for that if it is anything; empty for who may not see it."""
+    if not request.user.has_perm("notifications.view_delivery"):
+        return ""
+    return list_url(Delivery, q=term) if term else list_url(Delivery)
+
+
 def _nothing(request: HttpRequest, subject: str, why: str, *, status: int) -> TemplateResponse:
+    # A customer or a provider's message id has no timeline, but perhaps deliveries.
+    deliveries = "" if why else _deliveries(request, subject)
     response = render(
-        request, "timeline_search.html", title=_("Timeline"), unknown=subject, why=why
+        request,
+        "timeline_search.html",
+        title=_("Timeline"),
+        unknown=subject,
+        why=why,
+        deliveries=deliveries,
     )
     response.status_code = status
     return response

@@ -95,6 +95,16 @@ def test_every_search_takes_a_number_with_the_hash_sign_that_the_shop_writes_bef
     assert found
 
 
+@pytest.mark.parametrize("term", ["x" * 5000, "\N{PILE OF POO}" * 1000])
+def test_what_is_too_long_for_a_page_s_address_is_not_searched_for(
+    term: str, client: Client
+) -> None:
+    answer = client.post(f"{list_url(Delivery)}search/?state=failed", {"q": term}, follow=True)
+    ((address, _),) = answer.redirect_chain
+    assert len(address) < 200
+    assert "That is too long to search for." in answer.content.decode()
+
+
 def test_a_search_for_a_hash_sign_alone_finds_nothing(client: Client) -> None:
     DeadLetter.objects.create(queue="email", message_id="m", body=b"", reason="not_an_event")
     assert shown(client, list_url(DeadLetter, "?q=%23")) == []

@@ -167,6 +167,21 @@ def test_a_filter_that_says_nothing_never_means_everything(query: str) -> None:
     assert 'role="alert"' in text(response)
 
 
+@pytest.mark.parametrize("typed", ["0", "-5", "1.5", "1,000", "ten", "9" * 30])
+def test_a_number_mistyped_leaves_what_is_meant_on_the_page_and_begins_nothing(typed: str) -> None:
+    two()
+    client = a_client(*RESENDS)
+    for step in ("ask", "begin"):
+        response = begun(client, step=step, limit=typed)
+        assert response.status_code == 400
+        page = text(response)
+        assert "Give a whole number from 1" in page
+        assert "order/7" in page
+        assert 'name="limit"' in page
+        assert 'value="begin"' not in page
+    assert not Job.objects.exists()
+
+
 def test_who_lacks_a_permission_is_told_which_and_refused(town: Town) -> None:
     two()
     for held, lacked in (
@@ -388,6 +403,7 @@ def test_the_page_of_a_job_shows_how_far_it_is_and_its_items_are_paged() -> None
     client = operator(Job)
     html = text(client.get(page_url(job)))
     assert '<progress max="3" value="1"' in html
+    assert "Its log says why it stopped." in html
     assert "2 wait; at 0.5 a second at most, for 4.0" in html
     about = page_url(Delivery.objects.get(pk=job.items.earliest("id").delivery_id))
     assert f'<a href="{about}">order/7</a>' in html
@@ -401,6 +417,17 @@ def test_the_page_of_a_job_shows_how_far_it_is_and_its_items_are_paged() -> None
     assert client.get(pages.url("job_items", job.pk) + "?p=x").status_code == 404
     assert client.get(pages.url("job_items", 999999)).status_code == 404
     assert "discard dead letters" in text(client.get(list_url(Job)))
+
+
+def test_why_a_job_stopped_is_read_to_its_end() -> None:
+    two()
+    job = jobs.begin(Resend(), ALL_OF_7, by="mira", reason="why", rate=1.0)
+    why = "order/7: PermanentError: currency_not_supported: The payment provider refuses JPY."
+    jobs.halt(job.pk, by="ada", why=f"stage 1 failed again: {why}")
+    JobItem.objects.update(why=f"{why} It takes EUR, GBP and SEK.")
+    page = text(operator(Job).get(page_url(job)))
+    assert f"stage 1 failed again: {why}" in page
+    assert "It takes EUR, GBP and SEK." in page
 
 
 def test_a_selection_too_long_for_an_address_is_posted(town: Town) -> None:

@@ -139,6 +139,11 @@ def test_a_number_with_zeros_before_it_is_an_order_s_where_it_says_so(reader: Cl
 
 def test_what_nobody_knows_is_not_found(reader: Client) -> None:
     assert "Nothing is known of &lt;i&gt;x." in text(reader, url("<i>x"), 404)
+    made = make_delivery(make_event())
+    led = text(reader, url(made.recipient), 404)
+    [found] = re.findall(rf'href="({list_url(Delivery)}[^"]+)">Look for it among', led)
+    assert list(reader.get(found).context["cl"].result_list) == [made]
+    assert "Look for it" not in text(operator(Event), url(made.recipient), 404)
     form = reverse("admin:console_timeline")
     assert "Give at most 255 characters." in text(reader, f"{form}?subject={'x' * 256}")
     assert reader.get(url("x" * 300)).status_code == 302
