@@ -94,9 +94,16 @@ def lane_in_words(lane: LaneStanding) -> str:
     if lane.postponed:
         parts.append(gettext("%(postponed)s put off") % {"postponed": f"{lane.postponed:,}"})
     if lane.pace is not None:
-        pace = {"pace": f"{lane.pace:.3g}/s", "limit": rate_limits.in_words(lane.limit)}
-        parts.append(gettext("%(pace)s of %(limit)s") % pace if lane.limit else pace["pace"])
+        limit = rate_limits.in_words(lane.limit)
+        pace = _pace(lane.pace, limit[-1] if lane.limit else "s")
+        of = {"pace": pace, "limit": limit}
+        parts.append(gettext("%(pace)s of %(limit)s") % of if lane.limit else pace)
     return ", ".join(parts) or gettext("nothing yet")
+
+
+def _pace(per_second: float, unit: str) -> str:
+    """In the unit of the limit that it is held against: "20.2/m"."""
+    return f"{per_second * {'s': 1, 'm': 60, 'h': 3600}[unit]:,.3g}/{unit}"
 
 
 def as_json(now: Standing) -> dict[str, Any]:

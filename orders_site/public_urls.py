@@ -12,4 +12,6 @@ urlpatterns = [
     path("notifications/", include("notifications.urls")),
 ]
 
+handler403 = "notifications.turned_away.no_right"
+handler404 = "notifications.turned_away.no_page"
 handler500 = "notifications.server_error.server_error"

@@ -30,6 +30,7 @@ SECRET_KEY = read("DJANGO_SECRET_KEY")
 SECRET_KEY_FALLBACKS = read("DJANGO_SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = read("DJANGO_ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = read("DJANGO_CSRF_TRUSTED_ORIGINS")
+CSRF_FAILURE_VIEW = "notifications.turned_away.stale_page"
 
 # Pages are served by HTTPS alone, and browsers told to ask for nothing else. "0" on one's own
 # machine; `make local` and the demo say so by themselves.

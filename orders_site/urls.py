@@ -18,4 +18,6 @@ urlpatterns = [
     *public_urls.urlpatterns,
 ]
 
+handler403 = public_urls.handler403
+handler404 = public_urls.handler404
 handler500 = public_urls.handler500

@@ -10,9 +10,9 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from notifications import announcement_progress, announcements, edits
+from notifications import announcement_progress, announcements, edits, rate_limits
 from notifications.admin import columns, related, search
-from notifications.admin.display import EMPTY, as_json, exact, short
+from notifications.admin.display import EMPTY, SENTENCE, as_json, exact, short
 from notifications.admin.filters import StateFilter
 from notifications.admin.moves import Move, MovingAdmin
 from notifications.announcements import Refused
@@ -50,7 +50,7 @@ class AnnouncementAdmin(MovingAdmin[Announcement]):
         (_("What"), {"fields": (("event_type", "audience"), "over", "facts")}),
         (_("Why"), {"fields": (("actor", "why"),)}),
         (_("State"), {"fields": (("state_badge", "so_far"), ("people", "repeated", "refused"))}),
-        (_("Pace"), {"fields": (("rate", "batches"),)}),
+        (_("Pace"), {"fields": (("pace", "batches"),)}),
         (_("When"), {"fields": (("created", "expanded", "finished"),)}),
     )
     moves = (
@@ -106,6 +106,10 @@ class AnnouncementAdmin(MovingAdmin[Announcement]):
     def so_far(self, row: Announcement) -> str:
         return announcement_progress.in_words(announcement_progress.standing(row))
 
+    @admin.display(description=_("rate over each channel"))
+    def pace(self, row: Announcement) -> str:
+        return rate_limits.in_words(row.rate)
+
     @admin.display(description=_("over"))
     def over(self, row: Announcement) -> str:
         return ", ".join(row.channels)
@@ -132,7 +136,7 @@ def _log(request: HttpRequest, row: Announcement) -> list[related.Section]:
     titles = (_("When"), _("What"), _("Who"))
 
     def cells(entry: AnnouncementEntry) -> Sequence[object]:
-        return exact(entry.at), short(entry.text), entry.by or EMPTY
+        return exact(entry.at), short(entry.text, most=SENTENCE), entry.by or EMPTY
 
     found = row.log.order_by("-id")
     return related.section(request, _("Log, the latest first"), titles, found, cells)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import flatten_fieldsets
-from django.contrib.admin.views.main import SEARCH_VAR
+from django.contrib.admin.views.main import ERROR_FLAG, SEARCH_VAR
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -26,7 +26,7 @@ from notifications.admin.related import Section, audited
 Row = TypeVar("Row", bound=Model)
 
 LONGEST_ADDRESS = 2000
-"""Characters of a page's address, beyond which web servers and proxies refuse it (gunicorn: 4094)."""
+"""Characters of a page's address; web servers and proxies refuse longer ones (gunicorn: 4094)."""
 
 if TYPE_CHECKING:
 
@@ -146,6 +146,15 @@ class FactsAdmin(_ModelAdmin[Row]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
         return False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django shows the whole list in place of one that it cannot read, and says nothing."""
+        if ERROR_FLAG in request.GET:
+            said = gettext("The filter could not be read. This is the list without one.")
+            messages.error(request, said)
+        return super().changelist_view(request, extra_context)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return KeysetChangeList

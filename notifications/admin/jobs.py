@@ -21,8 +21,8 @@ from django.views.decorators.http import require_POST
 from notifications import jobs, undertakings
 from notifications.admin import columns, related, search
 from notifications.admin.display import (
-    SENTENCE,
     EMPTY,
+    SENTENCE,
     as_json,
     badge,
     exact,

@@ -16,8 +16,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from notifications.admin.display import (
-    SENTENCE,
     EMPTY,
+    SENTENCE,
     age,
     badge,
     exact,

@@ -22,7 +22,7 @@ from notifications.admin import reveal, sandboxed
 from notifications.admin import template_pages as pages
 from notifications.admin.permitted import why_not
 from notifications.admin.template_pages import EditPage, place_url
-from notifications.models import Template
+from notifications.models import Template, TemplateVersion
 from notifications.redaction import redact
 from notifications.templating import editing, places, trials
 from notifications.templating.editing import Refused
@@ -222,19 +222,19 @@ class TemplateAdmin(_TemplateAdmin):
         """What stands in the form is saved first: it is what the visitor sees and means."""
         self._insist(request, PUBLISH)
         comment = _comment(request)
-        revision = page.revision
+        revision, saved = page.revision, None
         try:
             if page.differs_from_draft:
                 self._insist(request, "notifications.change_template")
-                draft = editing.save_draft(
+                saved = editing.save_draft(
                     page.place, page.texts, by=_who(request), revision=revision
                 )
-                page.revision = revision = draft.revision
+                page.revision = revision = saved.revision
             version = editing.publish(
                 page.place, by=_who(request), comment=comment, revision=revision
             )
         except Refused as refused:
-            return self._refused(request, page, refused)
+            return self._refused(request, page, refused, saved)
         said = _("Version %(number)d is published.") % {"number": version.number}
         self._log(request, page.place, f"{said} {comment}")
         return said
@@ -280,8 +280,15 @@ class TemplateAdmin(_TemplateAdmin):
         self._look(request, page)
         return ""
 
-    def _refused(self, request: HttpRequest, page: EditPage, refused: Refused) -> str:
-        messages.error(request, _not_done(refused))
+    def _refused(
+        self,
+        request: HttpRequest,
+        page: EditPage,
+        refused: Refused,
+        saved: TemplateVersion | None = None,
+    ) -> str:
+        """saved: the draft that was saved on the way all the same."""
+        messages.error(request, _only_saved(saved, refused) if saved else _not_done(refused))
         page.faults = refused.faults
         self._look(request, page)
         return ""
@@ -356,6 +363,12 @@ def _keep(request: HttpRequest, texts: Mapping[str, str]) -> str:
 
 def _not_done(refused: Refused) -> str:
     return _("Nothing was done: %(why)s.") % {"why": refused.message.rstrip(".")}
+
+
+def _only_saved(draft: TemplateVersion, refused: Refused) -> str:
+    why = str(refused.faults[0]) if refused.faults else refused.message
+    said = _("Version %(number)d is saved as a draft, and is not published: %(why)s.")
+    return said % {"number": draft.number, "why": why.rstrip(".")}
 
 
 def _comment(request: HttpRequest) -> str:

@@ -63,7 +63,7 @@ def confirm_url(kind: str, wanted: Filter) -> str:
 def bulk(request: HttpRequest) -> HttpResponse:
     given = request.POST if request.method == "POST" else request.GET
     filters = _filters(given)
-    if mistyped := "limit" in filters and not _is_number(filters["limit"]):
+    if mistyped := not all(_is_number(each) for each in filters.getlist("limit")):
         del filters["limit"]
     try:
         chosen = undertaking(given.get("kind", ""))
@@ -146,7 +146,7 @@ class _Asked:
         )
 
     def count_again(self) -> HttpResponse:
-        """For a limit that is no number. Nothing can be begun from there: without it, all would be."""
+        """For a limit that is no number. Nothing is begun from there: without it, all would be."""
         response = self._render(
             wrong=gettext("Give a whole number from 1, or leave it empty: then all are meant.")
         )

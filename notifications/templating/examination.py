@@ -7,10 +7,10 @@ events in that language.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.template.base import Template
+from django.template.base import Lexer, Template, TokenType
 from django.utils.translation import gettext
 
 from notifications import rendering
@@ -57,6 +57,7 @@ def _compiled(place: Place, texts: Mapping[str, str]) -> tuple[list[Fault], dict
             continue
         try:
             made[part.field] = sandbox.compiled(part.field, text)
+            faults += _half_written(part, text)
         except Fault as fault:
             faults.append(fault)
     if strange := sorted(set(texts) - {part.field for part in place.parts}):
@@ -67,6 +68,23 @@ def _compiled(place: Place, texts: Mapping[str, str]) -> tuple[list[Fault], dict
             )
         )
     return faults, made
+
+
+def _half_written(part: rendering.Part, text: str) -> Iterator[Fault]:
+    """Braces that Django would send as they stand: `{{ total }`, or one on two lines. A style sheet
+    in HTML may well end in two."""
+    marks = ("{{", "{%") if part.is_html else ("{{", "{%", "}}", "%}")
+    for token in Lexer(text).tokenize():
+        if token.token_type != TokenType.TEXT:
+            continue
+        for line, words in enumerate(token.contents.split("\n"), start=token.lineno or 1):
+            if mark := next((each for each in marks if each in words), ""):
+                yield Fault(
+                    gettext("%(mark)s would be sent as it stands: its other half is missing here")
+                    % {"mark": mark},
+                    template=part.field,
+                    line=line,
+                )
 
 
 def _plurals(template: Template, place: Place) -> list[Fault]:

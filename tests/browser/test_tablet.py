@@ -1,4 +1,4 @@
-"""On a tablet, beside the navigation: what is read has room, and what is chosen stands by its name."""
+"""On a tablet, beside the navigation: what is read has room, a choice stands by its name."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ def tablet(signed_in: Page) -> Page:
     return signed_in
 
 
+ROWS = """(element) => {
+    const text = document.createRange();
+    text.selectNodeContents(element.firstChild);
+    return text.getClientRects().length;
+}"""
+"""Rows that the first text of an element takes."""
+
+
 def width_of(part: Locator) -> float:
     box = part.first.bounding_box()
     assert box is not None
@@ -26,10 +34,13 @@ def width_of(part: Locator) -> float:
 
 
 def test_a_list_has_the_page_to_itself_and_its_filter_stands_below(tablet: Page) -> None:
-    make_delivery(make_event(1), state="failed")
+    make_delivery(make_event(1), state="failed", channel="whatsapp")
     tablet.goto(reverse("admin:notifications_delivery_changelist"))
     assert width_of(tablet.locator("#changelist .results")) > 400
     assert width_of(tablet.locator("#changelist-filter")) > 400
+    for whole in ("customer/42", "whatsapp"):
+        written = tablet.locator("#result_list tbody").get_by_text(whole, exact=True).first
+        assert written.evaluate(ROWS) == 1, f"{whole} is broken"
 
 
 def test_a_timeline_says_what_happened_in_lines_not_letters(tablet: Page) -> None:
@@ -44,10 +55,13 @@ def test_a_pace_stands_beside_its_button(tablet: Page) -> None:
     button, words = (
         tablet.locator(each).bounding_box() for each in ("#pace-staged", "label[for=pace-staged]")
     )
-    assert button and words and words["y"] < button["y"] + button["height"]
+    assert button is not None
+    assert words is not None
+    assert words["y"] < button["y"] + button["height"]
 
 
 def test_a_template_is_edited_in_more_than_a_peephole(tablet: Page) -> None:
     tablet.goto("/admin/notifications/template/order.cancelled/email/de/")
     box = tablet.locator("textarea[name=text]").bounding_box()
-    assert box and box["height"] > 200
+    assert box is not None
+    assert box["height"] > 200

@@ -105,6 +105,16 @@ def test_what_is_too_long_for_a_page_s_address_is_not_searched_for(
     assert "That is too long to search for." in answer.content.decode()
 
 
+@pytest.mark.parametrize("query", ["?state=failed&since=yestrday", "?p=99999999"])
+def test_a_filter_that_cannot_be_read_is_not_passed_over_in_silence(
+    query: str, client: Client
+) -> None:
+    make_delivery(make_event())
+    page = client.get(list_url(Delivery, query), follow=True).content.decode()
+    assert "The filter could not be read." in page
+    assert "The filter could not be read." not in client.get(list_url(Delivery)).content.decode()
+
+
 def test_a_search_for_a_hash_sign_alone_finds_nothing(client: Client) -> None:
     DeadLetter.objects.create(queue="email", message_id="m", body=b"", reason="not_an_event")
     assert shown(client, list_url(DeadLetter, "?q=%23")) == []

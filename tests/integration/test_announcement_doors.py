@@ -156,6 +156,7 @@ def somebody_with(*permissions: str) -> Client:
 def test_its_page_shows_each_channel_and_pauses_resumes_and_cancels_with_who_and_why() -> None:
     a_customer()
     announcement = an_announcement(channels=["email"])
+    Announcement.objects.update(rate=20 / 60)
     advance(using="default", go_on=lambda: True)
     client = somebody_with("pause_announcement", "cancel_announcement")
 
@@ -164,6 +165,7 @@ def test_its_page_shows_each_channel_and_pauses_resumes_and_cancels_with_who_and
     html = client.get(page_url(announcement)).content.decode()
     assert "0 of 1 people" in html
     assert "1 under way" in html
+    assert ">20/m</div>" in html
     assert f'action="{url(announcement, "pause")}"' in html
     assert f'action="{url(announcement, "resume")}"' not in html
 

@@ -137,6 +137,9 @@ def test_what_staff_write_begins_with_the_text_of_the_file(event: Event) -> None
         ("{{ firstname }}", "text, line 1: there is no firstname; is first_name meant?"),
         ("\n{% if carrier %}{{ carier }}{% endif %}", "text, line 2: there is no carier"),
         ("{{ order_number.__class__ }}", "may not begin with underscores"),
+        ("{{ first_name }}\n{{ total }", "text, line 2: {{ would be sent as it stands"),
+        ("{{ first_name\n}}", "text, line 1: {{ would be sent as it stands"),
+        ("{% if carrier %}{ item }}{% endif %}", "text, line 1: }} would be sent as it stands"),
         ("{% load static %}", "the tag 'load' is not for edited templates"),
         ("{{ recipient.address }}", "there is no recipient.address"),
         ("", "text: it is empty"),
@@ -154,6 +157,16 @@ def test_what_is_wrong_is_named_when_it_is_published(event: Event, text: str, sa
 
     assert any(said in str(fault) for fault in refused.value.faults), refused.value.faults
     assert places.standing(PUSH).published is None
+
+
+def test_the_braces_of_a_style_sheet_are_no_half_of_anything(event: Event) -> None:
+    html = "<style>@media print { p{color:black}}</style><p>{{ first_name }}</p>"
+    assert publish(MAIL, subject="Danke", text="Hallo", html=html).state == "published"
+    draft(MAIL, subject="Danke", text="Hallo", html=f"{html}<p>{{{{ first_name }}</p>")
+    with pytest.raises(Refused) as refused:
+        editing.publish(MAIL, by="ada", comment="x")
+    (fault,) = refused.value.faults
+    assert str(fault).startswith("html, line 1: {{ would be sent as it stands")
 
 
 def test_without_an_event_nobody_knows_which_variables_there_are() -> None:

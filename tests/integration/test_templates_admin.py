@@ -123,6 +123,24 @@ def test_publishing_what_is_not_saved_needs_the_right_to_change_it(event: Event)
     assert TemplateVersion.objects.get().state == "published"
 
 
+@pytest.mark.parametrize(
+    ("text", "comment", "said"),
+    [
+        ("Hallo {{ first_name }}", "", "and is not published: say why"),
+        ("Hallo {{ firstname }}", "nicer", "and is not published: text, line 1: there is no"),
+    ],
+)
+def test_a_draft_saved_on_the_way_is_not_called_nothing(
+    event: Event, text: str, comment: str, said: str
+) -> None:
+    client = staff("change_template", "publish_template")
+    form = {**TEXTS, "text": text, "action": "publish", "comment": comment}
+    page = unescape(client.post(EDIT, form).content.decode())
+    assert f"Version 1 is saved as a draft, {said}" in page
+    assert "Nothing was done" not in page
+    assert TemplateVersion.objects.get().state == "draft"
+
+
 def test_every_change_stands_in_the_admins_log(event: Event) -> None:
     client = staff("view_template", "publish_template", *WHO_LOOKS)
 
