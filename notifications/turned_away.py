@@ -1,8 +1,10 @@
-"""The answers to a request that reaches no page: where it comes from, whose it is, where it goes.
+"""Turned away: what is told to whoever has a stale form, lacks a right, or asks for no page.
 
-CSRF_FAILURE_VIEW = "notifications.turned_away.stale_page"      # in the project's settings
-handler403 = "notifications.turned_away.no_right"               # in the project's URLs
-handler404 = "notifications.turned_away.no_page"                # likewise
+    CSRF_FAILURE_VIEW = "notifications.turned_away.stale_page"      # in the project's settings
+    handler403 = "notifications.turned_away.no_right"               # in the project's URLs
+    handler404 = "notifications.turned_away.no_page"
+
+In the visitor's language, and with the way back for who was on the console.
 """
 
 from __future__ import annotations
