@@ -37,6 +37,7 @@ from notifications.outages import DATABASE_AWAY, is_away
 from notifications.redaction import redact
 from notifications.rendered import packed
 from notifications.retries import delay
+from notifications.shortages import shortage
 
 RETRIED_WHEN_UNKNOWN = frozenset({"email", "webhook"})
 """The channels whose policy is to send again when nobody can say whether it was sent. A second
@@ -108,6 +109,8 @@ def record(
             note.released()
             raise error
         case Trouble(error=error):
+            if short := shortage(error):
+                note.retrying(short)
             note.failed(error, reason=code_of(error))
             raise note.counted(error)
 

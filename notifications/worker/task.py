@@ -41,6 +41,7 @@ from notifications.models import Dispatch, Handled
 from notifications.outages import called_off, is_away, leave_replica
 from notifications.redaction import redact
 from notifications.retries import RetryPolicy, delay
+from notifications.shortages import shortage
 from notifications.span import Kind
 from notifications.topology import SPARE_RECEIVES
 from notifications.worker import account, in_order, neighbours, starts
@@ -66,7 +67,8 @@ class EventTask(DjangoTask[Any, Any]):
 
     TransientError is tried again when the task says `autoretry_for`; Busy and a database that
     is away always are, and cost no attempt (a statement that was called off does, where others
-    get through). Anything else is given up at once.
+    get through). What the operating system has none left of is always an attempt, and tried again.
+    Anything else is given up at once.
     """
 
     abstract = True
@@ -122,6 +124,9 @@ class EventTask(DjangoTask[Any, Any]):
                     self._insist_on_neighbours(error, began)
                 wait = random.uniform(*DATABASE_WAIT)  # noqa: S311
                 self._sleep(DatabaseUnavailable(type(error).__name__), wait)
+            if received.headers and (short := shortage(error)):
+                self._count(short, self.max_retries)
+                self._sleep(short, delay(RetryPolicy.of(self), received.retries + 1))
             if received.headers:
                 _mark_failed(received, error)
             _remember_attempts(error, received.retries + 1)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,6 +67,47 @@ def test_the_providers_retry_after_goes_over_the_policys_wait() -> None:
         tell(letter())
 
     assert told.value.retry_after == 77
+
+
+def test_a_process_that_may_open_no_more_files_tries_again(town: Town) -> None:
+    """A template, a locale or a module that is read at its first use: the event is not to blame."""
+    event = letter()
+    town.words = _read_without_a_file_left
+    with pytest.raises(TransientError) as told:
+        tell(event)
+    assert (told.value.code, told.value.retry_after, told.value.counted) == ("EMFILE", 10, True)
+    assert str(told.value) == "EMFILE: Too many open files"
+    assert Delivery.objects.get().state == State.RETRYING
+
+    town.words = dict
+    come_due()
+    tell(event)
+
+    assert Delivery.objects.get().state == State.SENT
+    assert list(Attempt.objects.order_by("pk").values_list("outcome", "code")) == [
+        (Outcome.TRANSIENT, "EMFILE"),
+        (Outcome.SENT, ""),
+    ]
+
+
+def test_a_process_that_never_has_a_file_left_gives_up(town: Town) -> None:
+    event = letter()
+    town.words = _read_without_a_file_left
+    for error in (TransientError, TransientError, AttemptsExhausted):
+        with pytest.raises(error):
+            tell(event)
+        come_due()
+
+    assert Delivery.objects.get().last_error == "EMFILE: Too many open files"
+
+
+def _read_without_a_file_left() -> dict[str, Any]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        return {"slogan": Path(__file__).read_text()}
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_message_that_comes_back_too_early_costs_no_attempt() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import time
@@ -82,6 +83,8 @@ def _probe(task: Task[Any, Any], envelope: Envelope) -> None:
             raise SystemExit(1)
         case "run out of memory":
             raise MemoryError
+        case "run out of files" if runs_so_far <= envelope.data["times"]:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "/etc/hosts")
         case "die" if runs_so_far <= envelope.data["times"]:
             os._exit(1)
 

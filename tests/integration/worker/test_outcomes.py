@@ -36,6 +36,8 @@ SENT: dict[str, tuple[str, dict[str, Any]]] = {
     "breaks its transaction": ("go on in a broken transaction", {}),
     "is called off each time": ("take too long", {}),
     "waits long": ("wait long", {}),
+    "has no file left twice": ("run out of files", {"times": 2}),
+    "never has a file left": ("run out of files", {"times": 99}),
 }
 """By a name for it: the script of an event, and what else is said of it."""
 
@@ -126,6 +128,22 @@ def test_a_transient_error_is_tried_again_by_visibility_and_publishes_nothing(
     assert row.done_at
     assert not left.failed
     assert not left.dispatches
+
+
+def test_a_process_that_may_open_no_more_files_tries_again(outcomes: Outcomes) -> None:
+    left = outcomes.of["has no file left twice"]
+    assert left.runs == ["0", "1", "2"]
+    [row] = left.rows
+    assert (row.attempts, row.outcome, row.last_error) == (2, Handled.Outcome.DONE, "")
+    assert not left.letters
+
+
+def test_what_never_has_a_file_left_ends_as_a_dead_letter(outcomes: Outcomes) -> None:
+    left = outcomes.of["never has a file left"]
+    assert left.runs == ["0", "1", "2"]
+    [letter] = left.letters
+    assert letter["reason"] == "attempts_exhausted"
+    assert letter["attempts"] == "3"
 
 
 def test_a_lease_held_by_another_costs_no_attempt(outcomes: Outcomes) -> None:
