@@ -12,6 +12,8 @@ from typing import Any
 import psycopg
 from django.db import connections
 
+from notifications.outages import DATABASE_AWAY
+
 logger = logging.getLogger(__name__)
 
 CHANNEL = "notifications_outbox"
@@ -50,12 +52,21 @@ def nudge(using: str = "default") -> None:
     After a commit, in a transaction of its own. In somebody's transaction it is that one's commit
     that wakes them, and that waits for the disk as it would.
     """
-    if _is_first_for_a_while():
-        connection = connections[using]
+    if not _is_first_for_a_while():
+        return
+    connection = connections[using]
+    try:
         with connection.cursor() as cursor:
             cursor.execute(
                 _NOTIFY if connection.in_atomic_block else _NOTIFY_WITHOUT_DISK, [CHANNEL]
             )
+    except DATABASE_AWAY as error:
+        if connection.in_atomic_block:
+            raise  # it is lost, with whatever else is in it
+        logger.warning(
+            "The relays could not be woken (%s): they look by themselves within a second",
+            type(error).__name__,
+        )
 
 
 def _is_first_for_a_while() -> bool:
