@@ -10,7 +10,7 @@ T = TypeVar("T")
 POLL = 0.02
 
 
-def wait_for(condition: Callable[[], T], *, within: float = 10.0, what: str = "") -> T:
+def wait_for(condition: Callable[[], T], *, within: float = 30.0, what: str = "") -> T:
     """The first true value of `condition()`. Fails after `within` seconds, showing the last one."""
     deadline = time.monotonic() + within
     while True:
