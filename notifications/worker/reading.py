@@ -8,7 +8,7 @@ from notifications import announcement_states, consumers, switches
 from notifications.dead_letters import Failure
 from notifications.envelope import Envelope
 from notifications.exceptions import NotAnEvent, UnknownEvent
-from notifications.worker import in_order, translation
+from notifications.worker import hiding, translation
 from notifications.worker.received import Received
 from notifications.worker.unknown_events import UnknownEvents
 
@@ -66,5 +66,5 @@ def read(received: Received, unknown: UnknownEvents) -> Reading:
     if not paused and not announcement_states.is_paused(event):
         return Run(event)
     if received.queue.fifo:  # back in the outbox, its successors would overtake it
-        return Wait(in_order.look_at_paused(received.receive_count))
+        return Wait(hiding.look_at_paused(received.receive_count))
     return PutOff(event)

@@ -6,7 +6,7 @@
 
 Celery's own words mean what they say, with one difference: a retry publishes nothing. The
 message sleeps in SQS, or, for more than 15 minutes or once too often, in the outbox; on a FIFO
-queue always in SQS (`notifications.worker.in_order`).
+queue always in SQS (`notifications.worker.hiding`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from notifications.retries import RetryPolicy, delay
 from notifications.shortages import shortage
 from notifications.span import Kind
 from notifications.topology import SPARE_RECEIVES
-from notifications.worker import account, in_order, neighbours, starts
+from notifications.worker import account, hiding, neighbours, starts
 from notifications.worker.database import UNAVAILABLE, DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
@@ -256,9 +256,9 @@ class EventTask(DjangoTask[Any, Any]):
             metrics.record_retry(received.headers["consumer"])
         worn = _worn(received, error)
         if received.envelope.event_type.internal:  # it has no event that could be put off
-            seconds = min(LONGEST_SLEEP, in_order.wait(seconds, worn=worn))
+            seconds = min(LONGEST_SLEEP, hiding.wait(seconds, worn=worn))
         elif received.headers["fifo"]:
-            seconds = in_order.wait(seconds, worn=worn)
+            seconds = hiding.wait(seconds, worn=worn)
         elif seconds > LONGEST_SLEEP or worn:
             try:
                 _put_off(received, seconds)
@@ -268,7 +268,7 @@ class EventTask(DjangoTask[Any, Any]):
                 # It may answer and take nothing, as with a full disk: then nothing else ends this
                 # but SQS, by the receives that are left.
                 wait = random.uniform(*DATABASE_WAIT)  # noqa: S311
-                seconds = min(LONGEST_SLEEP, in_order.wait(wait, worn=worn))
+                seconds = min(LONGEST_SLEEP, hiding.wait(wait, worn=worn))
             else:
                 raise Ignore(f"deferred for {seconds:.0f} s: {_words(error)}")
         raise Retry(exc=error, when=seconds)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from tests.integration.worker.conftest import Probes
 from tests.waiting import wait_for
 
 Start = Callable[..., Process]
-VISIBILITY = 3
+VISIBILITY = 4
 FLAT = '{"event_type":"order.created","order_id":7,"timestamp":"2026-11-27T06:00:00Z"}'
 
 
@@ -124,7 +124,7 @@ def test_what_is_decided_during_an_extension_comes_after_it(
     held: Held, faults: FaultClient, decision: str
 ) -> None:
     """An extension that SQS hears last would undo the back-off: the message would be late."""
-    faults.fault("slow", actions=["ChangeMessageVisibilityBatch"], times=1, seconds=0.7)
+    faults.fault("slow", actions=["ChangeMessageVisibilityBatch"], times=1, seconds=0.5)
     received = held.one()
     assert held.consumption.start(received.handle)
     held.consumption._poller.pause()

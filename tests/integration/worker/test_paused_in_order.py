@@ -8,7 +8,7 @@ import pytest
 
 from notifications import envelope, pauses, switches
 from notifications.models import Dispatch, Pause
-from notifications.worker import in_order, reading
+from notifications.worker import hiding, reading
 from notifications.worker.queues import PolledQueue
 from notifications.worker.received import Received
 from notifications.worker.unknown_events import UnknownEvents
@@ -33,7 +33,7 @@ def read(*, fifo: bool, receives: int = 1, of: str = "email") -> reading.Reading
 
 def test_it_is_looked_at_again_the_later_the_longer_it_has_waited() -> None:
     for receives in (1, 4):
-        wait = reading.Wait(in_order.look_at_paused(receives))
+        wait = reading.Wait(hiding.look_at_paused(receives))
         assert read(fifo=True, receives=receives) == wait
     assert not Dispatch.objects.exists()
 

@@ -19,7 +19,7 @@ from notifications.envelope import Envelope
 from notifications.exceptions import Busy
 from notifications.models import Dispatch, Event, Handled
 from notifications.topology import SPARE_RECEIVES
-from notifications.worker import in_order
+from notifications.worker import hiding
 from notifications.worker.task import LONGEST_SLEEP, MOST_RECEIVES, EventTask
 from tests.integration.letters import letter
 
@@ -116,5 +116,5 @@ def test_on_a_fifo_queue_it_is_hidden_longer_instead_lest_its_successors_overtak
     received["fifo"] = True
     with pytest.raises(Retry) as retry:
         task(letter())
-    assert retry.value.when == in_order.WORN_WAIT
+    assert retry.value.when == hiding.WORN_WAIT
     assert not Dispatch.objects.exists()

@@ -1,7 +1,8 @@
-"""In order: how a message of a FIFO queue waits. It stays there, and holds back its subject.
+"""Hiding: for how long a message that is to come again stays hidden in its queue.
 
 On a standard queue a long wait, or a paused event type, is a new message later. On a FIFO queue
-that one would stand behind its own successors, so the message itself is hidden for as long.
+that one would stand behind its own successors, so the message itself is hidden for as long, and
+holds back its subject. So is one of any queue that cannot be put off just now.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ queue's `maxReceiveCount` last for days."""
 
 
 def wait(seconds: float, *, worn: int = 0) -> float:
-    """For how long to hide it that is to come again in `seconds`. worn: receives too many. Also
-    of another queue's message that cannot be put off."""
+    """Seconds to hide a message that is to come again in `seconds`. worn: receives too many."""
     least = _doubled(WORN_WAIT, worn - 1) if worn > 0 else 0.0
     return min(LONGEST_WAIT, max(seconds, least))
 

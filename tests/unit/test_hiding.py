@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from notifications.topology import SPARE_RECEIVES
-from notifications.worker import in_order
+from notifications.worker import hiding
 from notifications.worker.task import MOST_RECEIVES
 
 DAY = 24 * 3600
@@ -18,16 +18,16 @@ DAY = 24 * 3600
 def test_a_wait_is_kept_until_its_message_is_worn_and_within_what_sqs_allows(
     seconds: float, worn: int, hidden: float
 ) -> None:
-    assert in_order.wait(seconds, worn=worn) == hidden
+    assert hiding.wait(seconds, worn=worn) == hidden
 
 
 def test_short_waits_of_a_worn_message_take_most_of_a_day_before_it_is_a_dead_letter() -> None:
     left = range(1, SPARE_RECEIVES - MOST_RECEIVES + 1)
-    assert sum(in_order.wait(2, worn=worn) for worn in left) > DAY / 2
+    assert sum(hiding.wait(2, worn=worn) for worn in left) > DAY / 2
 
 
 def test_a_paused_type_is_looked_at_for_four_days() -> None:
-    looks = [in_order.look_at_paused(receives) for receives in range(1, 8 + SPARE_RECEIVES)]
+    looks = [hiding.look_at_paused(receives) for receives in range(1, 8 + SPARE_RECEIVES)]
     assert looks == sorted(looks)
     assert sum(looks) > 4 * DAY
 
@@ -35,6 +35,6 @@ def test_a_paused_type_is_looked_at_for_four_days() -> None:
 def test_a_pause_that_is_over_is_seen_after_about_as_long_as_it_lasted() -> None:
     waited = 0.0
     for receives in range(1, 10):
-        look = in_order.look_at_paused(receives)
-        assert look <= waited + in_order.PAUSED_WAIT
+        look = hiding.look_at_paused(receives)
+        assert look <= waited + hiding.PAUSED_WAIT
         waited += look
