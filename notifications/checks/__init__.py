@@ -90,7 +90,7 @@ from django.db import router
 
 from notifications.checks.allow_list import check_allow_list, check_no_allow_list
 from notifications.checks.audiences import check_audiences
-from notifications.checks.celery import check_celery, check_results
+from notifications.checks.celery import check_celery
 from notifications.checks.channels import check_adapters, check_timeouts
 from notifications.checks.chores import check_chores
 from notifications.checks.connections import check_connections, check_isolation, check_reachable
@@ -114,6 +114,7 @@ from notifications.checks.providers import (
 from notifications.checks.publishers import check_anybody_is_believed, check_foreign_events
 from notifications.checks.reach import check_reach
 from notifications.checks.receipts import check_receipt_webhooks, check_reputation
+from notifications.checks.results import check_results
 from notifications.checks.retention import check_retention
 from notifications.checks.routes import check_routes, check_templates
 from notifications.checks.scheduled import check_scheduled

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from django.apps import apps
 from django.core.checks import CheckMessage, Error
 
 from notifications.conf import conf
@@ -30,14 +29,3 @@ def check_celery() -> Iterator[CheckMessage]:
         ]
     for said, hint in found:
         yield Error(said, hint=hint, id="notifications.E073")
-
-
-def check_results() -> Iterator[CheckMessage]:
-    """Where failed tasks are kept (`notifications.worker.results`). Before a message is given up
-    its failure is kept; where that cannot be, it comes again for ever."""
-    if not apps.is_installed("django_celery_results"):
-        yield Error(
-            "django_celery_results is not installed: no message that fails could be given up.",
-            hint='Add "django_celery_results" to INSTALLED_APPS, and migrate.',
-            id="notifications.E098",
-        )
