@@ -72,6 +72,7 @@
 | notifications.E096 | transactions are isolated above READ COMMITTED |
 | notifications.W097 | what is scheduled is of a type or version that is not registered |
 | notifications.E098 | django_celery_results is not installed: no message could be given up |
+| notifications.E099 | an address hash key or encryption key could be guessed (with --deploy) |
 | notifications.I001 | a consumer of FIFO and standard topics: its queue keeps no order |
 
 None of them needs a database or a network, but for E065, E095, W097, and E096 where the server sets
@@ -100,6 +101,11 @@ from notifications.checks.dead_letter_queues import check_dead_letter_queues
 from notifications.checks.editable import check_editable
 from notifications.checks.edited_templates import check_partials
 from notifications.checks.hours import check_digests, check_quiet_hours
+from notifications.checks.keys import (
+    check_address_hash_keys,
+    check_encryption_keys,
+    check_guessable_keys,
+)
 from notifications.checks.limits import check_rate_limits, check_recipient_limits
 from notifications.checks.metrics import check_metrics
 from notifications.checks.objectives import check_objectives
@@ -119,8 +125,6 @@ from notifications.checks.retention import check_retention
 from notifications.checks.routes import check_routes, check_templates
 from notifications.checks.scheduled import check_scheduled
 from notifications.checks.settings import (
-    check_address_hash_keys,
-    check_encryption_keys,
     check_hooks,
     check_names,
     check_process_bind,
@@ -203,7 +207,9 @@ def check_deployment(
     app_configs: Sequence[AppConfig] | None = None, **_: Any
 ) -> Iterable[CheckMessage]:
     """What is right on some machines, and not where customers are."""
-    return _as_far_as_readable([check_no_allow_list, check_anybody_is_believed])
+    return _as_far_as_readable(
+        [check_no_allow_list, check_anybody_is_believed, check_guessable_keys]
+    )
 
 
 def _as_far_as_readable(checks: Iterable[Callable[[], Found]]) -> list[CheckMessage]:

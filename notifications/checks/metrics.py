@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from django.core.checks import CheckMessage, Error, Warning
 from django.urls import NoReverseMatch, reverse
 
+from notifications.checks.keys import SHORTEST_SECRET
 from notifications.conf import conf
-
-SHORTEST_TOKEN = 16
-"""Characters: nobody guesses 16 random ones."""
 
 
 def check_metrics() -> Iterator[CheckMessage]:
@@ -18,9 +16,9 @@ def check_metrics() -> Iterator[CheckMessage]:
     if not token:
         return
     setting = 'NOTIFICATIONS["METRICS_TOKEN"]'
-    if len(token) < SHORTEST_TOKEN or not token.isascii() or any(map(str.isspace, token)):
+    if len(token) < SHORTEST_SECRET or not token.isascii() or any(map(str.isspace, token)):
         yield Error(
-            f"{setting} has fewer than {SHORTEST_TOKEN} characters, or such as no header carries: "
+            f"{setting} has fewer than {SHORTEST_SECRET} characters, or such as no header carries: "
             "it could be guessed, or never be given.",
             hint="Give it the word that `openssl rand -hex 24` prints, or leave it out.",
             id="notifications.E083",

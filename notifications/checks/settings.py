@@ -1,4 +1,4 @@
-"""The NOTIFICATIONS setting itself: what cannot be read, names, keys, hooks."""
+"""The NOTIFICATIONS setting itself: what cannot be read, names, hooks."""
 
 from __future__ import annotations
 
@@ -28,30 +28,6 @@ def check_names() -> Iterator[CheckMessage]:
             hint="Mend the name that it says; the shop reads the environment's "
             "NOTIFICATIONS_PREFIX (dev, shop-live) and NOTIFICATIONS_FIFO_TOPICS.",
             id="notifications.E002",
-        )
-
-
-def check_address_hash_keys() -> Iterator[CheckMessage]:
-    keys = conf().address_hash_keys
-    if not keys or not all(keys.values()):
-        yield Error(
-            'NOTIFICATIONS["ADDRESS_HASH_KEYS"] has no key, or an empty one: '
-            "deliveries could not be found by address.",
-            hint="Give {1: <a long random secret>}; the shop reads the environment's "
-            "ADDRESS_HASH_KEY. Keep old versions when you rotate.",
-            id="notifications.E003",
-        )
-
-
-def check_encryption_keys() -> Iterator[CheckMessage]:
-    keys = conf().encryption_keys
-    if not keys or not all(keys.values()):
-        yield Error(
-            'NOTIFICATIONS["ENCRYPTION_KEYS"] has no key, or an empty one: '
-            "addresses could not be kept.",
-            hint="Give {1: a long secret of its own}; the shop reads it from ENCRYPTION_KEY. Keep "
-            "old versions when you rotate, until `manage.py reseal` has been run.",
-            id="notifications.E022",
         )
 
 

@@ -59,9 +59,9 @@ class Picky(ChannelAdapter):
 @pytest.fixture
 def found(settings: Any) -> Any:
     """`found(ROUTES={…})`: the messages about the shop's settings with these keys changed."""
-    shop = {**settings.NOTIFICATIONS, "ADDRESS_HASH_KEYS": {1: "secret"}}
+    shop = {**settings.NOTIFICATIONS, "ADDRESS_HASH_KEYS": {1: "a long secret of its own"}}
     shop["OBJECTIVES"] = {}  # of routes that are changed here
-    shop["ENCRYPTION_KEYS"] = {1: "another secret"}
+    shop["ENCRYPTION_KEYS"] = {1: "another long secret"}
     shop["CHANNELS"] = {
         name: ChannelConf("notifications.channels.memory.MemoryChannel")
         for name in shop["CHANNELS"]
@@ -817,6 +817,18 @@ def test_an_allow_list_is_warned_of_before_a_deployment(
 ) -> None:
     assert found(ALLOWED_RECIPIENTS=allowed, FOREIGN_EVENTS=[]) == []
     assert ids(list(checks.check_deployment())) == expected
+
+
+@pytest.mark.parametrize("name", ["ADDRESS_HASH_KEYS", "ENCRYPTION_KEYS"])
+def test_a_key_that_could_be_guessed_is_found_before_a_deployment(found: Any, name: str) -> None:
+    found(FOREIGN_EVENTS=[], **{name: {1: "x" * 16, 2: "hunter2"}})
+    [guessable] = checks.check_deployment()
+    assert guessable.id == "notifications.E099"
+    assert f'NOTIFICATIONS["{name}"][2]' in guessable.msg
+    assert "hunter2" not in str(guessable)
+    assert "as version 3" in str(guessable.hint)
+    found(FOREIGN_EVENTS=[], **{name: {1: "short", 2: "x" * 16}})
+    assert list(checks.check_deployment()) == []
 
 
 def test_that_anybody_is_believed_is_warned_of_before_a_deployment(found: Any) -> None:
