@@ -251,7 +251,7 @@ def test_a_worker_of_processes_tells_what_its_children_have_done(
     assert asked
     text = httpx.get(f"{asked[1]}/metrics").text
     process.terminate()
-    process.wait(within=15)
+    process.wait(within=30)
 
     scraped = {each.name: each.samples for each in text_string_to_metric_families(text)}
     counted = [each for each in TABLE if each.where is table.Where.WORKER]

@@ -112,7 +112,7 @@ def test_a_relay_told_to_stop_finishes_what_is_in_flight_and_gives_back_the_rest
 
     os.kill(stopping.pid, signal.SIGTERM)
 
-    assert stopping.wait(within=10) == 0
+    assert stopping.wait(within=30) == 0
     assert Dispatch.objects.filter(state="published", tries=1).count() == 10
     assert Dispatch.objects.filter(state="waiting", tries=0, token=None).count() == 40
     assert len(arrived()) == 10

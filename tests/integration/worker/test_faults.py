@@ -74,7 +74,7 @@ def test_an_unknown_consumer_is_refused_with_the_list_of_those_there_are(
 ) -> None:
     command = [sys.executable, "-m", "celery", "-A", "orders_site", "worker", "-Q", "probe,pigeon"]
     worker = start(command, name="misnamed")
-    assert worker.wait(within=15) != 0
+    assert worker.wait(within=30) != 0
     assert "-Q names pigeon, which is no consumer; there are: " in worker.log
     assert "Traceback" not in worker.log
 
@@ -84,7 +84,7 @@ def test_a_worker_that_lacks_settings_says_so_and_ends(
 ) -> None:
     command = [sys.executable, "-m", "celery", "-A", "orders_site", "worker", "-Q", "probe"]
     worker = start(command, name="unset", DATABASE_URL="", DJANGO_SECRET_KEY="")
-    assert worker.wait(within=15) == 1
+    assert worker.wait(within=30) == 1
     assert "notifications.E014" in worker.log
     assert "shop.E001" in worker.log
     assert "HINT: " in worker.log
@@ -96,7 +96,7 @@ def test_a_pool_that_would_not_poll_is_refused_however_it_is_asked_for(
 ) -> None:
     command = [sys.executable, "-m", "celery", "-A", "orders_site", "worker", "-Psolo"]
     worker = start(command, name="solo")
-    assert worker.wait(within=15) not in (0, None)
+    assert worker.wait(within=30) not in (0, None)
     assert "worker_pool is 'solo', but consuming events needs 'threads' or 'prefork'" in worker.log
 
 
@@ -108,7 +108,7 @@ def test_a_worker_whose_metrics_have_no_place_says_so_and_ends(
     command = [sys.executable, "-m", "celery", "-A", "orders_site", "worker", "-Q", "probe"]
     places = {"PROMETHEUS_MULTIPROC_DIR": "/dev/null/metrics", "PROCESS_BIND": "127.0.0.1:0"}
     worker = start([*command, "-P", "prefork"], name="placeless", **places)
-    assert worker.wait(within=15) == 1
+    assert worker.wait(within=30) == 1
     assert "No metrics could be kept: " in worker.log
     assert "Traceback" not in worker.log
 

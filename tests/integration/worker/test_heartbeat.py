@@ -42,7 +42,7 @@ def test_a_task_longer_than_the_visibility_runs_once_and_what_waits_behind_it_to
         str(number) for number in range(long, long + 4)
     )
     worker.terminate()
-    assert worker.wait(within=15) == 0
+    assert worker.wait(within=30) == 0
     assert "extend_expired" not in worker.log
 
 

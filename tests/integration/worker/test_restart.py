@@ -62,7 +62,7 @@ def test_restarts_in_a_row_wait_longer_each_time_and_a_stop_ends_the_wait(
         NOTIFICATIONS_WORKER_RESTARTS=" ".join(map(str, [long_ago, *[just_now] * 5])),
     )
     wait_for(lambda: probes.runs(hung))
-    wait_for(lambda: "Restarted 5 times in the last 10 min already" in worker.log, within=15)
+    wait_for(lambda: "Restarted 5 times in the last 10 min already" in worker.log)
     worker.terminate()
     assert worker.wait(within=5) == 0
     assert worker.log.count(" ready.") == 1
@@ -76,6 +76,6 @@ def test_a_stop_waits_for_a_hung_thread_up_to_its_maximum_only(
     worker = threads_worker(**SHORT)
     wait_for(lambda: probes.runs(hung))
     worker.terminate()
-    assert worker.wait(within=15) == 0
+    assert worker.wait(within=30) == 0
     assert worker.log.count(" ready.") == 1
     wait_for(lambda: probes.counts() == (1, 0), what="its message to be visible again")

@@ -27,7 +27,7 @@ def test_what_a_limit_holds_back_waits_in_sqs_and_keeps_no_other_queue_of_the_wo
     wait_for(lambda: mails.counts("push") == (0, 0), within=5)
 
     held_back.terminate()
-    held_back.wait(within=15)
+    held_back.wait(within=30)
     receives = mails.receives()
     assert len(receives) == len(orders) - len(sandbox.accepted("email"))
     assert receives.count(0) >= len(receives) - 1, "but for what a stop may have given back"

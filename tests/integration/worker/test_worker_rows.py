@@ -60,14 +60,14 @@ def test_a_worker_is_listed_with_what_it_does_and_notices_who_is_lost(
         found = [each for each in listed() if each["running"]]
         return found[0] if found else None
 
-    found = wait_for(works, within=15)
+    found = wait_for(works)
     assert (found["pid"], found["concurrency"]) == (listing.pid, 2)
     assert (found["state"], found["held"]) == (State.RUNNING, 1)
     assert found["pool"] == "prefork"
     polled = {queue["name"]: queue["last_poll"] for queue in found["queues"]}
     assert set(polled) == {"probe", "probe-bulk", "other"}
     assert all(age < 15 for age in polled.values())
-    wait_for(lambda: WorkerProcess.objects.get(pk=gone.pk).state == State.LOST, within=15)
+    wait_for(lambda: WorkerProcess.objects.get(pk=gone.pk).state == State.LOST)
 
 
 def test_sigterm_is_told_at_once_and_the_end_when_nothing_is_held(
