@@ -50,7 +50,10 @@ class Place:
         return [*rendering.languages(self.locale), ""]
 
     def __str__(self) -> str:
-        return f"{self.event_type} by {self.channel} in {self.language}"
+        named = {"event_type": self.event_type, "channel": self.channel, "language": self.locale}
+        if self.locale:
+            return gettext("%(event_type)s by %(channel)s in %(language)s") % named
+        return gettext("%(event_type)s by %(channel)s in the default language") % named
 
 
 @dataclass(frozen=True)

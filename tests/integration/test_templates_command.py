@@ -179,6 +179,10 @@ def test_what_is_published_becomes_files_and_files_become_drafts(tmp_path: Path)
         (["import", "/nowhere/at/all"], "is no directory"),
         (["preview", *HERE, "--event", "0190e0c0-0000-7000-8000-000000000000"], "of that id"),
         (["rollback", *HERE, "3", "--reason", "x"], "there is no version 3"),
+        (
+            ["rollback", "order.created", "push", "default", "3", "--reason", "x"],
+            "there is no version 3 of order.created by push in the default language",
+        ),
     ],
 )
 def test_wrong_arguments_give_one_clear_line(arguments: list[str], said: str) -> None:
