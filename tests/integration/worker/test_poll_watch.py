@@ -76,7 +76,7 @@ def test_a_receive_that_trickles_for_ever_is_given_up_and_its_queue_polled_on(
     far_sqs.fault("trickle", actions=["ReceiveMessage"], seconds=TRICKLE, times=1)
     poller.watch((queue,))
     wait_for(lambda: counts.snapshot().get("polls_given_up"), within=1 + PATIENCE + 2)
-    wait_for(lambda: "a poll of test-email hung for 4 s" in caplog.text)
+    wait_for(lambda: "a poll of test-email hung for" in caplog.text)
     assert poller.trouble in caplog.text
 
     client("sqs").send_message(QueueUrl=queue_url(queue.physical), MessageBody="in time")
