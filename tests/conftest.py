@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from notifications import topology
 from notifications.aws.provision import Action, Provisioner, Step
@@ -24,6 +26,14 @@ from tests.stack import ROOT, stack_key
 
 Start = Callable[..., Process]
 _numbers = count(1)
+
+hypothesis_settings.register_profile(
+    "shared machine",
+    parent=hypothesis_settings(),  # in CI Hypothesis takes another
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("shared machine")
 _children = pytest.StashKey[list[Process]]()
 
 

@@ -46,9 +46,7 @@ def received(body: str, queue: str = "email", *, age: float = 0.0, receives: int
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("queue", ["email", "receipts"])
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(body=bodies("order.created", "notifications.email") | st.text(ANY, min_size=1))
 def test_whatever_a_body_holds_a_row_keeps_it_as_it_came(queue: str, body: str) -> None:
     message = received(body, queue)

@@ -341,9 +341,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES, max_size=25).map("".join))
-@settings_of_hypothesis(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings_of_hypothesis(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 def test_whatever_is_written_is_a_text_or_a_fault(write: Write, text: str) -> None:
     write("safe.html", "{% block a %}{{ name }}{% endblock %}")
 

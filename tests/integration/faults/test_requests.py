@@ -50,19 +50,19 @@ def test_latency_is_added_to_each_request(sqs: Any, queue: str, faults: FaultCli
     started = time.monotonic()
     sqs.send_message(QueueUrl=queue, MessageBody="m")
 
-    assert 0.1 <= time.monotonic() - started < 1
+    assert 0.1 <= time.monotonic() - started < 5
 
 
 def test_latency_does_not_serialise_concurrent_requests(
     sqs: Any, queue: str, faults: FaultClient
 ) -> None:
-    faults.latency(0.3)
+    faults.latency(0.5)
 
     started = time.monotonic()
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(lambda name: send(sqs, queue, name), "abcdefghij"))
 
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 4
     assert faults.requests() == {"SendMessageBatch": 10}
 
 
