@@ -170,6 +170,7 @@ class Processes:
             if self._pipe.closed:
                 raise ProcessFailed(f"{name} was not started: everything is being ended")
             pipe = self._pipe.fileno()
+            log_start = output.tell()  # it and the process share one position in the file
             popen = subprocess.Popen(
                 [*PLAIN_PYTHON, HERE / "launcher.py", str(pipe), str(int(stop_signal)), *command],
                 stdin=subprocess.DEVNULL,
@@ -185,7 +186,7 @@ class Processes:
                 popen,
                 name=name,
                 log=log,
-                log_start=output.tell(),
+                log_start=log_start,
                 stop_signal=stop_signal,
                 ended=self._ended,
             )
