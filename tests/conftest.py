@@ -26,6 +26,7 @@ from tests.stack import ROOT, stack_key
 
 Start = Callable[..., Process]
 _numbers = count(1)
+_children = pytest.StashKey[list[Process]]()
 
 hypothesis_settings.register_profile(
     "shared machine",
@@ -34,7 +35,6 @@ hypothesis_settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 hypothesis_settings.load_profile("shared machine")
-_children = pytest.StashKey[list[Process]]()
 
 
 @pytest.hookimpl(trylast=True)

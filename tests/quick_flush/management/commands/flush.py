@@ -2,7 +2,7 @@
 
 Django truncates all of them, and makes content types and permissions anew: with sixty tables that
 takes 0.4 s. Truncating gives a table and each of its indexes a new file and has every session plan
-anew, so only what has grown is truncated: of a few rows, deleting takes a hundredth of it.
+anew, so only what has grown is truncated, and a few rows are deleted.
 """
 
 from __future__ import annotations
